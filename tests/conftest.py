@@ -1,0 +1,17 @@
+"""What tests of several packages share."""
+
+import os
+import shutil
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the system's Chromium, for Playwright's `executable_path`; scripts/test installs it if it may."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail("no Chromium in CI: scripts/test could not install it (Debian: apt install chromium)")
+    if found is None:
+        pytest.skip("no Chromium on this machine (Debian, Ubuntu: apt install chromium)")
+    return found
