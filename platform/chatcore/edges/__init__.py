@@ -1,0 +1,1 @@
+"""The edges: sockets, webhooks, REST and messengers. They act; the machines decide."""

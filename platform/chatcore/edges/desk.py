@@ -1,0 +1,248 @@
+"""The operators' desk: one socket a seat, with its offers, its dialogs and its presence."""
+
+import asyncio
+from typing import NamedTuple
+
+from aiohttp import web
+
+from chatcore import wire
+from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_TEXT, Gateway, error
+from chatcore.edges.hub import offer
+from chatcore.edges.messages import digest
+from chatcore.edges.session import BAD_FRAME, UNAUTHORIZED, Session, next_frame
+from chatcore.errors import BadFrame, Unauthorized
+from chatcore.machines.commands import Accept, Close, FindSeat, LoseSeat, Refused, Reply, SetPresence
+from chatcore.machines.dialog import reply_id
+from chatcore.machines.events import Presence, State
+from chatcore.runtime.owner import Poisoned
+from chatcore.runtime.partition import PartitionOwner
+
+HELLO_S = 10.0
+PAGE = 500
+
+
+class Open(NamedTuple):
+    """A dialog that the operator was offered or owns, as of the moment their desk connected."""
+
+    partition: PartitionOwner
+    contact: int
+    key: str
+    dialog_number: int
+    number: int
+    state: State
+    seq: int
+
+    @property
+    def dialog(self) -> str:
+        """The dialog's id on the wire."""
+        return f"{self.key}#{self.dialog_number}"
+
+
+async def desk(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/desk`: one operator's seat, from hello to the end of the socket."""
+    gateway = request.app[GATEWAY]
+    if not gateway.ready:
+        return error(503, "not_stored", "recovering")
+    socket = web.WebSocketResponse(compress=False, heartbeat=30, max_msg_size=MAX_BODY)
+    await socket.prepare(request)
+    session = Session(request, socket)
+    try:
+        hello = await asyncio.wait_for(next_frame(socket), HELLO_S)
+        seat = Seat(gateway, session, hello or {})
+    except (TimeoutError, Unauthorized):
+        session.close(UNAUTHORIZED, "say hello with an operator's token")
+        return socket
+    except BadFrame as fault:
+        session.close(BAD_FRAME, str(fault))
+        return socket
+    await seat.run()
+    return socket
+
+
+class Seat:
+    """A connected operator."""
+
+    def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
+        if hello.get("op") != "hello":
+            raise Unauthorized
+        self.operator = gateway.subject(hello.get("token"), "operator")
+        self.gateway = gateway
+        self.session = session
+        self.floor = gateway.core.floor
+        self.cursors = _cursors(hello.get("cursors"))
+        self._reading: set[asyncio.Task[None]] = set()
+        if self.operator not in self.floor.state.operators:
+            raise Unauthorized
+
+    async def run(self) -> None:
+        """Resume, then take frames until the socket ends; then the seat counts as lost."""
+        self.gateway.hub.join_desk(self.operator, self.session)
+        try:
+            await self._resume()
+            while (frame := await next_frame(self.session.socket)) is not None:
+                self._take(frame)
+        finally:
+            self.session.closed = True
+            if self.gateway.hub.leave_desk(self.operator, self.session) and self.gateway.ready:
+                self.floor.submit(LoseSeat(self.operator))
+
+    # --- resume ----------------------------------------------------------------------------------------------------
+
+    async def _resume(self) -> None:
+        """Welcome the seat; show its offers, and what it missed in its dialogs; live frames follow, nothing twice."""
+        self.session.gate()
+        self.floor.submit(FindSeat(self.operator))
+        partitions = self.gateway.core.partitions
+        through = {partition.log: partition.position for partition in partitions}
+        held = [found for partition in partitions for found in _held(partition, self.operator)]
+        presence = self.floor.state.operators[self.operator].presence.name.lower()
+        await asyncio.gather(self.floor.settled(), *(partition.settled() for partition in partitions))
+        listed = [
+            {"dialog": o.dialog, "number": o.number, "state": o.state.name.lower(), "seq": o.seq} for o in held
+        ]
+        self.session.send({"op": "welcome", "operator": self.operator, "presence": presence, "open": listed})
+        shown: dict[str, int] = {}
+        for found in held:
+            if found.state is State.OFFERED:
+                self._offer_again(found)
+            else:
+                rows = await self._entries(found, self.cursors.get(found.dialog, 0))
+                for view in rows:
+                    self.session.send(view)
+                    shown[found.dialog] = int(str(view["seq"]))
+        self.session.ungate(through, shown)
+
+    def _offer_again(self, found: Open) -> None:
+        assignment = self.floor.state.assignments.get(found.number)
+        if assignment is not None:
+            place = assignment.place
+            self.session.send(offer(found.dialog, found.number, place.place, place.priority, place.department))
+
+    async def _entries(self, found: Open, after: int) -> list[dict[str, object]]:
+        """The dialog's entries after a seq, as far as they are durable and up to the end of this ownership."""
+        history = self.gateway.core.journal.history
+        views: list[dict[str, object]] = []
+        while rows := await history.entries(found.partition.log, found.contact, (found.dialog_number, after), PAGE):
+            for row in rows:
+                if row.dialog != found.dialog_number:
+                    return views
+                view = wire.stored(found.key, row.blob)
+                views.append(view)
+                if view["kind"] == "released" and view["number"] == found.number:
+                    return views
+            after = rows[-1].seq
+        return views
+
+    # --- frames ----------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: dict[str, object]) -> None:
+        try:
+            match frame:
+                case {"op": "send", "dialog": str(dialog), "number": int(number), "cid": str(cid), "text": str(text)}:
+                    self._send(dialog, number, cid, text)
+                case {"op": "accept", "dialog": str(dialog), "number": int(number)}:
+                    self._accept(dialog, number)
+                case {"op": "close", "dialog": str(dialog), "number": int(number)}:
+                    self._close(dialog, number)
+                case {"op": "presence", "state": "online" | "away" | "offline" as state}:
+                    self._presence(state)
+                case {"op": "ping"}:
+                    self.session.send({"op": "pong"})
+                case _:
+                    raise BadFrame
+        except (BadFrame, ValueError):
+            self.gateway.count("bad_frames")
+            self.session.send({"op": "refused", "cid": frame.get("cid"), "reason": "bad_frame"})
+
+    def _send(self, dialog: str, number: int, cid: str, text: str) -> None:
+        key, _ = wire.split_dialog(dialog)
+        partition = self.gateway.core.partition_of(key)
+        if not text or not 0 < len(cid) <= 64:
+            raise BadFrame
+        try:
+            if len(text) > MAX_TEXT:
+                raise Refused("too_long")
+            self._check_ready()
+            partition.submit(Reply(key, number, self.operator, cid, digest(text), text), self.session)
+        except (Refused, Poisoned) as refusal:
+            self._refuse(partition, refusal, {"cid": cid, "dialog": dialog})
+        else:
+            seen = partition.state.by_key[key].seen[reply_id(self.operator, cid)]
+            ack = {"op": "ack", "cid": cid, "dialog": f"{key}#{seen.number}", "seq": seen.seq}
+            partition.hold(self.session.send, ack)
+
+    def _accept(self, dialog: str, number: int) -> None:
+        key, dialog_number = wire.split_dialog(dialog)
+        partition = self.gateway.core.partition_of(key)
+        try:
+            self._check_ready()
+            partition.submit(Accept(key, number, self.operator))
+        except (Refused, Poisoned) as refusal:
+            self._refuse(partition, refusal, {"dialog": dialog, "number": number})
+        else:
+            contact = partition.state.by_key[key]
+            seq = contact.owned_since
+            found = Open(partition, contact.id, key, dialog_number, number, State.ASSIGNED, seq)
+            partition.hold(self._accepted, found)
+
+    def _accepted(self, found: Open) -> None:
+        self.session.send({"op": "accepted", "dialog": found.dialog, "number": found.number, "seq": found.seq})
+        self.session.gate()
+        reading = asyncio.get_running_loop().create_task(self._hand_over(found))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+
+    async def _hand_over(self, found: Open) -> None:
+        """Give the new owner the dialog so far; what comes meanwhile follows behind it."""
+        shown = {}
+        try:
+            views = await self._entries(found, 0)
+            self.session.send({"op": "entries", "dialog": found.dialog, "entries": views})
+            shown = {found.dialog: int(str(views[-1]["seq"]))} if views else {}
+        finally:
+            self.session.ungate({}, shown)
+
+    def _close(self, dialog: str, number: int) -> None:
+        key, _ = wire.split_dialog(dialog)
+        partition = self.gateway.core.partition_of(key)
+        try:
+            self._check_ready()
+            partition.submit(Close(key, number, self.operator))
+        except (Refused, Poisoned) as refusal:
+            self._refuse(partition, refusal, {"dialog": dialog, "number": number})
+
+    def _presence(self, state: str) -> None:
+        if self.gateway.ready:
+            self.floor.submit(SetPresence(self.operator, Presence[state.upper()]))
+            self.floor.hold(self.session.send, {"op": "presence", "state": state})
+
+    def _check_ready(self) -> None:
+        if not self.gateway.ready:
+            raise Refused("not_stored")
+
+    def _refuse(self, partition: PartitionOwner, refusal: Exception, about: dict[str, object]) -> None:
+        reason = refusal.reason if isinstance(refusal, Refused) else "unprocessable"
+        self.gateway.count(f"refused_{reason}")
+        partition.hold(self.session.send, {"op": "refused", **about, "reason": reason})
+
+
+def _held(partition: PartitionOwner, operator: str) -> list[Open]:
+    """What the operator was offered or owns in a partition, as the state has it now."""
+    contacts = (partition.state.contacts[number] for number in sorted(partition.state.held.get(operator, ())))
+    return [
+        Open(partition, found.id, found.key, found.number, found.assignment, found.state, found.seq)
+        for found in contacts
+    ]
+
+
+def _cursors(given: object) -> dict[str, int]:
+    """The cursors of a hello.
+
+    Raises:
+        BadFrame: not an object of dialog ids and seqs.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(seq, int) for seq in given.values()):
+        raise BadFrame("cursors is an object of dialog and seq")
+    return given

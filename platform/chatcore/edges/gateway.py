@@ -1,0 +1,67 @@
+"""What all edges share: the core behind them, its configuration, and who may pass."""
+
+import time
+
+from aiohttp import web
+
+from chatcore.bot import KeywordBot
+from chatcore.config import Account, Config
+from chatcore.edges.hub import Hub
+from chatcore.errors import Unauthorized
+from chatcore.runtime.core import Core
+from chatcore.tokens import verify
+
+MAX_BODY = 64 * 1024
+MAX_TEXT = 4_096
+
+
+class Gateway:
+    """The core, its configuration, the hub and the bot, as the edges use them; counts what it refuses."""
+
+    def __init__(self, core: Core, config: Config, hub: Hub) -> None:
+        self.core = core
+        self.config = config
+        self.hub = hub
+        self.bot = KeywordBot(config.bot)
+        self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
+        self.counters: dict[str, int] = {}
+        self.stopping = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether commands may be decided: recovered, proven to store, and not stopping."""
+        return self.core.ready and not self.stopping
+
+    def count(self, what: str) -> None:
+        """Add one to a counter that `/v1/state` shows."""
+        self.counters[what] = self.counters.get(what, 0) + 1
+
+    def subject(self, token: object, role: str) -> str:
+        """The subject of a valid token of `role`.
+
+        Raises:
+            Unauthorized: anything else.
+        """
+        found, subject = verify(self.config.secret, token if isinstance(token, str) else "", time.time())
+        if found != role:
+            raise Unauthorized
+        return subject
+
+    def bearer(self, request: web.Request) -> tuple[str, str]:
+        """(role, subject) of the request's bearer token.
+
+        Raises:
+            Unauthorized: none, or not valid.
+        """
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized
+        return verify(self.config.secret, token, time.time())
+
+
+GATEWAY = web.AppKey("gateway", Gateway)
+
+
+def error(status: int, code: str, detail: str = "") -> web.Response:
+    """An error answer: a stable code and a sentence."""
+    return web.json_response({"error": code, "detail": detail}, status=status)

@@ -1,0 +1,107 @@
+"""Who is connected, and what each is shown of a durable record. Nothing in here outlives the process."""
+
+import orjson
+
+from chatcore import wire
+from chatcore.edges.outbox import MessengerOutbox
+from chatcore.edges.session import FENCED, Session
+from chatcore.machines import events as e
+from chatcore.machines.dialog import Contact
+from chatcore.runtime.partition import PartitionOwner
+
+
+class Hub:
+    """The audience of the partitions: customers' sessions by contact, operators' desks by id."""
+
+    def __init__(self) -> None:
+        self.customers_of: dict[str, dict[str, Session]] = {}
+        self.desks: dict[str, Session] = {}
+        self.outbox: MessengerOutbox | None = None
+
+    def join_customer(self, contact: str, name: str, session: Session) -> None:
+        """Add a contact's session; an older one of the same name is fenced off first."""
+        sessions = self.customers_of.setdefault(contact, {})
+        self._fence(sessions.get(name))
+        sessions[name] = session
+
+    def leave_customer(self, contact: str, name: str, session: Session) -> None:
+        """Forget a session, unless a newer one took its place."""
+        sessions = self.customers_of.get(contact, {})
+        if sessions.get(name) is session:
+            del sessions[name]
+            if not sessions:
+                del self.customers_of[contact]
+
+    def join_desk(self, operator: str, session: Session) -> None:
+        """Add an operator's desk; an older one is fenced off first."""
+        self._fence(self.desks.get(operator))
+        self.desks[operator] = session
+
+    def leave_desk(self, operator: str, session: Session) -> bool:
+        """Forget a desk; False if a newer one took its place."""
+        if self.desks.get(operator) is not session:
+            return False
+        del self.desks[operator]
+        return True
+
+    @staticmethod
+    def _fence(old: Session | None) -> None:
+        if old is not None:
+            old.close(FENCED, "a newer connection of this session took over")
+
+    # --- the audience of the partitions ----------------------------------------------------------------------------
+
+    def customers(
+        self, partition: PartitionOwner, position: int, contact: Contact, event: e.Entry, origin: object
+    ) -> None:
+        """Show an entry to the contact's sessions; the frame is encoded once for all of them."""
+        sessions = self.customers_of.get(contact.key)
+        if not sessions:
+            return
+        dialog = f"{contact.key}#{event.number}"
+        frame = b""
+        for session in sessions.values():
+            if session is not origin:
+                frame = frame or orjson.dumps(wire.entry(dialog, event))
+                session.show(partition.log, position, dialog, event.seq, frame)
+
+    def desk(
+        self, partition: PartitionOwner, position: int, contact: Contact, operator: str, event: e.DialogEvent
+    ) -> None:
+        """Show an operator what concerns a dialog of theirs, or an offer."""
+        session = self.desks.get(operator)
+        if session is None:
+            return
+        dialog, seq, view = desk_view(contact, event)
+        session.show(partition.log, position, dialog, seq, orjson.dumps(view))
+
+    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
+        """Hand a reply to the contact's messenger."""
+        if self.outbox is not None:
+            self.outbox.put(partition, contact, message)
+
+
+def desk_view(contact: Contact, event: e.DialogEvent) -> tuple[str, int, dict[str, object]]:
+    """(dialog, seq, frame) of what a desk is shown; seq is 0 for what takes none."""
+    match event:
+        case e.Offered():
+            dialog = f"{contact.key}#{event.number}"
+            return dialog, 0, offer(dialog, event.assignment, event.place, event.priority, event.department)
+        case e.OfferEnded() | e.Closed(was=e.State.OFFERED):
+            dialog = f"{contact.key}#{event.number}"
+            return dialog, 0, {"op": "withdrawn", "dialog": dialog, "number": event.assignment}
+        case e.Delivered() | e.Undelivered():
+            dialog = f"{contact.key}#{event.number}"
+            return dialog, 0, wire.receipt(dialog, event)
+        case e.Said() | e.Released() | e.Closed():
+            dialog = f"{contact.key}#{event.number}"
+            return dialog, event.seq, wire.entry(dialog, event)
+    raise TypeError(f"a {type(event).__name__} is not for a desk")
+
+
+def offer(dialog: str, number: int, place: int, priority: int, department: str) -> dict[str, object]:
+    """The frame that offers a dialog to a desk."""
+    return {
+        "op": "offered", "dialog": dialog, "number": number, "place": place, "priority": priority,
+        "department": department,
+    }  # fmt: skip

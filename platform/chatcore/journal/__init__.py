@@ -1,0 +1,31 @@
+"""Durable logs of records: one port, and its implementations in memory and in SQLite."""
+
+from chatcore.journal.errors import (
+    CommitFailed,
+    JournalDamaged,
+    JournalError,
+    JournalMisuse,
+    JournalTooNew,
+    JournalUnreachable,
+    SnapshotFailed,
+    StaleWriter,
+)
+from chatcore.journal.port import Done, History, Journal, Page, Recovery, Row, Snapshot
+
+__all__ = [
+    "CommitFailed",
+    "Done",
+    "History",
+    "Journal",
+    "JournalDamaged",
+    "JournalError",
+    "JournalMisuse",
+    "JournalTooNew",
+    "JournalUnreachable",
+    "Page",
+    "Recovery",
+    "Row",
+    "Snapshot",
+    "SnapshotFailed",
+    "StaleWriter",
+]

@@ -1,0 +1,121 @@
+"""The history's rows in the SQLite file: writing a generation of them, and the four ways to read them.
+
+Rows are written by a few statements of many rows each: Python hands over to SQLite once a statement, and each such
+hand-over beside a busy event loop costs more than the rows themselves.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from itertools import islice
+
+from chatcore.journal.port import Page, Row
+from chatcore.journal.tail import INDEX_BITS, Generation, NumberedRow, page
+
+ROWS_A_STATEMENT = 256
+ROWS_A_PAGE = 16
+
+Value = int | str | bytes
+
+
+def write(db: sqlite3.Connection, ids: dict[str, int], generation: Generation) -> int:
+    """Store a generation in one transaction; returns roughly how many pages it wrote.
+
+    Without a flush of its own: the next commit's flush covers it, and a crash before takes back rows and position.
+    """
+    (careful,) = db.execute("PRAGMA synchronous").fetchone()
+    db.execute(f"PRAGMA synchronous = {min(careful, 1)}")
+    db.execute("BEGIN IMMEDIATE")
+    for name, share in generation.shares.items():
+        log = ids[name]
+        _insert(db, "contact", 3, ((log, *contact) for contact in share.contacts.items()))
+        _insert(db, "entry", 7, (_values(log, row) for row in share.rows))
+        db.execute("UPDATE log SET projected = max(projected, ?) WHERE id = ?", (share.through, log))
+    db.execute("COMMIT")
+    db.execute(f"PRAGMA synchronous = {careful}")
+    return generation.size + 3
+
+
+def _values(log: int, numbered: NumberedRow) -> tuple[Value, ...]:
+    number, row = numbered
+    return (log, number, row.contact, row.dialog, row.seq, row.kind, row.blob)
+
+
+@lru_cache(maxsize=64)
+def _statement(table: str, columns: int, count: int) -> str:
+    values = "(" + ", ".join("?" * columns) + ")"
+    return f"INSERT OR REPLACE INTO {table} VALUES " + ", ".join([values] * count)
+
+
+def _insert(db: sqlite3.Connection, table: str, columns: int, rows: Iterable[tuple[Value, ...]]) -> None:
+    rest = iter(rows)
+    while some := list(islice(rest, ROWS_A_STATEMENT)):
+        db.execute(_statement(table, columns, len(some)), [value for row in some for value in row])
+
+
+def drop(db: sqlite3.Connection, log: int) -> int:
+    """Forget all rows and contacts of a log."""
+    db.execute("BEGIN IMMEDIATE")
+    dropped = db.execute("DELETE FROM entry WHERE log = ?", (log,)).rowcount
+    db.execute("DELETE FROM contact WHERE log = ?", (log,))
+    db.execute("UPDATE log SET projected = 0 WHERE id = ?", (log,))
+    db.execute("COMMIT")
+    return dropped // ROWS_A_PAGE
+
+
+def _projected(db: sqlite3.Connection, log: int) -> int:
+    (position,) = db.execute("SELECT projected FROM log WHERE id = ?", (log,)).fetchone()
+    return int(position)
+
+
+def _row(number: int, contact: int, dialog: int, seq: int, kind: int, blob: bytes) -> Row:
+    return Row(contact, dialog, seq, kind, number >> INDEX_BITS, blob)
+
+
+def entries(
+    db: sqlite3.Connection, log: int, contact: int, after: tuple[int, int], limit: int, unwritten: Sequence[Row]
+) -> list[Row]:
+    """See History.entries; `unwritten` are the contact's rows that may not be in the file yet."""
+    projected = _projected(db, log)
+    found = db.execute(
+        "SELECT row, contact, dialog, seq, kind, blob FROM entry "
+        "WHERE log = ? AND contact = ? AND (dialog, seq) > (?, ?) AND seq > 0 ORDER BY dialog, seq, row LIMIT ?",
+        (log, contact, *after, limit),
+    )
+    rows = [_row(*values) for values in found]
+    rows += (row for row in unwritten if row.position > projected and row.seq > 0 and (row.dialog, row.seq) > after)
+    rows.sort(key=lambda row: (row.dialog, row.seq))
+    return rows[:limit]
+
+
+def audit(db: sqlite3.Connection, log: int, after: int, limit: int, unwritten: Sequence[NumberedRow]) -> Page:
+    """See History.audit; `unwritten` are the log's rows that may not be in the file yet."""
+    projected = _projected(db, log)
+    found = db.execute(
+        "SELECT row, contact, dialog, seq, kind, blob FROM entry WHERE log = ? AND row > ? ORDER BY row LIMIT ?",
+        (log, after, limit + 1),
+    )
+    rows = [(values[0], _row(*values)) for values in found]
+    rows += ((number, row) for number, row in unwritten if row.position > projected and number > after)
+    return page(rows, limit)
+
+
+def keys(db: sqlite3.Connection, log: int, contacts: Collection[int], unwritten: dict[int, str]) -> dict[int, str]:
+    """See History.keys; `unwritten` are contacts that may not be in the file yet."""
+    found = {number: unwritten[number] for number in contacts if number in unwritten}
+    rest = iter(contacts)
+    while some := list(islice(rest, ROWS_A_STATEMENT)):
+        marks = ", ".join("?" * len(some))
+        found |= dict(
+            db.execute(f"SELECT number, key FROM contact WHERE log = ? AND number IN ({marks})", (log, *some))
+        )
+    return found
+
+
+def number(db: sqlite3.Connection, log: int, key: str, unwritten: dict[int, str]) -> int | None:
+    """See History.number; `unwritten` are contacts that may not be in the file yet."""
+    for contact, text in unwritten.items():
+        if text == key:
+            return contact
+    found = db.execute("SELECT number FROM contact WHERE log = ? AND key = ?", (log, key)).fetchone()
+    return None if found is None else int(found[0])

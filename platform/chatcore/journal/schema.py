@@ -1,0 +1,114 @@
+"""The SQLite file: its tables, its connections, and its errors in this package's words."""
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from chatcore.journal.errors import JournalDamaged, JournalTooNew, JournalUnreachable
+
+FORMAT = 1
+CHECKPOINT_AT_MOST_PAGES = 4_000
+LOCK_TIMEOUT_S = 5.0
+
+TABLES = """
+CREATE TABLE journal(identity BLOB NOT NULL);
+CREATE TABLE log(
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL, projected INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE batch(
+    log INTEGER NOT NULL, first INTEGER NOT NULL, epoch INTEGER NOT NULL, count INTEGER NOT NULL, blob BLOB NOT NULL,
+    PRIMARY KEY (log, first)
+);
+CREATE TABLE entry(
+    log INTEGER NOT NULL, row INTEGER NOT NULL, contact INTEGER NOT NULL, dialog INTEGER NOT NULL,
+    seq INTEGER NOT NULL, kind INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (log, row)
+) WITHOUT ROWID;
+CREATE INDEX entry_by_contact ON entry(log, contact, dialog, seq) WHERE seq > 0;
+CREATE TABLE contact(
+    log INTEGER NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (log, number)
+) WITHOUT ROWID;
+CREATE INDEX contact_by_key ON contact(log, key);
+"""
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into JournalUnreachable (cannot be used now) or JournalDamaged (is not what was written)."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise JournalUnreachable(str(path), str(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise JournalDamaged(str(path), str(error)) from error
+    except OSError as error:
+        raise JournalUnreachable(str(path), error.strerror or str(error)) from error
+
+
+def create(path: Path) -> None:
+    """Create folder and file, durably and whole or not at all, so that an empty file always means damage."""
+    create_folder(path.parent)
+    if path.exists():
+        return
+    unfinished = path.with_suffix(f".new-{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    db = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+        db.execute("INSERT INTO journal VALUES (?)", (secrets.token_bytes(16),))
+    finally:
+        db.close()
+    with suppress(FileExistsError):  # another process was faster, and its file is as good
+        path.hardlink_to(unfinished)
+    unfinished.unlink()
+    sync_folder(path.parent)
+
+
+def connect_writer(path: Path, synchronous: str) -> sqlite3.Connection:
+    """The one connection that writes and checkpoints. Raises JournalTooNew and SQLite's own errors."""
+    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        check_format(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_AT_MOST_PAGES}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads."""
+    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def check_format(db: sqlite3.Connection, path: Path) -> None:
+    """Raise JournalTooNew for a file of a later format, JournalDamaged for one without a format."""
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found > FORMAT:
+        raise JournalTooNew(str(path), found, FORMAT)
+    if found < 1:
+        raise JournalDamaged(str(path), "it holds no journal")
+
+
+def create_folder(folder: Path) -> None:
+    """Create the folder, durably."""
+    if not folder.is_dir():
+        create_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,156 @@
+"""The journal in one SQLite file, write-ahead logged and flushed at every commit; snapshots lie beside it."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from chatcore.journal import logs as stored
+from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
+from chatcore.journal.fence import Append, Fence, known
+from chatcore.journal.group import GroupCommit
+from chatcore.journal.history import SqliteHistory
+from chatcore.journal.port import Done, Recovery, Snapshot
+from chatcore.journal.reader import Reader
+from chatcore.journal.schema import connect_writer, create, storage_errors
+from chatcore.journal.snapshots import SnapshotFolder
+from chatcore.journal.writer import Writer
+
+FILE = "journal.db"
+
+
+class _Parts(NamedTuple):
+    """What an open journal is made of."""
+
+    ids: dict[str, int]
+    fence: Fence
+    writer: Writer
+    reader: Reader
+    history: SqliteHistory
+    snapshots: SnapshotFolder
+    snapshot_thread: ThreadPoolExecutor
+
+
+class SqliteJournal:
+    """See Journal. All files are in `folder`, which is created if missing; `clock` is monotonic, in seconds."""
+
+    synchronous = "FULL"
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder = folder
+        self._path = folder / FILE
+        self._clock = clock
+        self._opened: _Parts | None = None
+
+    @property
+    def _parts(self) -> _Parts:
+        if self._opened is None:
+            raise JournalMisuse(f"{self._path}: open the journal first")
+        return self._opened
+
+    @property
+    def history(self) -> SqliteHistory:
+        """See Journal.history."""
+        return self._parts.history
+
+    def open(self, logs: Sequence[str]) -> dict[str, Recovery]:
+        """See Journal.open."""
+        if self._opened is not None:
+            raise JournalMisuse(f"{self._path}: the journal is already open")
+        with storage_errors(self._path):
+            create(self._path)
+            db = connect_writer(self._path, self.synchronous)
+            try:
+                taken = stored.take_over(db, logs)
+                snapshots = SnapshotFolder(self._folder, stored.identity(db))
+                recovered = {log: _recovery(own, snapshots) for log, own in taken.items()}
+                self._opened = self._assemble(db, taken, snapshots)
+            except BaseException:
+                db.close()
+                raise
+        self._opened.writer.start()
+        return recovered
+
+    def _assemble(self, db: sqlite3.Connection, taken: dict[str, stored.Taken], snapshots: SnapshotFolder) -> _Parts:
+        ids = {log: own.id for log, own in taken.items()}
+        fence = Fence()
+        for log, own in taken.items():
+            fence.grant(log, own.epoch, own.position)
+        writer = Writer(db, str(self._path), GroupCommit(fence, ids, self._store))
+        reader = Reader(self._path)
+        history = SqliteHistory(ids, {log: own.projected for log, own in taken.items()}, reader, writer.submit)
+        return _Parts(ids, fence, writer, reader, history, snapshots, ThreadPoolExecutor(1))
+
+    def _store(self, db: sqlite3.Connection, batches: Sequence[stored.Batch]) -> set[int]:
+        """Commit, in the writer's thread; the place where tests make a commit fail, hang or wait."""
+        return stored.store(db, batches)
+
+    def append(self, log: str, expected_position: int, epoch: int, records: Sequence[bytes], done: Done) -> None:
+        """See Journal.append."""
+        parts = self._parts
+        self._id(log)
+        if not records:
+            raise JournalMisuse(f"log {log!r}: no records to append")
+        parts.writer.append(Append(log, expected_position, epoch, records, done), self._clock())
+
+    def read(self, log: str, after_position: int, limit: int) -> list[tuple[int, bytes]]:
+        """See Journal.read."""
+        own, where = self._id(log), str(self._path)
+        return self._parts.reader.now(partial(stored.read, where=where, log=own, after=after_position, limit=limit))
+
+    def snapshot(self, log: str, position: int, version: int, blob: bytes, done: Done) -> None:
+        """See Journal.snapshot."""
+        self._id(log)
+        mark = partial(self._store_snapshot, log, Snapshot(position, version, blob), done)
+        self._parts.writer.after_appends(mark)
+
+    def _store_snapshot(self, log: str, snapshot: Snapshot, done: Done, failure: CommitFailed | None) -> None:
+        parts = self._parts
+        if failure is not None:
+            parts.writer.post([(done, SnapshotFailed(str(self._path), failure.cause))])
+        elif snapshot.position > parts.fence.head(log):
+            cause = f"position {snapshot.position} of log {log!r} never became durable"
+            parts.writer.post([(done, SnapshotFailed(str(self._path), cause))])
+        else:
+            parts.snapshot_thread.submit(self._save, parts.ids[log], snapshot, done)
+
+    def _save(self, log: int, snapshot: Snapshot, done: Done) -> None:
+        try:
+            self._parts.snapshots.save(log, snapshot)
+        except OSError as error:
+            failed = SnapshotFailed(str(self._folder), error.strerror or str(error))
+            self._parts.writer.post([(done, failed)])
+        else:
+            self._parts.writer.post([(done, None)])
+
+    def oldest_pending_s(self, now_s: float) -> float:
+        """See Journal.oldest_pending_s."""
+        return self._parts.writer.oldest_pending_s(now_s)
+
+    @property
+    def failure(self) -> Exception | None:
+        """See Journal.failure."""
+        return self._parts.writer.failure
+
+    async def close(self) -> None:
+        """See Journal.close."""
+        if self._opened is not None:
+            self._opened.history.flush()
+            self._opened.writer.close()
+            await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._parts.writer.join()
+        self._parts.snapshot_thread.shutdown()
+        self._parts.reader.close()
+
+    def _id(self, log: str) -> int:
+        return known(self._parts.ids, log)
+
+
+def _recovery(own: stored.Taken, snapshots: SnapshotFolder) -> Recovery:
+    return Recovery(own.epoch, own.position, snapshots.latest(own.id, own.position))

@@ -1,0 +1,188 @@
+"""The thread that owns the connection: it commits what waits, and between commits does the history's work.
+
+Appends that are handed in during a commit make up the next one. Other work gets its turn when no append waits, or
+when it has fallen behind; then one piece of it before the next commit, so pieces must stay within milliseconds.
+Checkpoints are made when idle, early and small; SQLite's own limit bounds the write-ahead log when it is never idle.
+Not a file for a first change.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import NamedTuple
+
+from chatcore.journal.errors import CommitFailed, JournalMisuse
+from chatcore.journal.fence import Append
+from chatcore.journal.group import GroupCommit
+from chatcore.journal.outcome import Outcome, deliver
+
+CHECKPOINT_WHEN_IDLE_PAGES = 256
+BEHIND_JOBS = 4
+
+Work = Callable[[sqlite3.Connection], int]
+"""Work between commits, in transactions of its own; returns roughly how many pages it wrote."""
+
+Mark = Callable[[CommitFailed | None], None]
+"""Called in the writer's thread, once all appends before it were committed, or with the reason why they were not."""
+
+
+class Job(NamedTuple):
+    """Work, and where its end is told."""
+
+    work: Work
+    ended: Future[None]
+
+
+class Writer(threading.Thread):
+    """Owns `db` from `start` on. Public verbs are for other threads, `append` for the event loop's."""
+
+    def __init__(self, db: sqlite3.Connection, where: str, group: GroupCommit) -> None:
+        super().__init__(name=f"journal {where}", daemon=True)
+        self._db = db
+        self._where = where
+        self._group = group
+        self._wake = threading.Condition()
+        self._appends: list[Append] = []
+        self._marks: list[Mark] = []
+        self._jobs: deque[Job] = deque()
+        self._closing = False
+        self._waiting_since_s: float | None = None
+        self._taken: tuple[list[Append], list[Mark]] = ([], [])
+        self._taken_since_s: float | None = None
+        self._pages_since_checkpoint = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.failure: CommitFailed | None = None
+
+    # What others call.
+
+    def append(self, append: Append, now_s: float) -> None:
+        """Commit it with all that waits; see Journal.append."""
+        with self._wake:
+            loop = self._bind()
+            if self.failure is not None:
+                loop.call_soon(deliver, [(append.done, self.failure)])
+                return
+            if not self._appends:
+                self._waiting_since_s = now_s
+                self._wake.notify()
+            self._appends.append(append)
+
+    def after_appends(self, mark: Mark) -> None:
+        """Call `mark` when all that was appended so far is committed."""
+        with self._wake:
+            self._bind()
+            if self.failure is None:
+                self._marks.append(mark)
+                self._wake.notify()
+                return
+        mark(self.failure)
+
+    def submit(self, work: Work) -> Future[None]:
+        """Do the work between commits; the future is completed in the writer's thread."""
+        job = Job(work, Future())
+        with self._wake:
+            self._refuse_after_close()
+            if self.failure is None:
+                self._jobs.append(job)
+                self._wake.notify()
+            else:
+                job.ended.set_exception(self.failure)
+        return job.ended
+
+    def post(self, outcomes: list[Outcome]) -> None:
+        """Deliver the outcomes on the event loop, in one turn of it."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+                self._loop.call_soon_threadsafe(deliver, outcomes)
+
+    def oldest_pending_s(self, now_s: float) -> float:
+        """See Journal.oldest_pending_s."""
+        with self._wake:
+            since_s = self._waiting_since_s if self._taken_since_s is None else self._taken_since_s
+        return 0.0 if since_s is None else max(0.0, now_s - since_s)
+
+    def close(self) -> None:
+        """Take nothing more; the thread ends, and closes the connection, when all is written."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        self._refuse_after_close()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def _refuse_after_close(self) -> None:
+        if self._closing:
+            raise JournalMisuse(f"{self._where}: the journal is closed")
+
+    # The thread's own.
+
+    def run(self) -> None:
+        """Take turns until closed, or until something fails: then nothing is ever written again."""
+        try:
+            while self._next_turn():
+                self._commit()
+                self._work_between()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the commit is indeterminate
+            self._fail(error)
+        else:
+            self._db.close()
+
+    def _next_turn(self) -> bool:
+        with self._wake:
+            while not (self._appends or self._marks or self._jobs or self._closing):
+                self._wake.wait()
+            self._taken = (self._appends, self._marks)
+            self._taken_since_s = self._waiting_since_s
+            self._appends, self._marks, self._waiting_since_s = [], [], None
+            return bool(self._taken[0] or self._taken[1] or self._jobs)
+
+    def _commit(self) -> None:
+        appends, marks = self._taken
+        if appends:
+            outcomes, pages = self._group.commit(self._db, appends)
+            self._pages_since_checkpoint += pages
+            with self._wake:
+                self._taken, self._taken_since_s = ([], marks), None
+            self.post(outcomes)
+        self._taken = ([], [])
+        for mark in marks:
+            mark(None)
+
+    def _work_between(self) -> None:
+        with self._wake:
+            due = self._jobs and (not self._appends or len(self._jobs) > BEHIND_JOBS)
+            job = self._jobs.popleft() if due else None
+        if job is not None:
+            self._do(job)
+        if not self._appends and self._pages_since_checkpoint >= CHECKPOINT_WHEN_IDLE_PAGES:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._pages_since_checkpoint = 0
+
+    def _do(self, job: Job) -> None:
+        try:
+            self._pages_since_checkpoint += job.work(self._db)
+        except Exception as error:
+            job.ended.set_exception(error)
+            raise
+        job.ended.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        failure = CommitFailed(self._where, str(error))
+        failure.__cause__ = error
+        with self._wake:
+            self.failure = failure
+            lost = self._taken[0] + self._appends
+            marks = self._taken[1] + self._marks
+            self._appends, self._marks, self._waiting_since_s, self._taken_since_s = [], [], None, None
+            self.post([(append.done, failure) for append in lost])
+        for mark in marks:
+            mark(failure)
+        for job in self._jobs:
+            job.ended.set_exception(failure)

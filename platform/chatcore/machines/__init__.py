@@ -1,0 +1,1 @@
+"""The pure machines: they decide and apply; clock, sockets, files and randomness stay outside."""

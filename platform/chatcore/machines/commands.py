@@ -1,0 +1,189 @@
+"""What the machines are asked. Ids, chosen answers and all that needs a clock or a socket arrive in here."""
+
+import msgspec
+
+from chatcore.machines.events import Presence, Ref
+
+
+class Refused(Exception):
+    """A command that the state does not allow; `reason` is what the sender is told."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Choice(msgspec.Struct):
+    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again."""
+
+    kind: str  # answer | handover | miss
+    rule: str = ""
+    text: str = ""
+
+
+class Receive(msgspec.Struct):
+    """A customer's message. `id` is the client's or the provider's; `digest` tells equal content from other."""
+
+    contact: str
+    messenger: bool
+    department: str
+    id: str
+    digest: int
+    text: str
+    choice: Choice | None  # None: the account has no bot
+
+
+class Leave(msgspec.Struct):
+    """The customer ends the dialog."""
+
+    contact: str
+
+
+class Accept(msgspec.Struct):
+    """An operator accepts what was offered under `number`."""
+
+    contact: str
+    number: int
+    operator: str
+
+
+class Reply(msgspec.Struct):
+    """An operator's message in a dialog owned under `number`."""
+
+    contact: str
+    number: int
+    operator: str
+    id: str
+    digest: int
+    text: str
+
+
+class Close(msgspec.Struct):
+    """The owner closes the dialog."""
+
+    contact: str
+    number: int
+    operator: str
+
+
+class Remind(msgspec.Struct):
+    """A deadline of the contact may have passed; the state knows."""
+
+    contact: int
+
+
+class Attempting(msgspec.Struct):
+    """The outbox is about to try a message again."""
+
+    contact: int
+    number: int
+    seq: int
+    attempt: int
+
+
+class Settle(msgspec.Struct):
+    """The outbox learned how a message ended: `provider_id`, or a `reason` for failure."""
+
+    contact: int
+    number: int
+    seq: int
+    provider_id: str = ""
+    reason: str = ""
+
+
+class OfferTo(msgspec.Struct):
+    """From the floor: dialog `ref` goes to `operator` under `number`."""
+
+    ref: Ref
+    number: int
+    operator: str
+    department: str
+    priority: int
+    place: int
+
+
+class Withdraw(msgspec.Struct):
+    """From the floor: give `number` back, by `force` also when it was accepted."""
+
+    ref: Ref
+    number: int
+    force: bool
+    reason: str
+
+
+class Hire(msgspec.Struct):
+    """Operators to add or to change."""
+
+    operators: list[tuple[str, tuple[str, ...], int]]
+
+
+class SetPresence(msgspec.Struct):
+    """An operator says online, away or offline."""
+
+    operator: str
+    presence: Presence
+
+
+class LoseSeat(msgspec.Struct):
+    """An operator's connection broke."""
+
+    operator: str
+
+
+class FindSeat(msgspec.Struct):
+    """An operator connected."""
+
+    operator: str
+
+
+class Recover(msgspec.Struct):
+    """The process starts again: every seat counts as lost, every open offer goes back."""
+
+
+class Elapse(msgspec.Struct):
+    """Deadlines of the floor may have passed; the state knows."""
+
+
+class Match(msgspec.Struct):
+    """Offer one waiting dialog, if any may be offered now."""
+
+
+class Enqueue(msgspec.Struct):
+    """From a dialog: it waits."""
+
+    ref: Ref
+    department: str
+    priority: int
+    previous: str
+
+
+class Report(msgspec.Struct):
+    """From a dialog: what became of `number`: accepted, or let go."""
+
+    number: int
+    accepted: bool
+    requeue: bool = False
+
+
+class Vanish(msgspec.Struct):
+    """From a dialog: it closed while it waited."""
+
+    ref: Ref
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Times and limits of the installation, in wall milliseconds."""
+
+    inactivity_ms: int = 600_000
+    offer_ms: int = 20_000
+    grace_ms: int = 15_000
+    dedupe_ms: int = 172_800_000
+    bot_misses: int = 2
+
+
+DialogCommand = (
+    Receive | Leave | Accept | Reply | Close | Remind | Attempting | Settle | OfferTo | Withdraw
+)
+FloorCommand = (
+    Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish
+)

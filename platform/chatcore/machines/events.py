@@ -1,0 +1,331 @@
+"""Everything the machines write down. A record is all events of one command, all or nothing.
+
+Events are arrays in MessagePack with a small integer tag, so a stored message costs its text and some twenty bytes.
+Contacts are numbers here: their text keys stand once, in `Met`.
+"""
+
+import enum
+from typing import Final
+
+import msgspec
+
+
+class State(enum.IntEnum):
+    """Where a contact's current dialog is."""
+
+    NONE = 0
+    BOT = 1
+    QUEUED = 2
+    OFFERED = 3
+    ASSIGNED = 4
+    CLOSED = 5
+
+
+class Presence(enum.IntEnum):
+    """What an operator says about being there; a lost connection is kept apart from it."""
+
+    OFFLINE = 0
+    ONLINE = 1
+    AWAY = 2
+
+
+class Event(msgspec.Struct, array_like=True, kw_only=False, gc=False):
+    """Base of all events."""
+
+
+class Inert(Event, tag=0):
+    """A command on which `decide` raised: kept for inspection, changes nothing, blocks nobody."""
+
+    command: str
+    error: str
+
+
+# --- the dialog machine -------------------------------------------------------------------------------------------
+
+
+class Met(Event, tag=1):
+    """A contact was seen for the first time and got its number."""
+
+    contact: int
+    key: str
+    messenger: bool  # replies leave through a provider, so each must end delivered or failed
+
+
+class Opened(Event, tag=2):
+    """Dialog `number` of the contact began."""
+
+    contact: int
+    number: int
+    at: int
+
+
+class Said(Event, tag=3):
+    """A message took a place. `author` is customer, bot or an operator's id; automatic texts carry cause and rule."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+    author: str
+    id: str
+    digest: int
+    text: str
+    cause_seq: int
+    rule: str
+    deadline: int  # close the dialog as inactive at this time; 0 = it is not the customer's turn
+
+
+class Missed(Event, tag=4):
+    """The bot had no answer to the customer's last text."""
+
+    contact: int
+
+
+class Queued(Event, tag=5):
+    """The dialog asks for an operator of `department`."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+    department: str
+    priority: int
+    previous: str
+
+
+class Offered(Event, tag=6):
+    """The floor offers the dialog to `operator` under `assignment`; takes no seq."""
+
+    contact: int
+    number: int
+    assignment: int
+    operator: str
+    department: str
+    priority: int
+    place: int
+    at: int
+
+
+class OfferEnded(Event, tag=7):
+    """The offer lapsed or was taken back before anybody accepted; the dialog waits at its old place."""
+
+    contact: int
+    number: int
+    assignment: int
+    operator: str
+    at: int
+
+
+class OfferRefused(Event, tag=8):
+    """An offer came too late for this dialog: it had closed, or waits under a newer number."""
+
+    contact: int
+    assignment: int
+
+
+class Assigned(Event, tag=9):
+    """`operator` accepted: the dialog's owner until `Released` or `Closed`."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+    assignment: int
+    operator: str
+
+
+class Released(Event, tag=10):
+    """The owner lost the dialog; it waits at its old place."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+    assignment: int
+    operator: str
+    reason: str
+
+
+class Closed(Event, tag=11):
+    """The dialog ended. `assignment` is the number it sets free, 0 if it held none."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+    reason: str
+    assignment: int
+    operator: str
+    was: State
+
+
+class Attempted(Event, tag=12):
+    """Attempt `attempt` (2, 3, …) to hand an outbound message to its provider is about to be made."""
+
+    contact: int
+    number: int
+    seq: int
+    attempt: int
+    at: int
+
+
+class Delivered(Event, tag=13):
+    """The provider took an outbound message and named it `provider_id`."""
+
+    contact: int
+    number: int
+    seq: int
+    provider_id: str
+    at: int
+
+
+class Undelivered(Event, tag=14):
+    """An outbound message ended visibly in failure."""
+
+    contact: int
+    number: int
+    seq: int
+    reason: str
+    at: int
+
+
+# --- the floor ----------------------------------------------------------------------------------------------------
+
+
+class Ref(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A dialog as the floor names it: its partition's log, its contact's number there, and its own number."""
+
+    log: int
+    contact: int
+    number: int
+
+
+class Hired(Event, tag=20):
+    """An operator exists, or has other departments or slots than before."""
+
+    operator: str
+    departments: tuple[str, ...]
+    slots: int
+
+
+class PresenceSet(Event, tag=21):
+    """An operator says online, away or offline."""
+
+    operator: str
+    presence: Presence
+    at: int
+
+
+class SeatLost(Event, tag=22):
+    """An operator's connection broke; what they hold stays theirs until `grace`."""
+
+    operator: str
+    grace: int
+
+
+class SeatFound(Event, tag=23):
+    """The operator's connection is back."""
+
+    operator: str
+    at: int
+
+
+class Waiting(Event, tag=24):
+    """A dialog got a queue place. Places are numbered once and kept through offers, lapses and releases."""
+
+    ref: Ref
+    department: str
+    priority: int
+    place: int
+    previous: str
+    at: int
+
+
+class Offering(Event, tag=25):
+    """The floor gives a waiting dialog to an operator to accept before `deadline`."""
+
+    number: int
+    ref: Ref
+    operator: str
+    department: str
+    priority: int
+    place: int
+    deadline: int
+    at: int
+
+
+class Withdrawing(Event, tag=26):
+    """The floor wants number `number` back: `force` also after it was accepted."""
+
+    number: int
+    ref: Ref
+    force: bool
+    reason: str
+
+
+class Taken(Event, tag=27):
+    """The dialog reported that the operator accepted."""
+
+    number: int
+
+
+class Freed(Event, tag=28):
+    """The dialog let go of `number`: the slot is free; `requeue` puts the dialog back to its old place."""
+
+    number: int
+    requeue: bool
+    lapsed: bool
+    at: int
+
+
+class Gone(Event, tag=29):
+    """A waiting dialog closed."""
+
+    ref: Ref
+
+
+DialogEvent = (
+    Inert
+    | Met
+    | Opened
+    | Said
+    | Missed
+    | Queued
+    | Offered
+    | OfferEnded
+    | OfferRefused
+    | Assigned
+    | Released
+    | Closed
+    | Attempted
+    | Delivered
+    | Undelivered
+)
+FloorEvent = (
+    Inert | Hired | PresenceSet | SeatLost | SeatFound | Waiting | Offering | Withdrawing | Taken | Freed | Gone
+)
+AnyEvent = DialogEvent | FloorEvent
+
+# What a dialog shows: exactly these take a seq.
+Entry = Said | Queued | Assigned | Released | Closed
+ENTRY_TYPES: Final = (Said, Queued, Assigned, Released, Closed)
+RECEIPT_TYPES: Final = (Delivered, Undelivered)
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """All events of one command, with where the command came from (`source` log and position, "" for an edge)."""
+
+    now: int
+    source: str
+    source_position: int
+    events: list[AnyEvent]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+_event_decoder = msgspec.msgpack.Decoder(AnyEvent)
+
+encode_record = _encoder.encode
+decode_record = _decoder.decode
+encode_event = _encoder.encode
+decode_event = _event_decoder.decode

@@ -1,0 +1,145 @@
+"""The owner of a dialog partition: what its records show to customers, desks, providers and the floor."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from chatcore.journal.port import Row
+from chatcore.machines import dialog, links
+from chatcore.machines import events as e
+from chatcore.machines.commands import Remind
+from chatcore.machines.events import State
+from chatcore.runtime.owner import Owner
+from chatcore.runtime.reminders import Reminders
+
+
+class Audience(Protocol):
+    """Those who see what became durable. Called in log order; `position` is the record's."""
+
+    def customers(
+        self, partition: "PartitionOwner", position: int, contact: dialog.Contact, event: e.Entry, origin: object
+    ) -> None:
+        """Show an entry to the contact's sessions, but not to `origin`, who sent it."""
+
+    def desk(
+        self, partition: "PartitionOwner", position: int, contact: dialog.Contact, operator: str, event: e.DialogEvent
+    ) -> None:
+        """Show an entry, offer, withdrawal or receipt to an operator."""
+
+    def outbound(self, partition: "PartitionOwner", contact: dialog.Contact, message: e.Said) -> None:
+        """Hand a reply to the contact's messenger."""
+
+
+class PartitionOwner(Owner):
+    """Owns partition `index`. `to_floor(log, position, commands)` delivers to the floor."""
+
+    def __init__(self, index: int, state: dialog.Partition, audience: Audience, **owner: Any) -> None:
+        super().__init__(f"dialogs-{index}", state, **owner)
+        self.index = index
+        self.state = state
+        self.messages = 0
+        self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
+        self._audience = audience
+        self._rows: list[Row] = []
+        self._contacts: list[tuple[int, str]] = []
+        self._reminders = Reminders(self._now_ms, self._remind)
+        self._armed: set[int] = set()
+
+    def _step(self, command: Any, now: int) -> list[e.DialogEvent]:
+        events = dialog.decide(self.state, command, now)
+        for event in events:
+            dialog.apply(self.state, event)
+            if isinstance(event, e.Said) and event.deadline:
+                self._arm(event.contact, event.deadline)
+        return events
+
+    def _apply(self, event: e.DialogEvent) -> None:
+        dialog.apply(self.state, event)
+
+    # --- what is shown ---------------------------------------------------------------------------------------------
+
+    def _publish(self, position: int, events: list[e.DialogEvent], origin: object) -> Callable[[], None]:
+        owners = [self._owner(event) for event in events]
+        return partial(self._show, position, events, owners, origin)
+
+    def _owner(self, event: e.DialogEvent) -> str:
+        """Whose desk the event is shown on, judged when it happened."""
+        match event:
+            case e.Said() | e.Delivered() | e.Undelivered():
+                contact = self.state.contacts[event.contact]
+                owned = contact.state is State.ASSIGNED and contact.number == event.number
+                return contact.operator if owned else ""
+            case e.Offered() | e.OfferEnded() | e.Released() | e.Closed():
+                return event.operator
+        return ""
+
+    def _show(self, position: int, events: list[e.DialogEvent], owners: list[str], origin: object) -> None:
+        for event, owner in zip(events, owners, strict=True):
+            if isinstance(event, e.Met):
+                self._contacts.append((event.contact, event.key))
+                continue
+            if isinstance(event, e.Inert):
+                continue
+            contact = self.state.contacts[event.contact]
+            if isinstance(event, e.ENTRY_TYPES):
+                self._keep(position, event, event.seq)
+                self._audience.customers(self, position, contact, event, origin)
+            elif isinstance(event, e.RECEIPT_TYPES):
+                self._keep(position, event, 0)
+            if owner and not (isinstance(event, e.Said) and event.author == owner):
+                self._audience.desk(self, position, contact, owner, event)
+            if isinstance(event, e.Said):
+                self.messages += 1
+                if contact.messenger and event.author != "customer":
+                    self._audience.outbound(self, contact, event)
+        commands = links.to_floor(self.index, events)
+        if commands:
+            self.to_floor(self.log, position, commands)
+
+    def _keep(self, position: int, event: Any, seq: int) -> None:
+        self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
+
+    def _after_commit(self) -> None:
+        if self._rows or self._contacts:
+            self.journal.history.project(self.log, self.durable, self._rows, self._contacts)
+            self._rows, self._contacts = [], []
+
+    # --- deadlines -------------------------------------------------------------------------------------------------
+
+    def _arm(self, contact: int, deadline_ms: int) -> None:
+        if contact not in self._armed:
+            self._armed.add(contact)
+            self._reminders.at(deadline_ms, contact)
+
+    def _remind(self, contact: int) -> None:
+        self._armed.discard(contact)
+        deadline_ms = self.state.contacts[contact].deadline
+        if deadline_ms > self._now_ms():
+            self._arm(contact, deadline_ms)
+        elif deadline_ms:
+            self.submit(Remind(contact))
+
+    # --- recovery --------------------------------------------------------------------------------------------------
+
+    def reproject(self) -> None:
+        """Hand the history what it lacks after a restart. On the loop, before anything is served."""
+        history = self.journal.history
+        for position, record in self.records(history.projected(self.log)):
+            for event in record.events:
+                if isinstance(event, e.Met):
+                    self._contacts.append((event.contact, event.key))
+                elif isinstance(event, e.ENTRY_TYPES):
+                    self._keep(position, event, event.seq)
+                elif isinstance(event, e.RECEIPT_TYPES):
+                    self._keep(position, event, 0)
+        self._after_commit()
+
+    def resume(self) -> None:
+        """Arm the deadlines that the restored state holds."""
+        for contact in self.state.contacts.values():
+            if contact.deadline:
+                self._arm(contact.id, contact.deadline)
+
+    def unsettled(self) -> int:
+        """Outbound messages whose end is not known yet."""
+        return sum(len(contact.unsettled) for contact in self.state.contacts.values())

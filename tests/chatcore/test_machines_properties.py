@@ -1,0 +1,261 @@
+"""Both machines under delayed, repeated and interrupted deliveries: G3, G4, G7, G8, G9 and G10 always hold."""
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chatcore.machines import commands as c
+from chatcore.machines import events as e
+from chatcore.machines.dialog import OPEN, reply_id
+from chatcore.machines.events import Presence, State
+
+from .world import RULES, World
+
+CONTACTS = st.integers(0, 3)
+OPERATORS = st.sampled_from(["o1", "o2", "o3"])
+SLOTS = {"o1": 1, "o2": 2, "o3": 1}
+
+
+class Installation(RuleBasedStateMachine):
+    """Customers, operators, time, commits, deliveries and crashes in any order that hypothesis thinks of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(partitions=2)
+        self.said: list[tuple[int, str, str, str]] = []  # partition, contact, id, text
+        self.acked: dict[tuple[int, str, str], tuple[int, int]] = {}
+
+    @initialize()
+    def staff(self) -> None:
+        self.world.ask_floor(c.Hire([(name, ("general",), slots) for name, slots in SLOTS.items()]))
+        for name in SLOTS:
+            self.world.ask_floor(c.SetPresence(name, Presence.ONLINE))
+        self.world.commit("floor")
+
+    # --- customers -------------------------------------------------------------------------------------------------
+
+    def _receive(self, index: int, contact: str, message_id: str, text: str, choice: c.Choice | None) -> None:
+        self.world.ask(index, c.Receive(contact, False, "general", message_id, hash(text), text, choice))
+
+    @rule(who=CONTACTS, bot=st.sampled_from(["none", "answer", "miss", "handover"]))
+    def customer_writes(self, who: int, bot: str) -> None:
+        index, contact = who % 2, f"web/u{who}"
+        message_id = f"m{len(self.said)}"
+        choice = None if bot == "none" else c.Choice(bot, f"bot:{bot}", "…")
+        self._receive(index, contact, message_id, message_id, choice)
+        self.said.append((index, contact, message_id, message_id))
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data())
+    def customer_repeats(self, data: st.DataObject) -> None:
+        index, contact, message_id, text = data.draw(st.sampled_from(self.said))
+        before = self._seen(index, contact, message_id)
+        self._receive(index, contact, message_id, text, c.Choice("miss", "bot:miss", "…"))
+        if before is not None:
+            assert self._seen(index, contact, message_id) == before, "a repeat keeps its place"
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data())
+    def customer_reuses_an_id(self, data: st.DataObject) -> None:
+        index, contact, message_id, _ = data.draw(st.sampled_from(self.said))
+        if self._seen(index, contact, message_id) is not None:
+            refusal = refused(lambda: self._receive(index, contact, message_id, "other", None))
+            assert refusal == "conflict"
+
+    @rule(who=CONTACTS)
+    def customer_leaves(self, who: int) -> None:
+        refused(lambda: self.world.ask(who % 2, c.Leave(f"web/u{who}")))
+
+    def _seen(self, index: int, contact: str, message_id: str) -> tuple[int, int] | None:
+        known = self.world.partitions[index].by_key.get(contact)
+        seen = known.seen.get(message_id) if known else None
+        return (seen.number, seen.seq) if seen else None
+
+    # --- operators -------------------------------------------------------------------------------------------------
+
+    @rule(who=CONTACTS, operator=OPERATORS, number=st.integers(1, 12), act=st.sampled_from(["accept", "reply", "close"]))
+    def operator_tries(self, who: int, operator: str, number: int, act: str) -> None:
+        self._operate(who, operator, number, act)
+
+    @rule(who=CONTACTS, act=st.sampled_from(["accept", "reply", "close"]))
+    def operator_acts(self, who: int, act: str) -> None:
+        known = self.world.partitions[who % 2].by_key.get(f"web/u{who}")
+        if known and known.operator:
+            self._operate(who, known.operator, known.assignment, act)
+
+    def _operate(self, who: int, operator: str, number: int, act: str) -> None:
+        contact = f"web/u{who}"
+        commands: dict[str, Any] = {
+            "accept": c.Accept(contact, number, operator),
+            "reply": c.Reply(contact, number, operator, f"r{len(self.said)}", 1, "…"),
+            "close": c.Close(contact, number, operator),
+        }
+        known = self.world.partitions[who % 2].by_key.get(contact)
+        owns = known is not None and (known.operator, known.assignment) == (operator, number)
+        outcome = refused(lambda: self.world.ask(who % 2, commands[act]))
+        assert owns or outcome is not None, "nobody acts on a dialog under a number that is not theirs"
+
+    @rule(operator=OPERATORS, presence=st.sampled_from(Presence))
+    def operator_says(self, operator: str, presence: Presence) -> None:
+        self.world.ask_floor(c.SetPresence(operator, presence))
+
+    @rule(operator=OPERATORS, found=st.booleans())
+    def connection(self, operator: str, found: bool) -> None:
+        self.world.ask_floor(c.FindSeat(operator) if found else c.LoseSeat(operator))
+
+    # --- time, disk, links -----------------------------------------------------------------------------------------
+
+    @rule(ms=st.sampled_from([1, 1_000, 2_500, 61_000]))
+    def time_passes(self, ms: int) -> None:
+        self.world.now += ms
+        self.world.ask_floor(c.Elapse())
+        for index, partition in enumerate(self.world.partitions):
+            for contact in list(partition.contacts):
+                self.world.ask(index, c.Remind(contact))
+
+    @rule(log=st.sampled_from(["dialogs-0", "dialogs-1", "floor"]))
+    def commit(self, log: str) -> None:
+        self.world.commit(log)
+
+    @rule(log=st.sampled_from(["dialogs-0", "dialogs-1", "floor"]), repeat=st.booleans())
+    def deliver(self, log: str, repeat: bool) -> None:
+        self.world.deliver(log, repeat)
+
+    @rule(log=st.sampled_from(["dialogs-0", "dialogs-1", "floor"]))
+    def commit_and_deliver_all(self, log: str) -> None:
+        self.world.commit(log)
+        while self.world.deliver(log):
+            pass
+
+    @rule()
+    def crash(self) -> None:
+        self.world.crash()
+        self.said = [said for said in self.said if self._seen(*said[:3]) is not None]
+
+    @rule()
+    def settle(self) -> None:
+        self.world.settle()
+        self._nobody_left_waiting()
+
+    # --- what must always hold -------------------------------------------------------------------------------------
+
+    @invariant()
+    def seq_is_dense_and_one_dialog_is_open(self) -> None:
+        """G4: entries are numbered 1, 2, 3, …; G7: a dialog opens only after the one before it closed."""
+        for name, log in self.world.logs.items():
+            if name != "floor":
+                check_dialogs(log.records)
+
+    @invariant()
+    def ids_take_one_place(self) -> None:
+        """G3: no message id stands at two places of a contact."""
+        for name, log in self.world.logs.items():
+            places = Counter(
+                (event.contact, event.id)
+                for record in log.records
+                for event in record.events
+                if isinstance(event, e.Said) and event.id and not event.id.startswith(reply_id("o", "")[:1])
+            )
+            assert not [place for place, count in places.items() if count > 1], name
+
+    @invariant()
+    def nobody_holds_more_than_their_slots(self) -> None:
+        """G8: numbers in force never exceed an operator's slots, and `used` counts exactly them."""
+        held = Counter(assignment.operator for assignment in self.world.floor.assignments.values())
+        for operator in self.world.floor.operators.values():
+            assert operator.used == held[operator.id] <= SLOTS[operator.id]
+
+    @invariant()
+    def offers_are_fair(self) -> None:
+        """G9: when a dialog is offered to an operator, nobody before it waits who could have been."""
+        check_offers(self.world.logs["floor"].records)
+
+    def _nobody_left_waiting(self) -> None:
+        """G9 and G10, at rest: every open dialog is somewhere, and nobody waits while somebody is free."""
+        floor = self.world.floor
+        queued = {place.ref for queue in floor.queues.values() for place in queue}
+        for index, partition in enumerate(self.world.partitions):
+            for contact in partition.contacts.values():
+                ref = e.Ref(index, contact.id, contact.number)
+                match contact.state:
+                    case State.QUEUED:
+                        assert ref in queued
+                    case State.OFFERED | State.ASSIGNED:
+                        held = floor.assignments[contact.assignment]
+                        assert (held.operator, held.place.ref) == (contact.operator, ref)
+                        assert floor.operators[contact.operator].presence is not Presence.OFFLINE
+                    case _:
+                        assert ref not in queued
+        free = [o for o in floor.operators.values() if o.on_duty and o.used < o.slots]
+        open_to_all = [place for queue in floor.queues.values() for place in queue if not place.lapsed]
+        assert not (free and open_to_all)
+
+
+def refused(act: Any) -> str | None:
+    """The reason for which `act` was refused, or None."""
+    try:
+        act()
+    except c.Refused as refusal:
+        return refusal.reason
+    return None
+
+
+def check_dialogs(records: list[e.Record]) -> None:
+    """Entries are dense, owners alternate with releases, and a dialog opens only when none is open."""
+    last: dict[int, tuple[int, int]] = {}
+    owner: dict[int, str] = {}
+    for event in (event for record in records for event in record.events):
+        if isinstance(event, e.Opened):
+            assert last.get(event.contact, (0, 0))[0] + 1 == event.number
+            assert event.contact not in owner
+            last[event.contact] = (event.number, 0)
+        elif isinstance(event, e.ENTRY_TYPES):
+            assert last[event.contact] == (event.number, event.seq - 1)
+            last[event.contact] = (event.number, event.seq)
+            if isinstance(event, e.Assigned):
+                assert event.contact not in owner, "two owners"
+                owner[event.contact] = event.operator
+            elif isinstance(event, e.Released | e.Closed):
+                owner.pop(event.contact, None)
+
+
+def check_offers(records: list[e.Record]) -> None:
+    """Replay the floor's log by its own words: places, offers and returns, and look past each offer."""
+    waiting: dict[e.Ref, tuple[int, int]] = {}
+    lapsed: dict[e.Ref, set[str]] = {}
+    places: dict[e.Ref, tuple[int, int]] = {}
+    offers: dict[int, e.Offering] = {}
+    gone: set[e.Ref] = set()
+    for event in (event for record in records for event in record.events):
+        match event:
+            case e.Waiting():
+                waiting[event.ref] = places[event.ref] = (event.priority, event.place)
+            case e.Gone():
+                waiting.pop(event.ref, None)
+                gone.add(event.ref)
+            case e.Offering():
+                mine = waiting.pop(event.ref)
+                overtaken = [
+                    ref for ref, place in waiting.items() if place < mine and event.operator not in lapsed.get(ref, ())
+                ]
+                assert not overtaken
+                offers[event.number] = event
+            case e.Freed(requeue=True):
+                offer = offers[event.number]
+                if offer.ref not in gone:
+                    waiting[offer.ref] = places[offer.ref]
+                    if event.lapsed:
+                        lapsed.setdefault(offer.ref, set()).add(offer.operator)
+    numbers = list(offers)
+    assert all(first < second for first, second in pairwise(numbers))
+
+
+Installation.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestInstallation = Installation.TestCase
+_ = OPEN

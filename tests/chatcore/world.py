@@ -1,0 +1,150 @@
+"""Both machines with logs of their own and nothing shared but durable positions; every delivery can be delayed,
+repeated or cut off by a crash. The world of the property-based tests."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatcore.machines import commands as c
+from chatcore.machines import dialog, floor, links
+from chatcore.machines import events as e
+
+RULES = c.Rules(inactivity_ms=60_000, offer_ms=2_000, grace_ms=3_000, bot_misses=2)
+
+
+@dataclass
+class Log:
+    """A log: what is durable, and how much of what was decided is not yet."""
+
+    records: list[e.Record] = field(default_factory=list)
+    durable: int = 0
+
+
+class World:
+    """`partitions` dialog machines and one floor, driven step by step; `now` is a fake clock."""
+
+    def __init__(self, partitions: int = 2) -> None:
+        self.now = 1_000
+        self.logs = {name: Log() for name in [*(f"dialogs-{n}" for n in range(partitions)), "floor"]}
+        self.partitions = [dialog.Partition(RULES) for _ in range(partitions)]
+        self.floor = floor.Floor(RULES)
+        self.read: dict[tuple[str, str], int] = {}  # (source, reader) → position delivered last
+
+    # --- commands --------------------------------------------------------------------------------------------------
+
+    def ask(self, index: int, command: Any) -> list[Any]:
+        """Submit a command to a partition; raises Refused as the edge would see it."""
+        events = dialog.decide(self.partitions[index], command, self.now)
+        for event in events:
+            dialog.apply(self.partitions[index], event)
+        if events:
+            self._record(f"dialogs-{index}", "", 0, events)
+        return events
+
+    def ask_floor(self, command: Any) -> None:
+        """Submit a command to the floor."""
+        events = self._floor_step(command)
+        if events:
+            self._record("floor", "", 0, events)
+
+    def _floor_step(self, command: Any) -> list[Any]:
+        events = floor.decide(self.floor, command, self.now)
+        for event in events:
+            floor.apply(self.floor, event)
+        while found := floor.decide(self.floor, c.Match(), self.now):
+            for event in found:
+                floor.apply(self.floor, event)
+            events += found
+        return events
+
+    def _record(self, log: str, source: str, position: int, events: list[Any]) -> None:
+        record = e.decode_record(e.encode_record(e.Record(self.now, source, position, events)))
+        self.logs[log].records.append(record)
+
+    # --- durability, delivery, crashes -----------------------------------------------------------------------------
+
+    def commit(self, log: str) -> None:
+        """All that was decided on this log becomes durable."""
+        self.logs[log].durable = len(self.logs[log].records)
+
+    def deliver(self, source: str, repeat: bool = False) -> bool:
+        """Deliver the next durable record of `source` to its readers, or the last one once more."""
+        moved = False
+        for reader in self._readers(source):
+            last = self.read.get((source, reader), 0)
+            position = last if repeat else last + 1
+            if 1 <= position <= self.logs[source].durable:
+                self._hand_over(source, reader, position)
+                self.read[source, reader] = max(last, position)
+                moved = True
+        return moved
+
+    def _readers(self, source: str) -> list[str]:
+        return [log for log in self.logs if log != "floor"] if source == "floor" else ["floor"]
+
+    def _hand_over(self, source: str, reader: str, position: int) -> None:
+        events = self.logs[source].records[position - 1].events
+        if reader == "floor":
+            told: list[Any] = links.to_floor(int(source.split("-")[1]), events)
+            if told and position > self.floor.applied.get(source, 0):
+                followed = [event for command in told for event in self._floor_step(command)]
+                self.floor.applied[source] = position
+                self._record("floor", source, position, followed)
+            return
+        index = int(reader.split("-")[1])
+        asked: list[Any] = links.to_partitions(events).get(index, [])
+        state = self.partitions[index]
+        if asked and position > state.applied.get("floor", 0):
+            followed = []
+            for command in asked:
+                for event in dialog.decide(state, command, self.now):
+                    dialog.apply(state, event)
+                    followed.append(event)
+            state.applied["floor"] = position
+            self._record(reader, "floor", position, followed)
+
+    def crash(self) -> None:
+        """Lose everything that is not durable, start again from the logs, and deliver again what was not stored."""
+        for log in self.logs.values():
+            del log.records[log.durable :]
+        self.partitions = [dialog.Partition(RULES) for _ in self.partitions]
+        self.floor = floor.Floor(RULES)
+        for name, log in self.logs.items():
+            state: Any = self.floor if name == "floor" else self.partitions[int(name.split("-")[1])]
+            apply: Any = floor.apply if name == "floor" else dialog.apply
+            for record in log.records:
+                if record.source:
+                    state.applied[record.source] = record.source_position
+                for event in record.events:
+                    apply(state, event)
+        self.read = {}
+        for reader in self.logs:
+            reading: Any = self.floor if reader == "floor" else self.partitions[int(reader.split("-")[1])]
+            for source in self.logs:
+                if source != reader and "floor" in (source, reader):
+                    self.read[source, reader] = reading.applied.get(source, 0)
+        self.ask_floor(c.Recover())
+
+    def settle(self) -> None:
+        """Let everything become durable and arrive, until nothing moves any more."""
+        for _ in range(1_000):
+            moved = False
+            for name in self.logs:
+                self.commit(name)
+                while self.deliver(name):
+                    moved = True
+            if not moved:
+                return
+        raise AssertionError("the machines talk without end")
+
+    # --- what the tests look at ------------------------------------------------------------------------------------
+
+    def entries(self, index: int, contact: str, number: int) -> list[Any]:
+        """The durable entries of a dialog in log order."""
+        known = self.partitions[index].by_key[contact].id
+        log = self.logs[f"dialogs-{index}"]
+        return [
+            event
+            for record in log.records[: log.durable]
+            for event in record.events
+            if isinstance(event, e.ENTRY_TYPES) and event.contact == known and event.number == number
+        ]
