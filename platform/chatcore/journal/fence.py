@@ -10,13 +10,14 @@ T = TypeVar("T")
 
 
 class Append(NamedTuple):
-    """One call of `Journal.append`, waiting for its commit."""
+    """One call of `Journal.append`, waiting for its commit since `since_s` on the journal's clock."""
 
     log: str
     expected_position: int
     epoch: int
     records: Sequence[bytes]
     done: Done
+    since_s: float
 
     def stale(self, reason: str) -> StaleWriter:
         """The refusal of this append."""

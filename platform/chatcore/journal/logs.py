@@ -96,7 +96,8 @@ def read(db: sqlite3.Connection, where: str, log: int, after: int, limit: int) -
             break
         if first != expected and (expected is not None or first > after + 1):
             raise JournalDamaged(where, f"log {log}: the record at position {expected or after + 1} is missing")
-        found += [record for record in enumerate(_records(where, log, first, count, blob), first) if record[0] > after]
+        skipped = max(0, after + 1 - first)
+        found += enumerate(_records(where, log, first, count, blob)[skipped:], first + skipped)
         expected = first + count
     return found[:limit]
 

@@ -93,7 +93,6 @@ class MemoryJournal:
         self._fence = Fence()
         self._appends: list[Append] = []
         self._snapshots: list[tuple[str, Snapshot, Done]] = []
-        self._since_s = 0.0
         self._held = self._scheduled = self._closed = False
         self._fault: Fault | None = None
         self._failure: CommitFailed | None = None
@@ -138,9 +137,7 @@ class MemoryJournal:
         self._check(log)
         if not records:
             raise JournalMisuse(f"log {log!r}: no records to append")
-        if not self._appends:
-            self._since_s = self._clock()
-        self._appends.append(Append(log, expected_position, epoch, records, done))
+        self._appends.append(Append(log, expected_position, epoch, records, done, self._clock()))
         self._schedule()
 
     def read(self, log: str, after_position: int, limit: int) -> list[tuple[int, bytes]]:
@@ -157,7 +154,7 @@ class MemoryJournal:
 
     def oldest_pending_s(self, now_s: float) -> float:
         """See Journal.oldest_pending_s."""
-        return max(0.0, now_s - self._since_s) if self._appends else 0.0
+        return max(0.0, now_s - self._appends[0].since_s) if self._appends else 0.0
 
     async def close(self) -> None:
         """See Journal.close."""

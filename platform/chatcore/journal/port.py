@@ -9,8 +9,9 @@ command. The one promise that everything else rests on: once `done(None)` was ca
 Group commit
 ------------
 A durable write costs one flush of the disk, however much it carries. While one commit is under way, appends collect;
-the next commit takes all of them, over all logs, so that under load the flush is shared by hundreds of messages and at
-rest nobody waits for company. Each log's share of a commit is stored as one row with one blob and integer keys only.
+the next commit takes them together, over all logs and up to a size that keeps it short, so that under load hundreds of
+messages share a flush and at rest nobody waits for company. Each log's share of a commit is stored as one row with one
+blob and integer keys only.
 Rejected: a commit a message (a flush each); a commit on a fixed timer (adds its period to every message at rest); a row
 a message with a text key (benchmarks/groundwork.py: two to three times the time and five times the bytes of one blob a
 batch). The contact and history indexes are projections, written in bulk off the commit path and rebuilt from the
@@ -38,12 +39,12 @@ the lease makes two writers, and a lock left behind makes none).
 A failed commit is indeterminate, and never retried
 ---------------------------------------------------
 When a commit fails, its records may be absent, or present with only the answer lost; and after a failed flush the
-operating system may drop the unwritten pages and report the next flush as a success. A retry would therefore store a
-record twice in the first case it misjudges and none in the second. So the journal writes nothing more: this append
-and every one behind it end in `CommitFailed`, for good. A commit that hangs answers nothing, so nothing can be raised;
-`oldest_pending_s` grows, and the watchdog above sees it. In both cases the process releases no output and exits;
-whoever starts it again recovers as after `kill -9` and reads from the disk, which alone knows, what became of the
-commit. Clients see a lost connection, repeat, and are answered from the recovered state.
+operating system may drop the unwritten pages and report the next flush as a success. A retry would store the records
+twice where they were present, and trust a flush that did nothing where they were absent. So the journal writes nothing
+more: this append and every one behind it end in `CommitFailed`, for good. A commit that hangs answers nothing, so
+nothing can be raised; `oldest_pending_s` grows, and the watchdog above sees it. In both cases the process releases no
+output and exits; whoever starts it again recovers as after `kill -9` and reads from the disk, which alone knows, what
+became of the commit. Clients see a lost connection, repeat, and are answered from the recovered state.
 
 Snapshots and recovery
 ----------------------
@@ -52,8 +53,8 @@ of durable positions. The last two are kept; a damaged one is passed over for th
 Recovery is: `open`, restore `Recovery.snapshot`, `read` what follows it, project what `History.projected` says is
 missing, serve.
 
-This is not a file for a first change: the write path behind it is held by `tests/chatcore/journal`, where the contract
-suite runs over every implementation, and child processes are killed, with and without their unflushed writes.
+This is not a file for a first change: the write path behind it is held by `tests/chatcore/journal`, where one suite
+runs over every implementation, and child processes are killed, with and without their unflushed writes.
 """
 
 from asyncio import Future

@@ -33,7 +33,7 @@ def write(db: sqlite3.Connection, ids: dict[str, int], generation: Generation) -
         db.execute("UPDATE log SET projected = max(projected, ?) WHERE id = ?", (share.through, log))
     db.execute("COMMIT")
     db.execute(f"PRAGMA synchronous = {careful}")
-    return generation.size + 3
+    return 3 + sum(len(share.rows) + len(share.contacts) for share in generation.shares.values())
 
 
 def _values(log: int, numbered: NumberedRow) -> tuple[Value, ...]:

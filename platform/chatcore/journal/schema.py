@@ -10,7 +10,6 @@ from pathlib import Path
 from chatcore.journal.errors import JournalDamaged, JournalTooNew, JournalUnreachable
 
 FORMAT = 1
-CHECKPOINT_AT_MOST_PAGES = 4_000
 LOCK_TIMEOUT_S = 5.0
 
 TABLES = """
@@ -74,7 +73,7 @@ def connect_writer(path: Path, synchronous: str) -> sqlite3.Connection:
         check_format(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {synchronous}")
-        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_AT_MOST_PAGES}")
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # which would keep a failed flush to itself
     except BaseException:
         db.close()
         raise

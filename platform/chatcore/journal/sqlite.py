@@ -95,7 +95,7 @@ class SqliteJournal:
         self._id(log)
         if not records:
             raise JournalMisuse(f"log {log!r}: no records to append")
-        parts.writer.append(Append(log, expected_position, epoch, records, done), self._clock())
+        parts.writer.append(Append(log, expected_position, epoch, records, done, self._clock()))
 
     def read(self, log: str, after_position: int, limit: int) -> list[tuple[int, bytes]]:
         """See Journal.read."""

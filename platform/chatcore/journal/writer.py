@@ -2,7 +2,7 @@
 
 Appends that are handed in during a commit make up the next one. Other work gets its turn when no append waits, or
 when it has fallen behind; then one piece of it before the next commit, so pieces must stay within milliseconds.
-Checkpoints are made when idle, early and small; SQLite's own limit bounds the write-ahead log when it is never idle.
+Checkpoints are made when idle, early and small, and at a limit that bounds the write-ahead log when it is never idle.
 Not a file for a first change.
 """
 
@@ -21,7 +21,10 @@ from chatcore.journal.group import GroupCommit
 from chatcore.journal.outcome import Outcome, deliver
 
 CHECKPOINT_WHEN_IDLE_PAGES = 256
+CHECKPOINT_ALWAYS_PAGES = 4_000
 BEHIND_JOBS = 4
+COMMIT_BYTES = 1 << 20
+"""A commit takes no further append above this size, so that neither a commit nor the reading of a batch gets long."""
 
 Work = Callable[[sqlite3.Connection], int]
 """Work between commits, in transactions of its own; returns roughly how many pages it wrote."""
@@ -50,16 +53,15 @@ class Writer(threading.Thread):
         self._marks: list[Mark] = []
         self._jobs: deque[Job] = deque()
         self._closing = False
-        self._waiting_since_s: float | None = None
-        self._taken: tuple[list[Append], list[Mark]] = ([], [])
-        self._taken_since_s: float | None = None
+        self._taken: list[Append] = []
+        self._taken_marks: list[Mark] = []
         self._pages_since_checkpoint = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.failure: CommitFailed | None = None
 
     # What others call.
 
-    def append(self, append: Append, now_s: float) -> None:
+    def append(self, append: Append) -> None:
         """Commit it with all that waits; see Journal.append."""
         with self._wake:
             loop = self._bind()
@@ -67,7 +69,6 @@ class Writer(threading.Thread):
                 loop.call_soon(deliver, [(append.done, self.failure)])
                 return
             if not self._appends:
-                self._waiting_since_s = now_s
                 self._wake.notify()
             self._appends.append(append)
 
@@ -102,8 +103,8 @@ class Writer(threading.Thread):
     def oldest_pending_s(self, now_s: float) -> float:
         """See Journal.oldest_pending_s."""
         with self._wake:
-            since_s = self._waiting_since_s if self._taken_since_s is None else self._taken_since_s
-        return 0.0 if since_s is None else max(0.0, now_s - since_s)
+            pending = self._taken or self._appends
+            return max(0.0, now_s - pending[0].since_s) if pending else 0.0
 
     def close(self) -> None:
         """Take nothing more; the thread ends, and closes the connection, when all is written."""
@@ -138,22 +139,29 @@ class Writer(threading.Thread):
         with self._wake:
             while not (self._appends or self._marks or self._jobs or self._closing):
                 self._wake.wait()
-            self._taken = (self._appends, self._marks)
-            self._taken_since_s = self._waiting_since_s
-            self._appends, self._marks, self._waiting_since_s = [], [], None
-            return bool(self._taken[0] or self._taken[1] or self._jobs)
+            self._taken, self._appends = self._appends, []
+            self._taken_marks, self._marks = self._marks, []
+            return bool(self._taken or self._taken_marks or self._jobs)
 
     def _commit(self) -> None:
-        appends, marks = self._taken
-        if appends:
-            outcomes, pages = self._group.commit(self._db, appends)
+        while self._taken:
+            group = self._group_of(self._taken)
+            outcomes, pages = self._group.commit(self._db, group)
             self._pages_since_checkpoint += pages
             with self._wake:
-                self._taken, self._taken_since_s = ([], marks), None
+                del self._taken[: len(group)]
             self.post(outcomes)
-        self._taken = ([], [])
-        for mark in marks:
-            mark(None)
+        while self._taken_marks:
+            self._taken_marks.pop(0)(None)
+
+    def _group_of(self, appends: list[Append]) -> list[Append]:
+        """The first of these that go into one commit: at least one."""
+        size = 0
+        for index, append in enumerate(appends):
+            if size > COMMIT_BYTES:
+                return appends[:index]
+            size += sum(map(len, append.records))
+        return appends.copy()
 
     def _work_between(self) -> None:
         with self._wake:
@@ -161,7 +169,7 @@ class Writer(threading.Thread):
             job = self._jobs.popleft() if due else None
         if job is not None:
             self._do(job)
-        if not self._appends and self._pages_since_checkpoint >= CHECKPOINT_WHEN_IDLE_PAGES:
+        if self._pages_since_checkpoint >= (CHECKPOINT_ALWAYS_PAGES if self._appends else CHECKPOINT_WHEN_IDLE_PAGES):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._pages_since_checkpoint = 0
 
@@ -178,9 +186,8 @@ class Writer(threading.Thread):
         failure.__cause__ = error
         with self._wake:
             self.failure = failure
-            lost = self._taken[0] + self._appends
-            marks = self._taken[1] + self._marks
-            self._appends, self._marks, self._waiting_since_s, self._taken_since_s = [], [], None, None
+            lost, marks = self._taken + self._appends, self._taken_marks + self._marks
+            self._taken, self._appends, self._taken_marks, self._marks = [], [], [], []
             self.post([(append.done, failure) for append in lost])
         for mark in marks:
             mark(failure)
