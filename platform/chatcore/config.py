@@ -2,21 +2,22 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from chatcore.errors import BadConfig
 
-
+Above0 = Annotated[float, msgspec.Meta(gt=0)]
+AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operator that an empty floor log is seeded with."""
 
-    id: str
-    departments: tuple[str, ...] = ("general",)
-    slots: int = 3
+    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$")]
+    departments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("general",)
+    slots: AtLeast1 = 3
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,9 +30,9 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api: str = ""
     token: str = ""
     webhook_secret: str = ""
-    rate_per_s: float = 30.0
-    chat_rate_per_s: float = 1.0
-    burst: int = 3
+    rate_per_s: Above0 = 30.0
+    chat_rate_per_s: Above0 = 1.0
+    burst: AtLeast1 = 3
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,33 +48,33 @@ class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     answers: tuple[Answer, ...] = ()
     handover: tuple[str, ...] = ("operator",)
-    misses: int = 2
+    misses: AtLeast1 = 2
     again: str = "I did not understand. Please say it in other words, or ask for an operator."
 
 
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Business timers in wall milliseconds."""
 
-    offer: int = 20_000
-    grace: int = 15_000
-    inactivity: int = 600_000
+    offer: AtLeast1 = 20_000
+    grace: AtLeast1 = 15_000
+    inactivity: AtLeast1 = 600_000
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. `secret`, `token` and `webhook_secret` may be `env:NAME` or `file:PATH`."""
 
-    secret: str
+    secret: Annotated[str, msgspec.Meta(min_length=1)]
     data: str = "chatcore-data"
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
     journal: Literal["sqlite", "memory"] = "sqlite"
-    partitions: int = 1
+    partitions: AtLeast1 = 1
     operators: tuple[OperatorSeed, ...] = ()
     accounts: tuple[Account, ...] = ()
     bot: Bot = Bot()
     timers_ms: Timers = Timers()
-    snapshot_every: int = 20_000
-    commit_timeout_s: float = 10.0
+    snapshot_every: AtLeast1 = 20_000
+    commit_timeout_s: Above0 = 10.0
 
 
 def load(path: Path) -> Config:
@@ -86,13 +87,17 @@ def load(path: Path) -> Config:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
     except OSError as error:
         raise BadConfig(path, f"cannot be read ({error.strerror})") from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise BadConfig(path, str(error)) from error
     ids = [account.id for account in config.accounts]
     if len(set(ids)) < len(ids) or any("/" in account or not account for account in ids):
         raise BadConfig(path, "accounts: each needs an id of its own, without a slash")
-    if config.partitions < 1:
-        raise BadConfig(path, f"partitions: {config.partitions} is below 1")
+    for account in config.accounts:
+        given = bool(account.api) + bool(account.token) + bool(account.webhook_secret)
+        if given != (3 if account.channel == "telegram" else 0):
+            raise BadConfig(
+                path, f"account {account.id}: api, token and webhook_secret belong to messengers, all three"
+            )
     accounts = tuple(
         msgspec.structs.replace(
             account, token=_secret(path, account.token), webhook_secret=_secret(path, account.webhook_secret)
@@ -111,7 +116,10 @@ def _secret(path: Path, reference: str) -> str:
         return value
     if kind == "file":
         try:
-            return Path(name).read_text().strip()
-        except OSError as error:
-            raise BadConfig(path, f"the secret file {name} cannot be read ({error.strerror})") from error
+            value = Path(name).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadConfig(path, f"the secret file {name} cannot be read ({error})") from error
+        if not value:
+            raise BadConfig(path, f"the secret file {name} is empty")
+        return value
     return reference

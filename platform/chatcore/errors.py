@@ -22,6 +22,23 @@ class PortTaken(CoreError):
         super().__init__(f"{host}:{port} is taken; stop what listens there, or choose another port (0 = any)")
 
 
+class CannotListen(CoreError):
+    """The address to listen on cannot be used: the caller's fault."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(f"{host}:{port} cannot be listened on ({why}); give an address of this machine")
+
+
+class OtherPartitions(CoreError):
+    """The data was written with another number of partitions: the caller's fault."""
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__(
+            f"partitions: {partitions} is not what the data was written with, and contacts stay where they are; "
+            "give the old number, or an empty data folder"
+        )
+
+
 class Unauthorized(Exception):
     """A token is missing, wrong, expired, or of another role: the peer's fault."""
 

@@ -9,11 +9,13 @@ import errno
 import logging
 import os
 import signal
+import sys
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -22,7 +24,7 @@ from chatcore.edges import chat, desk, rest, webhooks
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway, error
 from chatcore.edges.hub import Hub
 from chatcore.edges.outbox import MessengerOutbox
-from chatcore.errors import PortTaken, Unauthorized
+from chatcore.errors import CannotListen, PortTaken, Unauthorized
 from chatcore.journal.memory import MemoryJournal
 from chatcore.journal.port import Journal
 from chatcore.journal.sqlite import SqliteJournal
@@ -33,6 +35,7 @@ logger = logging.getLogger("chatcore")
 
 EXIT_INDETERMINATE = 70
 GOING_AWAY = 1012
+ENDS_WITHIN_S = 2.0
 
 
 def now_ms() -> int:
@@ -40,7 +43,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def die(reason: object) -> None:
+def die(reason: Exception) -> None:
     """End the process without releasing anything that is held."""
     logger.critical("the journal did not confirm a commit (%s); ending, start me again", reason)
     os._exit(EXIT_INDETERMINATE)
@@ -48,15 +51,20 @@ def die(reason: object) -> None:
 
 def open_journal(config: Config) -> Journal:
     """The journal that the configuration names."""
-    return MemoryJournal() if config.journal == "memory" else SqliteJournal(Path(config.data) / "chatcore.db")
+    return MemoryJournal() if config.journal == "memory" else SqliteJournal(Path(config.data))
 
 
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Decide nothing while recovering or stopping; give every error the same shape."""
+    if not request.app[GATEWAY].ready and request.path != "/healthz":
+        return error(503, "not_stored", "recovering or stopping: come back in a moment")
     try:
         return await handler(request)
     except Unauthorized:
         return error(401, "unauthorized", "a valid token of the right role is needed")
+    except web.HTTPException as fault:
+        return error(fault.status, fault.reason.lower().replace(" ", "_"), fault.text or "")
 
 
 def application(gateway: Gateway) -> web.Application:
@@ -85,21 +93,36 @@ async def serve(config: Config) -> None:
         PortTaken: somebody listens there already.
         JournalError: the journal cannot be opened or read.
     """
-    hub = Hub()
-    timers = config.timers_ms
-    rules = Rules(timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses)
-    core = Core(open_journal(config), config.partitions, rules, hub, now_ms, die, config.snapshot_every)
-    gateway = Gateway(core, config, hub)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False)
+    gateway = assemble(config, open_journal(config), die)
+    async with listening(gateway) as url:
+        sys.stdout.write(f'{{"listening":"{url}"}}\n')
+        sys.stdout.flush()
+        await run(gateway, stop)
+
+
+def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None]) -> Gateway:
+    """The core over `journal` and the gateway before it; `fatal` ends the process after a failed commit."""
+    hub = Hub()
+    timers = config.timers_ms
+    rules = Rules(timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses)
+    core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
+    return Gateway(core, config, hub)
+
+
+@asynccontextmanager
+async def listening(gateway: Gateway) -> AsyncIterator[str]:
+    """The gateway's address, once it is bound; requests are answered 503 until `run` has recovered.
+
+    Raises:
+        PortTaken, CannotListen: the address cannot be had.
+    """
+    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S)
     await runner.setup()
     try:
-        port = await _bind(runner, config)
-        print(orjson.dumps({"listening": f"http://{config.host}:{port}"}).decode(), flush=True)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            await _run(gateway, http, stop)
+        yield f"http://{gateway.config.host}:{await _bind(runner, gateway.config)}"
     finally:
         await runner.cleanup()
 
@@ -111,45 +134,55 @@ async def _bind(runner: web.AppRunner, config: Config) -> int:
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
             raise PortTaken(config.host, config.port) from fault
-        raise
+        raise CannotListen(config.host, config.port, fault.strerror or str(fault)) from fault
     address = runner.addresses[0]
     return int(address[1])
 
 
-async def _run(gateway: Gateway, http: aiohttp.ClientSession, stop: asyncio.Event) -> None:
+async def run(gateway: Gateway, stop: asyncio.Event) -> None:
+    """Recover, serve until `stop`, then let what was decided become durable and leave.
+
+    Raises:
+        JournalError: the journal cannot be opened or read.
+    """
     core, config = gateway.core, gateway.config
-    watch = asyncio.get_running_loop().create_task(_watch(core.journal, config.commit_timeout_s))
-    outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), http)
-    try:
-        await core.start()
-        if config.operators and not core.floor.state.operators:
-            seeds = [(seed.id, seed.departments, seed.slots) for seed in config.operators]
-            core.floor.submit(Hire(seeds))
-        await outbox.resume(core)
-        await stop.wait()
-        await _drain(gateway)
-    finally:
-        watch.cancel()
-        await outbox.close()
-        await core.journal.close()
+    watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), http)
+        try:
+            await core.start()
+            await outbox.resume(core)
+            core.ready = True
+            if config.operators and not core.floor.state.operators:
+                core.floor.submit(Hire([(seed.id, seed.departments, seed.slots) for seed in config.operators]))
+            await stop.wait()
+            gateway.stopping = True
+            await outbox.close()
+            await _drain(gateway)
+        finally:
+            await outbox.close()
+            await core.journal.close()
+            watch.cancel()
 
 
 async def _drain(gateway: Gateway) -> None:
-    """Take nothing more in, let what is decided become durable and leave, and tell connections to come back."""
-    gateway.stopping = True
-    for owner in gateway.core.owners:
-        await owner.settled()
-    sessions = [session for group in gateway.hub.customers_of.values() for session in group.values()]
-    for session in (*sessions, *gateway.hub.desks.values()):
+    """Let what is decided become durable and leave, and tell connections to come back."""
+    while not gateway.core.quiet:
+        for owner in gateway.core.owners:
+            await owner.settled()
+    for session in list(gateway.hub.sessions):
         session.close(GOING_AWAY, "restarting: come back with your cursor")
     await asyncio.sleep(0)
 
 
-async def _watch(journal: Journal, limit_s: float) -> None:
+async def _watch(core: Core, limit_s: float) -> None:
     """End the process when a write of the journal hangs or has failed."""
+    journal = core.journal
     while True:
         await asyncio.sleep(limit_s / 10)
+        if not core.epoch:
+            continue  # nothing was written yet
         if journal.failure is not None:
-            die(journal.failure)
+            core.fatal(journal.failure)
         if journal.oldest_pending_s(time.monotonic()) > limit_s:
-            die(f"it hangs for more than {limit_s:g} s")
+            core.fatal(TimeoutError(f"it hangs for more than {limit_s:g} s"))

@@ -28,6 +28,8 @@ def verify(secret: str, token: str, now_s: float) -> tuple[str, str]:
     Raises:
         Unauthorized: malformed, not signed by `secret`, or expired.
     """
+    if not token.isascii():
+        raise Unauthorized
     head, _, signature = token.rpartition(".")
     if not hmac.compare_digest(_signature(secret, head).encode(), signature.encode()):
         raise Unauthorized

@@ -1,12 +1,15 @@
 """How entries and receipts look on sockets and in REST answers; one view for every observer."""
 
+import re
 from typing import Any
 
 import orjson
 
 from chatcore.machines import events as e
+from chatcore.machines.dialog import shown_id
 
 dumps = orjson.dumps
+CURSOR = re.compile(r"[0-9]{1,15}\.[0-9]{1,15}")
 
 
 def entry(dialog: str, event: e.AnyEvent) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def entry(dialog: str, event: e.AnyEvent) -> dict[str, Any]:
             view = _view(dialog, event.seq, "message", event.author, event.at)
             view["text"] = event.text
             if event.id:
-                view["id"] = event.id.removeprefix(f"{event.author}/")
+                view["id"] = shown_id(event.id)
             if event.rule:
                 view["cause"] = {"seq": event.cause_seq, "rule": event.rule}
         case e.Queued():
@@ -75,5 +78,7 @@ def split_cursor(cursor: str) -> tuple[int, int]:
     Raises:
         ValueError: not a cursor.
     """
+    if not CURSOR.fullmatch(cursor):
+        raise ValueError(cursor)
     number, _, seq = cursor.partition(".")
     return int(number), int(seq)

@@ -10,10 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
-from chatcore.machines.dialog import OPEN, reply_id
 from chatcore.machines.events import Presence, State
-
-from .world import RULES, World
+from tests.chatcore.world import World
 
 CONTACTS = st.integers(0, 3)
 OPERATORS = st.sampled_from(["o1", "o2", "o3"])
@@ -49,6 +47,12 @@ class Installation(RuleBasedStateMachine):
         self._receive(index, contact, message_id, message_id, choice)
         self.said.append((index, contact, message_id, message_id))
 
+    @rule(who=CONTACTS)
+    def customer_is_offered(self, who: int) -> None:
+        """Straight to where the machines meet: a dialog waits, its offer is decided but perhaps not delivered."""
+        self.customer_writes(who, "handover")
+        self.commit_and_deliver_all(f"dialogs-{who % 2}")
+
     @precondition(lambda self: self.said)
     @rule(data=st.data())
     def customer_repeats(self, data: st.DataObject) -> None:
@@ -77,7 +81,9 @@ class Installation(RuleBasedStateMachine):
 
     # --- operators -------------------------------------------------------------------------------------------------
 
-    @rule(who=CONTACTS, operator=OPERATORS, number=st.integers(1, 12), act=st.sampled_from(["accept", "reply", "close"]))
+    @rule(
+        who=CONTACTS, operator=OPERATORS, number=st.integers(1, 12), act=st.sampled_from(["accept", "reply", "close"])
+    )
     def operator_tries(self, who: int, operator: str, number: int, act: str) -> None:
         self._operate(who, operator, number, act)
 
@@ -89,12 +95,13 @@ class Installation(RuleBasedStateMachine):
 
     def _operate(self, who: int, operator: str, number: int, act: str) -> None:
         contact = f"web/u{who}"
-        commands: dict[str, Any] = {
-            "accept": c.Accept(contact, number, operator),
-            "reply": c.Reply(contact, number, operator, f"r{len(self.said)}", 1, "…"),
-            "close": c.Close(contact, number, operator),
-        }
         known = self.world.partitions[who % 2].by_key.get(contact)
+        dialog = known.number if known else 1
+        commands: dict[str, Any] = {
+            "accept": c.Accept(contact, dialog, number, operator),
+            "reply": c.Reply(contact, dialog, number, operator, f"r{len(self.said)}", 1, "…"),
+            "close": c.Close(contact, dialog, number, operator),
+        }
         owns = known is not None and (known.operator, known.assignment) == (operator, number)
         outcome = refused(lambda: self.world.ask(who % 2, commands[act]))
         assert owns or outcome is not None, "nobody acts on a dialog under a number that is not theirs"
@@ -158,7 +165,7 @@ class Installation(RuleBasedStateMachine):
                 (event.contact, event.id)
                 for record in log.records
                 for event in record.events
-                if isinstance(event, e.Said) and event.id and not event.id.startswith(reply_id("o", "")[:1])
+                if isinstance(event, e.Said) and event.id
             )
             assert not [place for place, count in places.items() if count > 1], name
 
@@ -190,6 +197,9 @@ class Installation(RuleBasedStateMachine):
                         assert floor.operators[contact.operator].presence is not Presence.OFFLINE
                     case _:
                         assert ref not in queued
+        for number, held in floor.assignments.items():
+            contact = self.world.partitions[held.place.ref.log].contacts[held.place.ref.contact]
+            assert (contact.assignment, contact.operator) == (number, held.operator), "a slot that nobody frees"
         free = [o for o in floor.operators.values() if o.on_duty and o.used < o.slots]
         open_to_all = [place for queue in floor.queues.values() for place in queue if not place.lapsed]
         assert not (free and open_to_all)
@@ -216,6 +226,8 @@ def check_dialogs(records: list[e.Record]) -> None:
         elif isinstance(event, e.ENTRY_TYPES):
             assert last[event.contact] == (event.number, event.seq - 1)
             last[event.contact] = (event.number, event.seq)
+            if isinstance(event, e.Released):
+                assert event.reason in ("lost", "offline"), "a lapse takes no dialog that was accepted"
             if isinstance(event, e.Assigned):
                 assert event.contact not in owner, "two owners"
                 owner[event.contact] = event.operator
@@ -255,7 +267,6 @@ def check_offers(records: list[e.Record]) -> None:
 
 
 Installation.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=80, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestInstallation = Installation.TestCase
-_ = OPEN

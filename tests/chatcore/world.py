@@ -1,5 +1,6 @@
 """Both machines with logs of their own and nothing shared but durable positions; every delivery can be delayed,
-repeated or cut off by a crash. The world of the property-based tests."""
+repeated or cut off by a crash. The world of the property-based tests.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -32,13 +32,29 @@ class _Update(msgspec.Struct):
     message: _Message | None = None
 
 
+class _Sent(msgspec.Struct):
+    message_id: int
+
+
+class _Parameters(msgspec.Struct):
+    retry_after: float = 1.0
+
+
+class _Answer(msgspec.Struct):
+    ok: bool = False
+    description: str = ""
+    result: _Sent | None = None
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
+
+
 _update = msgspec.json.Decoder(_Update)
+_answer = msgspec.json.Decoder(_Answer)
 
 
 def verify(account: Account, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether the header carries the secret that was given to `setWebhook`."""
     given = headers.get(SECRET_HEADER, "")
-    return hmac.compare_digest(given.encode(), account.webhook_secret.encode())
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), account.webhook_secret.encode())
 
 
 def parse(body: bytes) -> list[Inbound]:
@@ -61,13 +77,13 @@ def build(account: Account, user: str, text: str) -> tuple[str, bytes]:
 def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """200 is delivered, 429 waits as long as it says, 5xx is tried again, the rest has failed for good."""
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        answer = {}
-    if status == 200 and isinstance(answer, dict) and answer.get("ok"):
-        return Outcome("delivered", provider_id=str(answer["result"]["message_id"]))
+        answer = _answer.decode(body)
+    except ValueError:
+        answer = _Answer()
+    if status == 200 and answer.ok and answer.result is not None:
+        return Outcome("delivered", provider_id=str(answer.result.message_id))
     if status == 429:
-        return Outcome("again", after_s=float(answer.get("parameters", {}).get("retry_after", 1)))
+        return Outcome("again", after_s=max(0.0, answer.parameters.retry_after))
     if status >= 500 or status == 200:
         return Outcome("again")
-    return Outcome("failed", reason=str(answer.get("description", f"status {status}")))
+    return Outcome("failed", reason=answer.description or f"status {status}")

@@ -1,13 +1,12 @@
 """Customers' sockets: the web widget and the mobile app."""
 
-import asyncio
 from functools import partial
 
 from aiohttp import web
 
 from chatcore import wire
 from chatcore.config import Account
-from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_TEXT, Gateway, error
+from chatcore.edges.gateway import GATEWAY, MAX_TEXT, Gateway, connected
 from chatcore.edges.messages import receive
 from chatcore.edges.session import BAD_FRAME, UNAUTHORIZED, Session, next_frame
 from chatcore.errors import BadFrame, Unauthorized
@@ -16,37 +15,27 @@ from chatcore.machines.dialog import Contact
 from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
 
-HELLO_S = 10.0
 PAGE = 500
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
     """`GET /v1/chat`: one customer's session, from hello to the end of the socket."""
-    gateway = request.app[GATEWAY]
-    if not gateway.ready:
-        return error(503, "not_stored", "recovering")
-    socket = web.WebSocketResponse(compress=False, heartbeat=30, max_msg_size=MAX_BODY)
-    await socket.prepare(request)
-    session = Session(request, socket)
-    try:
-        hello = await asyncio.wait_for(next_frame(socket), HELLO_S)
-        customer = Customer(gateway, session, hello or {})
-    except (TimeoutError, Unauthorized):
-        session.close(UNAUTHORIZED, "say hello with a customer's token")
-        return socket
-    except BadFrame as fault:
-        session.close(BAD_FRAME, str(fault))
-        return socket
-    await customer.run()
-    return socket
+    async with connected(request) as session:
+        try:
+            customer = Customer(request.app[GATEWAY], session, await session.hello())
+        except Unauthorized:
+            session.close(UNAUTHORIZED, "say hello with a customer's token")
+        except BadFrame as fault:
+            session.close(BAD_FRAME, str(fault))
+        else:
+            await customer.run()
+    return session.socket
 
 
 class Customer:
     """One session of a contact on an account with sockets."""
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
-        if hello.get("op") != "hello":
-            raise Unauthorized
         self.contact = gateway.subject(hello.get("token"), "customer")
         account, _, self.user = self.contact.partition("/")
         found = gateway.accounts.get(account)
@@ -68,7 +57,7 @@ class Customer:
         self.gateway.hub.join_customer(self.contact, self.name, self.session)
         try:
             await self._resume()
-            while (frame := await next_frame(self.session.socket)) is not None:
+            while (frame := await next_frame(self.session.socket)) is not None and not self.session.closed:
                 self._take(frame)
         finally:
             self.session.closed = True
@@ -82,31 +71,28 @@ class Customer:
         number, seq = (known.number, known.seq) if known else (0, 0)
         state = known.state.name.lower() if known else "none"
         await self.partition.settled()
-        self.session.send(
-            {"op": "welcome", "contact": self.contact, "dialog": number, "state": state, "cursor": f"{number}.{seq}"}
-        )
-        shown: dict[str, int] = {}
-        if known is not None and self.cursor is not None and self.cursor < (number, seq):
-            shown = await self._replay(known, self.cursor)
-        self.session.ungate(through, shown)
+        welcome = {"op": "welcome", "contact": self.contact, "dialog": number, "state": state}
+        self.session.write(wire.dumps(welcome | {"cursor": f"{number}.{seq}"}))
+        if known is not None and self.cursor is not None:
+            await self._replay(known, self.cursor, (number, seq))
+        self.session.ungate(through)
 
-    async def _replay(self, contact: Contact, after: tuple[int, int]) -> dict[str, int]:
-        """Send the entries after a cursor; returns the last seq sent of each dialog."""
-        shown: dict[str, int] = {}
+    async def _replay(self, contact: Contact, after: tuple[int, int], through: tuple[int, int]) -> None:
+        """Send the entries between two cursors; those behind `through` are shown as they happen."""
         history = self.gateway.core.journal.history
-        while rows := await history.entries(self.partition.log, contact.id, after, PAGE):
+        while after < through and (rows := await history.entries(self.partition.log, contact.id, after, PAGE)):
             for row in rows:
-                view = wire.stored(contact.key, row.blob)
-                shown[view["dialog"]] = row.seq
-                self.session.send(view)
-            after = (rows[-1].dialog, rows[-1].seq)
-            if len(rows) < PAGE:
-                break
-        return shown
+                after = (row.dialog, row.seq)
+                if after <= through:
+                    self.session.write(wire.dumps(wire.stored(contact.key, row.blob)))
+            await self.session.caught_up()
 
     def _take(self, frame: dict[str, object]) -> None:
         match frame:
-            case {"op": "send", "cid": str(cid), "text": str(text)} if 0 < len(cid) <= 64 and text:
+            # the machine marks operators' ids with a character that is not printable
+            case {"op": "send", "cid": str(cid), "text": str(text)} if (
+                0 < len(cid) <= 64 and cid.isprintable() and text
+            ):
                 self._send(cid, text)
             case {"op": "end"}:
                 self._end()
@@ -117,18 +103,16 @@ class Customer:
                 self.session.send({"op": "refused", "cid": frame.get("cid"), "reason": "bad_frame"})
 
     def _send(self, cid: str, text: str) -> None:
-        if len(text) > MAX_TEXT:
-            self._refuse(cid, "too_long")
-        elif not self.gateway.ready:
-            self._refuse(cid, "not_stored")
-        else:
-            try:
-                answer = partial(self._acknowledge, cid)
-                receive(self.gateway, self.account, self.user, cid, text, self.session, answer)
-            except Refused as refusal:
-                self._refuse(cid, refusal.reason)
-            except Poisoned:
-                self._refuse(cid, "unprocessable")
+        try:
+            if len(text) > MAX_TEXT:
+                raise Refused("too_long")
+            self.gateway.check_ready()
+            answer = partial(self._acknowledge, cid)
+            receive(self.gateway, self.account, self.user, cid, text, self.session, answer)
+        except Refused as refusal:
+            self._refuse(cid, refusal.reason)
+        except Poisoned:
+            self._refuse(cid, "unprocessable")
 
     def _acknowledge(self, cid: str) -> None:
         contact = self.partition.state.by_key[self.contact]
@@ -137,6 +121,7 @@ class Customer:
 
     def _end(self) -> None:
         try:
+            self.gateway.check_ready()
             self.partition.submit(Leave(self.contact))
         except (Refused, Poisoned):
             self.gateway.count("ends_refused")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from chatcore import wire
-from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_TEXT, Gateway, error
+from chatcore.edges.gateway import GATEWAY, MAX_TEXT, Gateway, connected
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest
 from chatcore.edges.session import BAD_FRAME, UNAUTHORIZED, Session, next_frame
@@ -14,11 +14,11 @@ from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Accept, Close, FindSeat, LoseSeat, Refused, Reply, SetPresence
 from chatcore.machines.dialog import reply_id
 from chatcore.machines.events import Presence, State
-from chatcore.runtime.owner import Poisoned
+from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.partition import PartitionOwner
 
-HELLO_S = 10.0
 PAGE = 500
+LAST = 2**53  # no seq is higher
 
 
 class Open(NamedTuple):
@@ -40,31 +40,22 @@ class Open(NamedTuple):
 
 async def desk(request: web.Request) -> web.StreamResponse:
     """`GET /v1/desk`: one operator's seat, from hello to the end of the socket."""
-    gateway = request.app[GATEWAY]
-    if not gateway.ready:
-        return error(503, "not_stored", "recovering")
-    socket = web.WebSocketResponse(compress=False, heartbeat=30, max_msg_size=MAX_BODY)
-    await socket.prepare(request)
-    session = Session(request, socket)
-    try:
-        hello = await asyncio.wait_for(next_frame(socket), HELLO_S)
-        seat = Seat(gateway, session, hello or {})
-    except (TimeoutError, Unauthorized):
-        session.close(UNAUTHORIZED, "say hello with an operator's token")
-        return socket
-    except BadFrame as fault:
-        session.close(BAD_FRAME, str(fault))
-        return socket
-    await seat.run()
-    return socket
+    async with connected(request) as session:
+        try:
+            seat = Seat(request.app[GATEWAY], session, await session.hello())
+        except Unauthorized:
+            session.close(UNAUTHORIZED, "say hello with an operator's token")
+        except BadFrame as fault:
+            session.close(BAD_FRAME, str(fault))
+        else:
+            await seat.run()
+    return session.socket
 
 
 class Seat:
     """A connected operator."""
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
-        if hello.get("op") != "hello":
-            raise Unauthorized
         self.operator = gateway.subject(hello.get("token"), "operator")
         self.gateway = gateway
         self.session = session
@@ -79,7 +70,7 @@ class Seat:
         self.gateway.hub.join_desk(self.operator, self.session)
         try:
             await self._resume()
-            while (frame := await next_frame(self.session.socket)) is not None:
+            while (frame := await next_frame(self.session.socket)) is not None and not self.session.closed:
                 self._take(frame)
         finally:
             self.session.closed = True
@@ -97,41 +88,36 @@ class Seat:
         held = [found for partition in partitions for found in _held(partition, self.operator)]
         presence = self.floor.state.operators[self.operator].presence.name.lower()
         await asyncio.gather(self.floor.settled(), *(partition.settled() for partition in partitions))
-        listed = [
-            {"dialog": o.dialog, "number": o.number, "state": o.state.name.lower(), "seq": o.seq} for o in held
-        ]
-        self.session.send({"op": "welcome", "operator": self.operator, "presence": presence, "open": listed})
-        shown: dict[str, int] = {}
+        listed = [{"dialog": o.dialog, "number": o.number, "state": o.state.name.lower(), "seq": o.seq} for o in held]
+        self._write({"op": "welcome", "operator": self.operator, "presence": presence, "open": listed})
         for found in held:
             if found.state is State.OFFERED:
                 self._offer_again(found)
             else:
-                rows = await self._entries(found, self.cursors.get(found.dialog, 0))
-                for view in rows:
-                    self.session.send(view)
-                    shown[found.dialog] = int(str(view["seq"]))
-        self.session.ungate(through, shown)
+                for view in await self._entries(found, self.cursors.get(found.dialog, 0)):
+                    self._write(view)
+                await self.session.caught_up()
+        self.session.ungate(through)
 
     def _offer_again(self, found: Open) -> None:
         assignment = self.floor.state.assignments.get(found.number)
         if assignment is not None:
             place = assignment.place
-            self.session.send(offer(found.dialog, found.number, place.place, place.priority, place.department))
+            self._write(offer(found.dialog, found.number, place.place, place.priority, place.department))
 
     async def _entries(self, found: Open, after: int) -> list[dict[str, object]]:
-        """The dialog's entries after a seq, as far as they are durable and up to the end of this ownership."""
+        """The dialog's entries after a seq, up to the seq of `found`; those behind it are shown as they happen."""
         history = self.gateway.core.journal.history
         views: list[dict[str, object]] = []
-        while rows := await history.entries(found.partition.log, found.contact, (found.dialog_number, after), PAGE):
-            for row in rows:
-                if row.dialog != found.dialog_number:
-                    return views
-                view = wire.stored(found.key, row.blob)
-                views.append(view)
-                if view["kind"] == "released" and view["number"] == found.number:
-                    return views
+        while after < found.seq:
+            limit = min(PAGE, found.seq - after)
+            rows = await history.entries(found.partition.log, found.contact, (found.dialog_number, after), limit)
+            views += [wire.stored(found.key, row.blob) for row in rows]
             after = rows[-1].seq
         return views
+
+    def _write(self, view: dict[str, object]) -> None:
+        self.session.write(wire.dumps(view))
 
     # --- frames ----------------------------------------------------------------------------------------------------
 
@@ -155,15 +141,15 @@ class Seat:
             self.session.send({"op": "refused", "cid": frame.get("cid"), "reason": "bad_frame"})
 
     def _send(self, dialog: str, number: int, cid: str, text: str) -> None:
-        key, _ = wire.split_dialog(dialog)
+        key, dialog_number = wire.split_dialog(dialog)
         partition = self.gateway.core.partition_of(key)
         if not text or not 0 < len(cid) <= 64:
             raise BadFrame
         try:
             if len(text) > MAX_TEXT:
                 raise Refused("too_long")
-            self._check_ready()
-            partition.submit(Reply(key, number, self.operator, cid, digest(text), text), self.session)
+            self.gateway.check_ready()
+            partition.submit(Reply(key, dialog_number, number, self.operator, cid, digest(text), text), self.session)
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"cid": cid, "dialog": dialog})
         else:
@@ -175,8 +161,8 @@ class Seat:
         key, dialog_number = wire.split_dialog(dialog)
         partition = self.gateway.core.partition_of(key)
         try:
-            self._check_ready()
-            partition.submit(Accept(key, number, self.operator))
+            self.gateway.check_ready()
+            partition.submit(Accept(key, dialog_number, number, self.operator))
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"dialog": dialog, "number": number})
         else:
@@ -186,7 +172,9 @@ class Seat:
             partition.hold(self._accepted, found)
 
     def _accepted(self, found: Open) -> None:
-        self.session.send({"op": "accepted", "dialog": found.dialog, "number": found.number, "seq": found.seq})
+        if self.session.closed:
+            return
+        self._write({"op": "accepted", "dialog": found.dialog, "number": found.number, "seq": found.seq})
         self.session.gate()
         reading = asyncio.get_running_loop().create_task(self._hand_over(found))
         self._reading.add(reading)
@@ -194,36 +182,33 @@ class Seat:
 
     async def _hand_over(self, found: Open) -> None:
         """Give the new owner the dialog so far; what comes meanwhile follows behind it."""
-        shown = {}
         try:
-            views = await self._entries(found, 0)
-            self.session.send({"op": "entries", "dialog": found.dialog, "entries": views})
-            shown = {found.dialog: int(str(views[-1]["seq"]))} if views else {}
+            self._write({"op": "entries", "dialog": found.dialog, "entries": await self._entries(found, 0)})
         finally:
-            self.session.ungate({}, shown)
+            self.session.ungate({})
 
     def _close(self, dialog: str, number: int) -> None:
-        key, _ = wire.split_dialog(dialog)
+        key, dialog_number = wire.split_dialog(dialog)
         partition = self.gateway.core.partition_of(key)
         try:
-            self._check_ready()
-            partition.submit(Close(key, number, self.operator))
+            self.gateway.check_ready()
+            partition.submit(Close(key, dialog_number, number, self.operator))
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"dialog": dialog, "number": number})
 
     def _presence(self, state: str) -> None:
-        if self.gateway.ready:
+        try:
+            self.gateway.check_ready()
             self.floor.submit(SetPresence(self.operator, Presence[state.upper()]))
+        except (Refused, Poisoned) as refusal:
+            self._refuse(self.floor, refusal, {})
+        else:
             self.floor.hold(self.session.send, {"op": "presence", "state": state})
 
-    def _check_ready(self) -> None:
-        if not self.gateway.ready:
-            raise Refused("not_stored")
-
-    def _refuse(self, partition: PartitionOwner, refusal: Exception, about: dict[str, object]) -> None:
+    def _refuse(self, owner: Owner, refusal: Exception, about: dict[str, object]) -> None:
         reason = refusal.reason if isinstance(refusal, Refused) else "unprocessable"
         self.gateway.count(f"refused_{reason}")
-        partition.hold(self.session.send, {"op": "refused", **about, "reason": reason})
+        owner.hold(self.session.send, {"op": "refused", **about, "reason": reason})
 
 
 def _held(partition: PartitionOwner, operator: str) -> list[Open]:
@@ -243,6 +228,6 @@ def _cursors(given: object) -> dict[str, int]:
     """
     if given is None:
         return {}
-    if not isinstance(given, dict) or not all(isinstance(seq, int) for seq in given.values()):
+    if not isinstance(given, dict) or not all(type(seq) is int and 0 <= seq <= LAST for seq in given.values()):
         raise BadFrame("cursors is an object of dialog and seq")
     return given

@@ -1,13 +1,17 @@
 """What all edges share: the core behind them, its configuration, and who may pass."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from chatcore.bot import KeywordBot
 from chatcore.config import Account, Config
 from chatcore.edges.hub import Hub
+from chatcore.edges.session import Session
 from chatcore.errors import Unauthorized
+from chatcore.machines.commands import Refused
 from chatcore.runtime.core import Core
 from chatcore.tokens import verify
 
@@ -31,6 +35,15 @@ class Gateway:
     def ready(self) -> bool:
         """Whether commands may be decided: recovered, proven to store, and not stopping."""
         return self.core.ready and not self.stopping
+
+    def check_ready(self) -> None:
+        """Refuse before anything is decided.
+
+        Raises:
+            Refused: nothing can be stored now.
+        """
+        if not self.ready:
+            raise Refused("not_stored")
 
     def count(self, what: str) -> None:
         """Add one to a counter that `/v1/state` shows."""
@@ -60,6 +73,27 @@ class Gateway:
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
+
+
+@asynccontextmanager
+async def connected(request: web.Request) -> AsyncIterator[Session]:
+    """The WebSocket that the request asks for; at the end a close that was begun is waited for.
+
+    Raises:
+        ConnectionResetError: the peer is gone already.
+    """
+    socket = web.WebSocketResponse(compress=False, heartbeat=30, max_msg_size=MAX_BODY)
+    await socket.prepare(request)
+    if request.transport is None:
+        raise ConnectionResetError
+    session = Session(socket, request.transport)
+    sessions = request.app[GATEWAY].hub.sessions
+    sessions.add(session)
+    try:
+        yield session
+    finally:
+        sessions.discard(session)
+        await session.ended()
 
 
 def error(status: int, code: str, detail: str = "") -> web.Response:

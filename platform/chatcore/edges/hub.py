@@ -14,6 +14,7 @@ class Hub:
     """The audience of the partitions: customers' sessions by contact, operators' desks by id."""
 
     def __init__(self) -> None:
+        self.sessions: set[Session] = set()  # all open ones, also before their hello
         self.customers_of: dict[str, dict[str, Session]] = {}
         self.desks: dict[str, Session] = {}
         self.outbox: MessengerOutbox | None = None
@@ -63,7 +64,7 @@ class Hub:
         for session in sessions.values():
             if session is not origin:
                 frame = frame or orjson.dumps(wire.entry(dialog, event))
-                session.show(partition.log, position, dialog, event.seq, frame)
+                session.show(partition.log, position, frame)
 
     def desk(
         self, partition: PartitionOwner, position: int, contact: Contact, operator: str, event: e.DialogEvent
@@ -72,8 +73,7 @@ class Hub:
         session = self.desks.get(operator)
         if session is None:
             return
-        dialog, seq, view = desk_view(contact, event)
-        session.show(partition.log, position, dialog, seq, orjson.dumps(view))
+        session.show(partition.log, position, orjson.dumps(desk_view(contact, event)))
 
     def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
         """Hand a reply to the contact's messenger."""
@@ -81,21 +81,18 @@ class Hub:
             self.outbox.put(partition, contact, message)
 
 
-def desk_view(contact: Contact, event: e.DialogEvent) -> tuple[str, int, dict[str, object]]:
-    """(dialog, seq, frame) of what a desk is shown; seq is 0 for what takes none."""
+def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:
+    """What a desk is shown."""
     match event:
         case e.Offered():
             dialog = f"{contact.key}#{event.number}"
-            return dialog, 0, offer(dialog, event.assignment, event.place, event.priority, event.department)
+            return offer(dialog, event.assignment, event.place, event.priority, event.department)
         case e.OfferEnded() | e.Closed(was=e.State.OFFERED):
-            dialog = f"{contact.key}#{event.number}"
-            return dialog, 0, {"op": "withdrawn", "dialog": dialog, "number": event.assignment}
+            return {"op": "withdrawn", "dialog": f"{contact.key}#{event.number}", "number": event.assignment}
         case e.Delivered() | e.Undelivered():
-            dialog = f"{contact.key}#{event.number}"
-            return dialog, 0, wire.receipt(dialog, event)
+            return wire.receipt(f"{contact.key}#{event.number}", event)
         case e.Said() | e.Released() | e.Closed():
-            dialog = f"{contact.key}#{event.number}"
-            return dialog, event.seq, wire.entry(dialog, event)
+            return wire.entry(f"{contact.key}#{event.number}", event)
     raise TypeError(f"a {type(event).__name__} is not for a desk")
 
 

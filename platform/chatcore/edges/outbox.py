@@ -27,6 +27,7 @@ WORKERS = 16
 ATTEMPTS = 12
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
+ANSWERS_WITHIN_S = 2.0
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
@@ -50,6 +51,7 @@ class Line:
     pace: Bucket
     waiting: deque[Outgoing] = field(default_factory=deque)
     busy: bool = False
+    forgetting: asyncio.TimerHandle | None = None
 
 
 class AccountOutbox:
@@ -61,7 +63,8 @@ class AccountOutbox:
         self._http = http
         self._rate = Bucket(account.rate_per_s, max(1.0, account.rate_per_s))
         self._lines: dict[str, Line] = {}
-        self._ready: asyncio.Queue[Line] = asyncio.Queue()
+        self._ready: asyncio.Queue[Line | None] = asyncio.Queue()
+        self._closing = False
         self._workers = [asyncio.get_running_loop().create_task(self._work()) for _ in range(WORKERS)]
 
     def put(self, partition: PartitionOwner, contact: Contact, outgoing: Outgoing) -> None:
@@ -72,19 +75,24 @@ class AccountOutbox:
             line = Line(partition, contact.id, contact.key.partition("/")[2], pace)
             self._lines[contact.key] = line
         line.waiting.append(outgoing)
+        if line.forgetting is not None:
+            line.forgetting.cancel()
         if not line.busy:
             line.busy = True
             self._ready.put_nowait(line)
 
     async def close(self) -> None:
-        """Stop the workers; what was in flight is settled, or tried again, after the next start."""
+        """Send nothing more, and wait a moment for answers under way; what they leave open waits for the next start."""
+        self._closing = True
+        for _ in self._workers:
+            self._ready.put_nowait(None)
+        await asyncio.wait(self._workers, timeout=ANSWERS_WITHIN_S)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def _work(self) -> None:
-        while True:
-            line = await self._ready.get()
+        while (line := await self._ready.get()) is not None and not self._closing:
             try:
                 await self._send(line)
             except Exception:
@@ -97,14 +105,16 @@ class AccountOutbox:
         if wait_s > 0:
             self._later(line, wait_s)
             return
-        while (wait_s := self._rate.wait_s(time.monotonic())) > 0:
-            await asyncio.sleep(wait_s)
-        line.pace.take(time.monotonic())
+        wait_s = self._rate.wait_s(time.monotonic())
         self._rate.take(time.monotonic())
+        await asyncio.sleep(wait_s)
+        line.pace.take(time.monotonic())
         outgoing = line.waiting[0]
         if outgoing.attempt > 1:
             line.partition.submit(Attempting(line.contact, outgoing.number, outgoing.seq, outgoing.attempt))
             await line.partition.settled()
+        if self._closing:
+            return
         self._settle(line, outgoing, await self._post(line.user, outgoing.text))
 
     async def _post(self, user: str, text: str) -> Outcome:
@@ -129,15 +139,11 @@ class AccountOutbox:
             self._ready.put_nowait(line)
         else:
             line.busy = False
-            asyncio.get_running_loop().call_later(line.pace.full_after_s, self._forget, line)
+            loop = asyncio.get_running_loop()
+            line.forgetting = loop.call_later(line.pace.full_after_s, self._lines.pop, f"{self.account.id}/{line.user}")
 
     def _later(self, line: Line, delay_s: float) -> None:
         asyncio.get_running_loop().call_later(delay_s, self._ready.put_nowait, line)
-
-    def _forget(self, line: Line) -> None:
-        """Drop an idle line whose pace is fresh again, so that idle contacts cost nothing."""
-        if not line.busy:
-            self._lines.pop(f"{self.account.id}/{line.user}", None)
 
 
 _JSON = {"Content-Type": "application/json"}
@@ -151,11 +157,17 @@ class MessengerOutbox:
 
     def put(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
         """Take over a durable reply; called in log order."""
-        found = self._of[contact.key.partition("/")[0]]
-        found.put(partition, contact, Outgoing(message.number, message.seq, message.text))
+        self._put(partition, contact, Outgoing(message.number, message.seq, message.text))
+
+    def _put(self, partition: PartitionOwner, contact: Contact, outgoing: Outgoing) -> None:
+        found = self._of.get(contact.key.partition("/")[0])
+        if found is None:
+            logger.warning("%s: a reply waits until the configuration knows its account again", contact.key)
+        else:
+            found.put(partition, contact, outgoing)
 
     async def resume(self, core: Core) -> None:
-        """Take up again, as logged attempts, what had no known end before the restart."""
+        """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""
         for partition in core.partitions:
             for contact in partition.state.contacts.values():
                 for open_ in contact.unsettled:
@@ -163,8 +175,7 @@ class MessengerOutbox:
                     rows = await core.journal.history.entries(partition.log, contact.id, after, 1)
                     message = e.decode_event(rows[0].blob)
                     assert isinstance(message, e.Said), "an unsettled seq is a message's"
-                    outgoing = Outgoing(open_.number, open_.seq, message.text, open_.attempt + 1)
-                    self._of[contact.key.partition("/")[0]].put(partition, contact, outgoing)
+                    self._put(partition, contact, Outgoing(open_.number, open_.seq, message.text, open_.attempt + 1))
 
     async def close(self) -> None:
         """Stop all workers."""

@@ -14,6 +14,7 @@ from chatcore.machines.events import Presence, State
 from chatcore.runtime.partition import PartitionOwner
 
 MAX_LIMIT = 10_000
+LAST_ROW = 2**53
 
 
 class _Operators(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,7 +39,7 @@ async def operators(request: web.Request) -> web.Response:
     _require(gateway, request, "admin")
     try:
         wanted = _operators.decode(await request.read()).operators
-    except msgspec.DecodeError as fault:
+    except ValueError as fault:
         return error(400, "unreadable", str(fault))
     floor = gateway.core.floor
     if wanted:
@@ -48,11 +49,15 @@ async def operators(request: web.Request) -> web.Response:
 
 
 async def history(request: web.Request) -> web.Response:
-    """`GET /v1/history/{account}/{user}`: a contact's entries, for itself, its owner, or an administrator."""
+    """`GET /v1/history/{account}/{user}`: a contact's entries, for itself, its owner, or an administrator.
+
+    What happens after the request came is left out: by then its reader may own the dialog no more.
+    """
     gateway = request.app[GATEWAY]
     key = f"{request.match_info['account']}/{request.match_info['user']}"
     partition = gateway.core.partition_of(key)
     contact = partition.state.by_key.get(key)
+    through = (contact.number, contact.seq) if contact is not None else (0, 0)
     role, subject = gateway.bearer(request)
     owner = contact.operator if contact is not None and contact.state is State.ASSIGNED else ""
     if not (role == "admin" or (role, subject) == ("customer", key) or (role == "operator" and subject == owner)):
@@ -66,6 +71,7 @@ async def history(request: web.Request) -> web.Response:
     if contact is None:
         return web.json_response({"contact": key, "entries": [], "cursor": "0.0", "more": False})
     rows = await gateway.core.journal.history.entries(partition.log, contact.id, after, limit + 1)
+    rows = [row for row in rows if (row.dialog, row.seq) <= through]
     page = rows[:limit]
     cursor = f"{page[-1].dialog}.{page[-1].seq}" if page else f"{after[0]}.{after[1]}"
     views = [wire.stored(key, row.blob) for row in page]
@@ -76,11 +82,13 @@ async def audit(request: web.Request) -> web.Response:
     """`GET /v1/audit/{partition}`: everything stored in a partition, in log order, receipts included."""
     gateway = request.app[GATEWAY]
     _require(gateway, request, "admin")
+    partition = {str(known.index): known for known in gateway.core.partitions}.get(request.match_info["partition"])
+    if partition is None:
+        return error(404, "unknown_partition", f"partitions are numbered 0 to {len(gateway.core.partitions) - 1}")
     try:
-        partition = gateway.core.partitions[int(request.match_info["partition"])]
-        after, limit = int(request.query.get("after", "0")), _limit(request, 5_000)
-    except (ValueError, IndexError):
-        return error(400, "bad_query", "the partition, after and limit are numbers")
+        after, limit = min(LAST_ROW, int(request.query.get("after", "0"))), _limit(request, 5_000)
+    except ValueError:
+        return error(400, "bad_query", "after and limit are numbers")
     await partition.settled()
     stored = gateway.core.journal.history
     page = await stored.audit(partition.log, after, limit)
@@ -94,9 +102,7 @@ async def state(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     _require(gateway, request, "admin")
     core = gateway.core
-    for owner in core.owners:
-        await owner.settled()
-    dialogs: Counter[str] = Counter()
+    dialogs = Counter({known.name.lower(): 0 for known in State if known is not State.NONE})
     listed: list[dict[str, object]] = []
     for partition in core.partitions:
         _count_dialogs(partition, dialogs, listed)
@@ -108,8 +114,10 @@ async def state(request: web.Request) -> web.Response:
         "operators": dict(_presences(gateway)),
         "messages": sum(partition.messages for partition in core.partitions),
         "inert": sum(owner.inert for owner in core.owners),
-        "counters": gateway.counters,
+        "counters": dict(gateway.counters),
     }
+    for owner in core.owners:  # the state was read before it was durable; the answer waits until it is
+        await owner.settled()
     return _json(body)
 
 
@@ -119,12 +127,13 @@ def _count_dialogs(partition: PartitionOwner, dialogs: Counter[str], listed: lis
             continue
         name = contact.state.name.lower()
         dialogs[name] += 1
+        dialogs["closed"] += contact.number - 1
         if contact.state is not State.CLOSED:
             listed.append({"dialog": contact.dialog, "state": name, "operator": contact.operator or None})
 
 
 def _presences(gateway: Gateway) -> Counter[str]:
-    found: Counter[str] = Counter()
+    found = Counter(dict.fromkeys(("online", "lost", "away", "offline"), 0))
     for operator in gateway.core.floor.state.operators.values():
         lost = operator.grace and operator.presence is not Presence.OFFLINE
         found["lost" if lost else operator.presence.name.lower()] += 1

@@ -14,8 +14,6 @@ from chatcore.runtime.partition import PartitionOwner
 async def webhook(request: web.Request) -> web.Response:
     """`POST /webhooks/{channel}/{account}`: 200 once everything in the body is durable, or was ignored on purpose."""
     gateway = request.app[GATEWAY]
-    if not gateway.ready:
-        return error(503, "not_stored", "recovering")
     account = gateway.accounts.get(request.match_info["account"])
     channel = CHANNELS.get(request.match_info["channel"])
     if account is None or channel is None or account.channel != request.match_info["channel"]:
@@ -31,6 +29,8 @@ async def webhook(request: web.Request) -> web.Response:
         return error(400, "unreadable")
     if not messages:
         gateway.count("webhook_ignored")
+    if not gateway.ready:
+        return error(503, "not_stored", "stopping")
     for partition in {_take(gateway, account, message) for message in messages}:
         await partition.settled()
     return web.Response(body=b"{}", content_type="application/json")

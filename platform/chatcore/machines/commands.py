@@ -40,17 +40,19 @@ class Leave(msgspec.Struct):
 
 
 class Accept(msgspec.Struct):
-    """An operator accepts what was offered under `number`."""
+    """An operator accepts dialog `dialog` of the contact, offered under `number`."""
 
     contact: str
+    dialog: int
     number: int
     operator: str
 
 
 class Reply(msgspec.Struct):
-    """An operator's message in a dialog owned under `number`."""
+    """An operator's message in dialog `dialog` of the contact, owned under `number`."""
 
     contact: str
+    dialog: int
     number: int
     operator: str
     id: str
@@ -59,9 +61,10 @@ class Reply(msgspec.Struct):
 
 
 class Close(msgspec.Struct):
-    """The owner closes the dialog."""
+    """The owner closes dialog `dialog` of the contact."""
 
     contact: str
+    dialog: int
     number: int
     operator: str
 
@@ -181,9 +184,5 @@ class Rules(msgspec.Struct, frozen=True):
     bot_misses: int = 2
 
 
-DialogCommand = (
-    Receive | Leave | Accept | Reply | Close | Remind | Attempting | Settle | OfferTo | Withdraw
-)
-FloorCommand = (
-    Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish
-)
+DialogCommand = Receive | Leave | Accept | Reply | Close | Remind | Attempting | Settle | OfferTo | Withdraw
+FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish

@@ -153,9 +153,7 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
         number, seq, dialog_state = number + 1, 0, State.BOT
         events.append(e.Opened(contact.id, number, now))
     seq += 1
-    events.append(
-        e.Said(contact.id, number, seq, now, "customer", command.id, command.digest, command.text, 0, "", 0)
-    )
+    events.append(e.Said(contact.id, number, seq, now, "customer", command.id, command.digest, command.text, 0, "", 0))
     if dialog_state is State.BOT:
         misses = contact.misses if seq > 1 else 0
         events += _bot(state.rules, contact, command, number, seq, misses, now)
@@ -169,8 +167,10 @@ def _bot(
     choice = command.choice
     missed: list[e.DialogEvent] = []
     if choice is not None and choice.kind == "miss":
-        missed = [e.Missed(contact.id)]
         misses += 1
+        missed = [e.Missed(contact.id, misses)]
+    elif misses:
+        missed = [e.Missed(contact.id, 0)]
     if choice is None or choice.kind == "handover" or misses >= rules.bot_misses:
         return [*missed, e.Queued(contact.id, number, seq + 1, now, command.department, 0, contact.previous)]
     deadline = now + rules.inactivity_ms
@@ -202,47 +202,59 @@ def _closed(contact: Contact, reason: str, now: int) -> e.Closed:
 
 def _accept(state: Partition, command: c.Accept, now: int) -> list[e.DialogEvent]:
     contact = state.contact(command.contact)
-    if contact.assignment != command.number or contact.operator != command.operator:
+    shown = (command.dialog, command.number, command.operator)
+    if (contact.number, contact.assignment, contact.operator) != shown:
         raise c.Refused("withdrawn")
     if contact.state is State.ASSIGNED:
         return []
-    if contact.state is not State.OFFERED:
-        raise c.Refused("withdrawn")
-    return [
-        e.Assigned(contact.id, contact.number, contact.seq + 1, now, command.number, command.operator)
-    ]
+    return [e.Assigned(contact.id, contact.number, contact.seq + 1, now, command.number, command.operator)]
 
 
-def _owned(state: Partition, key: str, number: int, operator: str) -> Contact:
-    """The contact whose dialog `operator` owns under `number`; refuses otherwise, saying whether it has closed."""
-    contact = state.contact(key)
-    if contact.state is State.ASSIGNED and contact.assignment == number and contact.operator == operator:
+def _owned(state: Partition, command: c.Reply | c.Close) -> Contact:
+    """The contact whose dialog the command's operator owns; refuses otherwise, saying whether it has closed."""
+    contact = state.contact(command.contact)
+    shown = (command.dialog, command.number, command.operator)
+    if contact.state is State.ASSIGNED and (contact.number, contact.assignment, contact.operator) == shown:
         return contact
-    closed = contact.state is State.CLOSED and contact.assignment == number
-    raise c.Refused("closed" if closed else "not_owner")
+    over = contact.number if contact.state is State.CLOSED else contact.number - 1
+    raise c.Refused("closed" if 1 <= command.dialog <= over else "not_owner")
 
 
 def _reply(state: Partition, command: c.Reply, now: int) -> list[e.DialogEvent]:
     message_id = reply_id(command.operator, command.id)
     if _is_repeat(state.contact(command.contact), message_id, command.digest):
         return []
-    contact = _owned(state, command.contact, command.number, command.operator)
+    contact = _owned(state, command)
     deadline = now + state.rules.inactivity_ms
     return [
         e.Said(
-            contact.id, contact.number, contact.seq + 1, now, command.operator, message_id, command.digest,
-            command.text, 0, "", deadline,
-        )  # fmt: skip
+            contact.id,
+            contact.number,
+            contact.seq + 1,
+            now,
+            command.operator,
+            message_id,
+            command.digest,
+            command.text,
+            0,
+            "",
+            deadline,
+        )
     ]
 
 
 def reply_id(operator: str, message_id: str) -> str:
-    """The id under which an operator's message is remembered; it cannot meet a customer's."""
-    return f"{operator}/{message_id}"
+    """The id under which an operator's message is remembered; no customer's begins with a line feed."""
+    return f"\n{operator}/{message_id}"
+
+
+def shown_id(message_id: str) -> str:
+    """The id as its sender gave it."""
+    return message_id.partition("/")[2] if message_id.startswith("\n") else message_id
 
 
 def _close(state: Partition, command: c.Close, now: int) -> list[e.DialogEvent]:
-    contact = _owned(state, command.contact, command.number, command.operator)
+    contact = _owned(state, command)
     return [_closed(contact, "operator", now)]
 
 
@@ -278,8 +290,14 @@ def _offer_to(state: Partition, command: c.OfferTo, now: int) -> list[e.DialogEv
         return [e.OfferRefused(contact.id, command.number)]
     return [
         e.Offered(
-            contact.id, contact.number, command.number, command.operator, command.department, command.priority,
-            command.place, now,
+            contact.id,
+            contact.number,
+            command.number,
+            command.operator,
+            command.department,
+            command.priority,
+            command.place,
+            now,
         )
     ]
 
@@ -292,9 +310,7 @@ def _withdraw(state: Partition, command: c.Withdraw, now: int) -> list[e.DialogE
         return [e.OfferEnded(contact.id, contact.number, command.number, contact.operator, now)]
     if contact.state is State.ASSIGNED and command.force:
         seq = contact.seq + 1
-        return [
-            e.Released(contact.id, contact.number, seq, now, command.number, contact.operator, command.reason)
-        ]
+        return [e.Released(contact.id, contact.number, seq, now, command.number, contact.operator, command.reason)]
     return []
 
 
@@ -357,7 +373,7 @@ def _forget(seen: dict[str, Seen], before: int) -> None:
 
 
 def _apply_missed(state: Partition, contact: Contact, event: e.Missed) -> None:
-    contact.misses += 1
+    contact.misses = event.in_a_row
 
 
 def _apply_queued(state: Partition, contact: Contact, event: e.Queued) -> None:

@@ -76,9 +76,10 @@ class Said(Event, tag=3):
 
 
 class Missed(Event, tag=4):
-    """The bot had no answer to the customer's last text."""
+    """The bot had no answer to the customer's last `in_a_row` texts; 0: now it had."""
 
     contact: int
+    in_a_row: int
 
 
 class Queued(Event, tag=5):

@@ -84,9 +84,14 @@ class Floor:
         """The state as a snapshot; rules and indexes are not part of it."""
         return msgspec.msgpack.encode(
             (
-                self.now, self.next_place, self.next_number, list(self.operators.values()), self.queues,
-                list(self.assignments.values()), self.applied,
-            )  # fmt: skip
+                self.now,
+                self.next_place,
+                self.next_number,
+                list(self.operators.values()),
+                self.queues,
+                list(self.assignments.values()),
+                self.applied,
+            )
         )
 
     def load(self, blob: bytes) -> None:
@@ -210,11 +215,7 @@ def _match(state: Floor, command: c.Match, now: int) -> list[e.FloorEvent]:
         return []
     place, operator = best
     number, deadline = state.next_number, now + state.rules.offer_ms
-    return [
-        e.Offering(
-            number, place.ref, operator.id, place.department, place.priority, place.place, deadline, now
-        )
-    ]
+    return [e.Offering(number, place.ref, operator.id, place.department, place.priority, place.place, deadline, now)]
 
 
 def _first_offerable(queue: list[Place], staff: list[Operator]) -> tuple[Place, Operator] | None:
@@ -317,7 +318,7 @@ def _apply_freed(state: Floor, event: e.Freed) -> None:
     operator.used -= 1
     operator.idle_since = event.at
     if event.requeue and not held.gone:
-        if event.lapsed:
+        if event.lapsed and held.operator not in held.place.lapsed:
             held.place.lapsed.append(held.operator)
         insort(state.queues[held.place.department], held.place)
 

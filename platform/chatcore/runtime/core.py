@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
+from chatcore.errors import OtherPartitions
 from chatcore.journal.port import Journal
 from chatcore.machines import dialog, floor, links
 from chatcore.machines.commands import Recover, Rules
@@ -14,7 +16,7 @@ from chatcore.runtime.partition import Audience, PartitionOwner
 
 
 class Core:
-    """Owns all logs of a process. Nothing may be submitted before `start` has returned."""
+    """Owns all logs of a process. Nothing may be submitted before `start` has returned; its server says `ready`."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class Core:
             "journal": journal, "now_ms": now_ms, "fatal": fatal, "snapshot_every": snapshot_every,
         }  # fmt: skip
         self.journal = journal
+        self.fatal = fatal
         self.epoch = 0
         self.ready = False
         self.partitions = [
@@ -45,6 +48,11 @@ class Core:
         """All owners, the floor last."""
         return [*self.partitions, self.floor]
 
+    @property
+    def quiet(self) -> bool:
+        """Whether everything applied is durable, so that nothing is on its way from one log to another."""
+        return all(owner.durable == owner.position for owner in self.owners)
+
     def partition_of(self, contact: str) -> PartitionOwner:
         """The partition that a contact belongs to, always the same for the same number of partitions."""
         return self.partitions[crc32(contact.encode()) % len(self.partitions)]
@@ -57,10 +65,12 @@ class Core:
 
         Raises:
             JournalError: the journal cannot be opened or read.
+            OtherPartitions: it was written with another number of partitions.
         """
         found = await asyncio.to_thread(self.journal.open, [owner.log for owner in self.owners])
         for owner in self.owners:
             await asyncio.to_thread(owner.restore, found[owner.log])
+        self._check_partitions()
         self.epoch = max(recovery.epoch for recovery in found.values())
         for partition in self.partitions:
             partition.reproject()
@@ -69,7 +79,17 @@ class Core:
         await asyncio.gather(*(owner.probe() for owner in self.owners))
         for partition in self.partitions:
             partition.resume()
-        self.ready = True
+
+    def _check_partitions(self) -> None:
+        """A log whose contacts belong elsewhere now, or that nobody owns any more, tells of another number."""
+        left_out = self.floor.state.applied.keys() - {partition.log for partition in self.partitions}
+        misplaced = (
+            self.partition_of(contact.key) is not partition
+            for partition in self.partitions
+            for contact in islice(partition.state.contacts.values(), 1_000)
+        )
+        if left_out or any(misplaced):
+            raise OtherPartitions(len(self.partitions))
 
     def _redeliver(self) -> None:
         """Deliver again what a log said after the last position that its reader has stored."""

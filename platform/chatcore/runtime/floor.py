@@ -1,13 +1,14 @@
 """The owner of the floor's log: after each command it offers what can be offered now."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from chatcore.machines import events as e
 from chatcore.machines import floor, links
 from chatcore.machines.commands import Elapse, Match
-from chatcore.runtime.owner import Owner
+from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
 
 
@@ -22,8 +23,11 @@ class FloorOwner(Owner):
 
     def _step(self, command: Any, now: int) -> list[e.FloorEvent]:
         events = self._decide_and_apply(command, now)
-        while found := self._decide_and_apply(Match(), now):
-            events += found
+        try:
+            while found := self._decide_and_apply(Match(), now):
+                events += found
+        except Exception as error:  # noqa: BLE001 - what the command did is applied already and must be stored
+            events.append(self._inert(Match(), error))
         return events
 
     def _decide_and_apply(self, command: Any, now: int) -> list[e.FloorEvent]:
@@ -47,4 +51,5 @@ class FloorOwner(Owner):
             self.to_partition(index, position, commands)
 
     def _remind(self, _: int) -> None:
-        self.submit(Elapse())
+        with suppress(Poisoned):
+            self.submit(Elapse())

@@ -116,7 +116,7 @@ class Owner(ABC):
         for command in commands:
             try:
                 events += self._step(command, now)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the commands behind it must be carried out
                 events.append(self._inert(command, error))
         self._state.applied[source] = position
         self._record(now, source, position, events)
@@ -143,9 +143,7 @@ class Owner(ABC):
 
     # --- records, commits, outputs ---------------------------------------------------------------------------------
 
-    def _record(
-        self, now: int, source: str, source_position: int, events: list[Any], origin: object = None
-    ) -> None:
+    def _record(self, now: int, source: str, source_position: int, events: list[Any], origin: object = None) -> None:
         self.position += 1
         self._pending.append(e.encode_record(e.Record(now, source, source_position, events)))
         self._held.append((self.position, self._publish(self.position, events, origin), ()))
@@ -174,7 +172,7 @@ class Owner(ABC):
         self._after_commit()
 
     def _after_commit(self) -> None:  # noqa: B027  # a hook: the floor has no history to project
-        """Called when outputs have left after a commit, before anything else runs."""
+        """Called in the same turn of the loop as the release, so that no read can come between them."""
 
     def _release(self) -> None:
         held = self._held
@@ -216,9 +214,10 @@ class Owner(ABC):
 
     def records(self, after: int) -> Iterator[tuple[int, e.Record]]:
         """The durable records after a position, read page by page. Blocks."""
-        while page := self.journal.read(self.log, after, REPLAY_PAGE):
-            for after, blob in page:
-                yield after, e.decode_record(blob)
+        position = after
+        while page := self.journal.read(self.log, position, REPLAY_PAGE):
+            for position, blob in page:
+                yield position, e.decode_record(blob)
 
     def probe(self) -> asyncio.Future[None]:
         """Commit an empty record; done when the journal proved that it stores."""

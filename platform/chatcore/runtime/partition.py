@@ -1,6 +1,7 @@
 """The owner of a dialog partition: what its records show to customers, desks, providers and the floor."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ from chatcore.machines import dialog, links
 from chatcore.machines import events as e
 from chatcore.machines.commands import Remind
 from chatcore.machines.events import State
-from chatcore.runtime.owner import Owner
+from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
 
 
@@ -74,30 +75,32 @@ class PartitionOwner(Owner):
         return ""
 
     def _show(self, position: int, events: list[e.DialogEvent], owners: list[str], origin: object) -> None:
+        self._keep(position, events)  # first what must not fail, then what a defect in a view could break off
+        commands = links.to_floor(self.index, events)
+        if commands:
+            self.to_floor(self.log, position, commands)
         for event, owner in zip(events, owners, strict=True):
-            if isinstance(event, e.Met):
-                self._contacts.append((event.contact, event.key))
-                continue
-            if isinstance(event, e.Inert):
+            if isinstance(event, e.Met | e.Inert):
                 continue
             contact = self.state.contacts[event.contact]
             if isinstance(event, e.ENTRY_TYPES):
-                self._keep(position, event, event.seq)
-                self._audience.customers(self, position, contact, event, origin)
-            elif isinstance(event, e.RECEIPT_TYPES):
-                self._keep(position, event, 0)
+                own = isinstance(event, e.Said) and event.id  # what follows from a message, its sender is shown, too
+                self._audience.customers(self, position, contact, event, origin if own else None)
             if owner and not (isinstance(event, e.Said) and event.author == owner):
                 self._audience.desk(self, position, contact, owner, event)
             if isinstance(event, e.Said):
                 self.messages += 1
                 if contact.messenger and event.author != "customer":
                     self._audience.outbound(self, contact, event)
-        commands = links.to_floor(self.index, events)
-        if commands:
-            self.to_floor(self.log, position, commands)
 
-    def _keep(self, position: int, event: Any, seq: int) -> None:
-        self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
+    def _keep(self, position: int, events: list[Any]) -> None:
+        """Collect what the history is to know of a record; receipts take no seq."""
+        for event in events:
+            if isinstance(event, e.Met):
+                self._contacts.append((event.contact, event.key))
+            elif isinstance(event, e.ENTRY_TYPES + e.RECEIPT_TYPES):
+                seq = event.seq if isinstance(event, e.ENTRY_TYPES) else 0
+                self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
 
     def _after_commit(self) -> None:
         if self._rows or self._contacts:
@@ -117,7 +120,8 @@ class PartitionOwner(Owner):
         if deadline_ms > self._now_ms():
             self._arm(contact, deadline_ms)
         elif deadline_ms:
-            self.submit(Remind(contact))
+            with suppress(Poisoned):
+                self.submit(Remind(contact))
 
     # --- recovery --------------------------------------------------------------------------------------------------
 
@@ -125,13 +129,7 @@ class PartitionOwner(Owner):
         """Hand the history what it lacks after a restart. On the loop, before anything is served."""
         history = self.journal.history
         for position, record in self.records(history.projected(self.log)):
-            for event in record.events:
-                if isinstance(event, e.Met):
-                    self._contacts.append((event.contact, event.key))
-                elif isinstance(event, e.ENTRY_TYPES):
-                    self._keep(position, event, event.seq)
-                elif isinstance(event, e.RECEIPT_TYPES):
-                    self._keep(position, event, 0)
+            self._keep(position, record.events)
         self._after_commit()
 
     def resume(self) -> None:
