@@ -1,0 +1,193 @@
+"""The commands and their options. Each does its work in a module of its own, imported when it is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatload import __version__
+from chatload.console import say
+
+app = typer.Typer(
+    name="chatload",
+    help="How many dialogs and operators does a bank's chat platform carry,"
+    " and does it lose, repeat or misdeliver a message?",
+    epilog="Start with: [bold]chatload run smoke[/bold], then [bold]chatload run tbank[/bold].",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+scenarios = typer.Typer(
+    help="The scenarios: list them, explain one in plain words, check a file of your own.",
+    rich_markup_mode="rich",
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
+app.add_typer(scenarios, name="scenarios")
+
+RunDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory that `chatload run` printed.")]
+Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario's name, or the path of a TOML file.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        say(f"chatload {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command(
+    epilog="Examples: [bold]chatload run tbank[/bold]"
+    " · [bold]chatload run tbank --load 2 --slo 'deliver_in p99 < 80 ms'[/bold]"
+    " · [bold]chatload run tbank --part day --speed 600[/bold] · [bold]chatload run tbank --dry-run[/bold]"
+)
+def run(  # noqa: PLR0913, PLR0917 - one parameter an option
+    scenario: Name,
+    part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
+    target: Annotated[
+        str, typer.Option(help="What is tested; embedded: the reference core, started for the run.")
+    ] = "embedded",
+    load: Annotated[float, typer.Option(help="Multiplies arrivals and operators: more at once.")] = 1.0,
+    speed: Annotated[
+        float | None, typer.Option(help="Compresses time: as many at once, faster. Default: the scenario's.")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(help='Wall time in which dialogs start, like "90s". Default: the whole part.')
+    ] = None,
+    operators: Annotated[
+        int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed is another plan. Default: the scenario's.")] = None,
+    ramp: Annotated[
+        str | None, typer.Option(help='Wall time in which the dialogs open at the start are introduced, like "10s".')
+    ] = None,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EXPR", help="An objective; overrides the scenario's on the same figure."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A label for the report, like build=17.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Explain the plan and start nothing.")] = False,
+    ui: Annotated[
+        bool, typer.Option("--ui", help="Locust's web page while it runs, on http://127.0.0.1:8089.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to record. Default: runs/TIME-SCENARIO.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The core's port. Default: a free one.")] = None,
+) -> None:
+    """Play a scenario, judge what happened, draw the report.
+
+    Exit codes: 0 every objective and guarantee held, 1 one did not, 2 bad input, 3 not decidable or not trustworthy,
+    130 interrupted.
+    """
+    from chatload.cli.run import dry, play
+    from chatload.run.settings import settle
+    from chatload.scenario import load as load_scenario
+
+    settings = settle(
+        load_scenario(scenario),
+        part=part,
+        target=target,
+        load=load,
+        speed=speed,
+        duration=duration,
+        operators=operators,
+        seed=seed,
+        ramp=ramp,
+        slos=slo or (),
+        labels=label or (),
+        out=out,
+        port=port,
+    )
+    raise typer.Exit(dry(settings) if dry_run else play(settings, ui))
+
+
+@app.command()
+def verify(directory: RunDirectory) -> None:
+    """Judge a recorded run again; the exit code is the verdict's."""
+    from chatload.cli.again import again
+
+    raise typer.Exit(again("verify", directory))
+
+
+@app.command()
+def report(directory: RunDirectory) -> None:
+    """Draw the report of a recorded run again."""
+    from chatload.cli.again import again
+
+    raise typer.Exit(again("report", directory))
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine can do, and what to change before measuring on it. Ends with 3 if something must change."""
+    from chatload.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@app.command(epilog="Example: [bold]chatload serve --port 8080 --operators 3[/bold]")
+def serve(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: a free one.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the journal here. Default: gone at the end.")
+    ] = None,
+    operators: Annotated[int, typer.Option(min=1, help="Operators o1, o2, … to make known.")] = 3,
+    scenario: Annotated[str, typer.Option(help="Whose bot and timers it gets, at life's speed.")] = "tbank",
+) -> None:
+    """The reference core alone, started again whenever it ends by itself. Ctrl-C ends it."""
+    from chatload.cli.serve import serve as run_server
+
+    raise typer.Exit(run_server(port, data, operators, scenario))
+
+
+@scenarios.callback()
+def _scenarios(context: typer.Context) -> None:
+    """List the scenarios, if nothing more is asked."""
+    if context.invoked_subcommand is None:
+        list_scenarios()
+
+
+@scenarios.command("list")
+def list_scenarios() -> None:
+    """The shipped scenarios, one line each."""
+    from chatload.scenario import load as load_scenario
+    from chatload.scenario import shipped
+
+    for name in shipped():
+        say(f"{name:12} {load_scenario(name).scenario.title}")
+
+
+@scenarios.command()
+def explain(name: Name) -> None:
+    """A scenario in plain words, with what follows from its figures."""
+    import textwrap
+
+    from chatload.scenario import load as load_scenario
+    from chatload.scenario.explain import explain as explained
+
+    say("\n\n".join(textwrap.fill(paragraph, 110) for paragraph in explained(load_scenario(name))))
+
+
+@scenarios.command()
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The path of a TOML file, or a scenario's name.")],
+) -> None:
+    """Is this a scenario? Says what is wrong, where, and what the nearest valid key is."""
+    from chatload.run.claims import check_claims
+    from chatload.scenario import load as load_scenario
+
+    found = load_scenario(file)
+    check_claims(found)
+    say(f"{found.path}: a scenario: {found.scenario.title}")

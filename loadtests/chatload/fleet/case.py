@@ -1,0 +1,117 @@
+"""One dialog on an operator's desk: which messages wait for an answer, and when to answer, close or forget it."""
+
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.frames import Entry
+from chatload.fleet.identity import CUSTOMER, Identity
+from chatload.fleet.ledger import Message, Subject
+from chatload.fleet.world import World
+
+
+class Waiting(NamedTuple):
+    """A customer's message without an answer: its place, its dialog in the plan and number there, when it was seen."""
+
+    seq: int
+    plan: int
+    counter: int
+    seen_ns: int
+
+
+class Desk(Protocol):
+    """The seat that a case belongs to."""
+
+    def answer(self, case: "Case", waiting: Waiting, due_ns: int) -> None:
+        """Send the answer to a message."""
+
+    def close(self, case: "Case", due_ns: int) -> None:
+        """Close the dialog."""
+
+
+class Case:
+    """What an operator knows of a dialog they own, and the next thing they will do.
+
+    One thing at a time: the desk's `answer` or `close` is called when due, and nothing else until `settled` says that
+    it is done. The entries are the truth: who takes a dialog over answers what is unanswered.
+    """
+
+    def __init__(self, world: World, desk: Desk, operator: str, subject: Subject, dialog: str, number: int) -> None:
+        self._world = world
+        self._desk = desk
+        self._operator = operator
+        self._waiting: deque[Waiting] = deque()
+        self._timer: Timer | None = None
+        self._acted_ns = 0
+        self._last: int | None = None  # the plan's index, once the last turn is answered
+        self.subject = subject
+        self.dialog = dialog
+        self.number = number
+        self.seq = 0
+        self.message: Message | None = None  # sent, and not settled
+        self.closing: Message | None = None
+
+    def take(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> bool:
+        """Learn of an entry, without planning anything yet; False if it was known before."""
+        if entry.seq <= self.seq:
+            return False
+        self.seq = entry.seq
+        if entry.kind == "message":
+            self._message(entry, identity, stamp_ns)
+        return True
+
+    def ends(self, entry: Entry) -> bool:
+        """Whether the dialog is no longer ours: closed, or released from us and not from an operator before us."""
+        return entry.kind == "closed" or (entry.kind == "released" and entry.number == self.number)
+
+    def settled(self, stamp_ns: int) -> None:
+        """What was sent is stored or given up: go on."""
+        self._acted_ns = stamp_ns
+        self.message = None
+        self.plan()
+
+    def plan(self) -> None:
+        """Decide what comes next, and when."""
+        self.stop()
+        if self.message is not None or self.closing is not None:
+            return
+        if self._waiting:
+            head = self._waiting[0]
+            reply = self._world.plan.reply(head.plan, head.counter - 1)
+            due_ns = max(head.seen_ns, self._acted_ns) + self._world.wall(reply.react_ms)
+            self._timer = self._world.clock.at(due_ns, lambda: self._answer(due_ns))
+        elif self._last is not None:
+            due_ns = self._acted_ns + self._world.wall(self._world.plan.wrap_up_ms(self._last))
+            self._timer = self._world.clock.at(due_ns, lambda: self._desk.close(self, due_ns))
+
+    def stop(self) -> None:
+        """Do nothing more of what was planned."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _answer(self, due_ns: int) -> None:
+        waiting = self._waiting.popleft()
+        self._acted_ns = now_ns()
+        self._answered(waiting)
+        self._desk.answer(self, waiting, due_ns)
+
+    def _answered(self, waiting: Waiting) -> None:
+        if self._world.plan.is_last(waiting.plan, waiting.counter):
+            self._last = waiting.plan
+
+    def _message(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
+        if entry.author == "customer":
+            if identity is not None and identity.role == CUSTOMER and self._world.planned(identity):
+                self._waiting.append(Waiting(entry.seq, identity.n, identity.counter, stamp_ns))
+        elif entry.author == "bot":
+            answered = entry.cause.seq if entry.cause else -1
+            self._waiting = deque(waiting for waiting in self._waiting if waiting.seq != answered)
+        elif self._waiting and not self._is_mine(entry, identity):
+            self._acted_ns = stamp_ns
+            self._answered(self._waiting.popleft())
+
+    def _is_mine(self, entry: Entry, identity: Identity | None) -> bool:
+        """Whether this is the message under way, shown again after a broken socket."""
+        under_way = self.message is not None and identity is not None and identity.counter == self.message.counter
+        return under_way and entry.author == self._operator

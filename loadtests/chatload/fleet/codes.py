@@ -1,0 +1,48 @@
+"""The ledger's enumerations as plain numbers: reading an enum member costs more than packing the whole row."""
+
+from typing import Final
+
+from chatreport.rundir import Channel, Kind, Outcome, Phase, What
+
+DIALOG: Final = int(What.DIALOG)
+CONNECT: Final = int(What.CONNECT)
+RESUME: Final = int(What.RESUME)
+SEND: Final = int(What.SEND)
+ENTRY: Final = int(What.ENTRY)
+OFFER: Final = int(What.OFFER)
+ACCEPT: Final = int(What.ACCEPT)
+CLOSE: Final = int(What.CLOSE)
+PRESENCE: Final = int(What.PRESENCE)
+HISTORY: Final = int(What.HISTORY)
+ATTEMPT: Final = int(What.ATTEMPT)
+RECEIPT: Final = int(What.RECEIPT)
+PROBE: Final = int(What.PROBE)
+MIRROR: Final = int(What.MIRROR)
+UNSENT: Final = int(What.UNSENT)
+WITHDRAWN: Final = int(What.WITHDRAWN)
+
+OK: Final = int(Outcome.OK)
+REJECTED: Final = int(Outcome.REJECTED)
+INDETERMINATE: Final = int(Outcome.INDETERMINATE)
+COMPLETED: Final = int(Outcome.COMPLETED)
+ABANDONED: Final = int(Outcome.ABANDONED)
+FAILED: Final = int(Outcome.FAILED)
+IN_FLIGHT: Final = int(Outcome.IN_FLIGHT)
+
+RAMP: Final = int(Phase.RAMP)
+MAIN: Final = int(Phase.MAIN)
+DRAIN: Final = int(Phase.DRAIN)
+
+WEB: Final = int(Channel.WEB)
+APP: Final = int(Channel.APP)
+TELEGRAM: Final = int(Channel.TELEGRAM)
+
+CHANNELS: Final = {"web": WEB, "app": APP, "telegram": TELEGRAM}
+KINDS: Final = {
+    "message": int(Kind.MESSAGE),
+    "queued": int(Kind.QUEUED),
+    "assigned": int(Kind.ASSIGNED),
+    "released": int(Kind.RELEASED),
+    "closed": int(Kind.CLOSED),
+}
+MESSAGE: Final = KINDS["message"]

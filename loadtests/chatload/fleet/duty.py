@@ -1,0 +1,117 @@
+"""Coming on duty and going off: what a seat asks for, and what the platform has taken note of."""
+
+from collections.abc import Callable
+from typing import Final
+
+from chatload.fleet import codes
+from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.frames import encode
+from chatload.fleet.ledger import Actor, Subject
+from chatload.fleet.link import Link
+
+SIGN_OFF_NS: Final = 5_000_000_000  # how long an operator who goes home waits for the platform to take note
+
+Seated = Callable[[int, bool], None]
+
+
+class Duty:
+    """The presence of operator `n`; every change is a PRESENCE row, also the loss of the connection ("lost").
+
+    A change that the platform did not confirm before the connection broke is part of that loss.
+
+    `seated(n, on)` is called when an order is carried out, and when the platform has sent this operator away.
+    """
+
+    def __init__(self, actor: Actor, link: Link, me: Subject, n: int, seated: Seated) -> None:
+        self._actor = actor
+        self._world = actor.world
+        self._link = link
+        self._me = me
+        self._n = n
+        self._seated = seated
+        self._asked: tuple[str, int] | None = None  # what the platform has not confirmed yet, and when we asked
+        self._ordered_ns = -1
+        self._telling = False  # an order to come is not yet carried out
+        self._taken = False
+        self._leaving: Timer | None = None
+        self.wanted = False
+        self.on = False
+
+    def come(self) -> None:
+        """Be online as soon as there is a connection."""
+        self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, now_ns()
+        self._stay()
+        if self.on:
+            self._came()
+        elif self._link.live:
+            self._ask("online")
+        else:
+            self._link.open(self._ordered_ns)
+
+    def go(self, gone: Callable[[], None]) -> None:
+        """Be offline; `gone` is called when the platform knows, or takes too long."""
+        self.wanted, self._telling, self._ordered_ns = False, False, now_ns()
+        self._stay()
+        self._leaving = self._world.clock.at(self._ordered_ns + SIGN_OFF_NS, gone)
+        if self._link.live:
+            self._ask("offline")
+
+    def welcomed(self, presence: str, stamp_ns: int) -> None:
+        """A new connection: `presence` is what the platform has us for."""
+        if presence == "online" and self.wanted:
+            self._row(presence, self._ordered_ns if self._telling else -1, -1, stamp_ns)
+            self._came()
+        else:
+            self._ask("online" if self.wanted else "offline")
+
+    def confirmed(self, state: str, stamp_ns: int) -> bool:
+        """The platform has taken note of a presence; True if this operator may go home now."""
+        if self._asked is None or self._asked[0] != state:
+            return False
+        started_ns, self._asked = self._asked[1], None
+        self._row(state, self._ordered_ns, started_ns, stamp_ns)
+        if state == "online":
+            self._came()
+            return False
+        self._set(on=False)
+        return not self.wanted
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if self.on or self._asked is not None:
+            self._asked = None
+            self._row("lost", -1, -1, now_ns())
+            self._set(on=False)
+
+    def off(self) -> None:
+        """The seat is empty."""
+        self._stay()
+        self._telling = False
+        if self._taken:
+            self._taken = False
+            self._seated(self._n, False)
+
+    def _ask(self, state: str) -> None:
+        self._asked = (state, now_ns())
+        self._link.send(encode({"op": "presence", "state": state}))
+
+    def _came(self) -> None:
+        self._set(on=True)
+        if self._telling:
+            self._telling = False
+            self._seated(self._n, True)
+
+    def _set(self, on: bool) -> None:
+        self._world.tally.seats += on - self.on
+        self.on = on
+
+    def _stay(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def _row(self, state: str, intended_ns: int, started_ns: int, done_ns: int) -> None:
+        self._actor.row(
+            codes.PRESENCE, codes.OK, self._me, done_ns, intended=intended_ns, started=started_ns, done=done_ns,
+            size=self._world.plan.slots, reason=self._world.recorder.text(state),
+        )  # fmt: skip

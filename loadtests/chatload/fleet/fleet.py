@@ -1,0 +1,168 @@
+"""One worker's share of a run: everything that plays, and the order in which it starts and ends."""
+
+import gc
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from chatload.fleet.clock import Clock, now_ns
+from chatload.fleet.customers import Customers
+from chatload.fleet.duty import Seated
+from chatload.fleet.history import HistoryReader
+from chatload.fleet.live import Live
+from chatload.fleet.probes import Mirror, Probes
+from chatload.fleet.providers.telegram import Settings, Telegram
+from chatload.fleet.recorder import Recorder
+from chatload.fleet.seats import Seats
+from chatload.fleet.tally import Tally
+from chatload.fleet.world import ACCOUNTS, Target, World
+from chatload.plan import make_plan
+from chatload.scenario import Scenario
+
+
+class PlanArguments(msgspec.Struct, frozen=True):
+    """What makes the plan, besides the scenario; duration and ramp are wall seconds."""
+
+    seed: int
+    part: Literal["peak", "day"]
+    load: float
+    speed: float
+    duration_s: float
+    ramp_s: float
+    operators: int
+
+
+class Config(msgspec.Struct, frozen=True):
+    """What a fleet is armed with: worker `index` of `count` writes its ledger as `worker` into `rundir`.
+
+    `provider` overrides the simulated Telegram's `Settings`.
+    """
+
+    scenario: dict[str, Any]
+    plan: PlanArguments
+    run: str
+    rundir: str
+    index: int = 0
+    count: int = 1
+    worker: str = "w0"
+    epoch: int = 1
+    provider: dict[str, Any] = {}
+
+
+class Fleet:
+    """Armed with a plan; plays against a target from `go` to `finish`."""
+
+    def __init__(self, config: Config, seated: Seated) -> None:
+        """Make the plan and open the ledger.
+
+        Raises:
+            ValueError: the scenario or the provider's settings are not valid.
+        """
+        scenario = Scenario.model_validate(config.scenario)
+        plan = make_plan(scenario, **msgspec.structs.asdict(config.plan))
+        ledger = Path(config.rundir) / "ledger"
+        ledger.mkdir(parents=True, exist_ok=True)
+        self.recorder = Recorder(ledger, config.worker)
+        self.tally = Tally()
+        self.clock = Clock()
+        self.world = World(self.clock, self.recorder, self.tally, plan, config.run, config.plan.speed)
+        self.dialogs = plan.share(config.index, config.count)
+        self._config = config
+        self._seated = seated
+        self.settings = _settings(scenario, config)
+        self._telegram = Telegram(self.world, ACCOUNTS["telegram"], self.settings, config.index, config.count)
+        self._mirror = Mirror(self.world)
+        self._live = Live(self.tally)
+        self._asks = _question(scenario)
+        self._history: HistoryReader | None = None
+        self._seats: Seats | None = None
+        self._customers: Customers | None = None
+        self._probes: Probes | None = None
+
+    async def arm(self) -> str:
+        """Open the provider's listener, connect the mirror, and settle memory; returns the provider's URL."""
+        callback = await self._telegram.start()
+        await self._mirror.open()
+        gc.collect()
+        gc.freeze()
+        return callback
+
+    def aim(self, target: Target) -> None:
+        """Play against `target`; before the first seat."""
+        self.world.target = target
+        self._telegram.begin()
+        self._history = HistoryReader(self.world)
+        self._seats = Seats(self.world, self._live, self._history, self._seated)
+        joins = {"telegram": self._telegram.join}
+        self._customers = Customers(self.world, self._live, self.dialogs, joins)
+        if self._asks is not None:
+            self._probes = Probes(self.world, self._config.index, *self._asks)
+
+    def seat(self, n: int, on: bool) -> None:
+        """Have operator `n` come on duty, or go off."""
+        if self._seats is None:
+            raise ValueError("a seat before the target: send target first")
+        self._seats.set(n, on)
+
+    def go(self, t0_ns: int) -> None:
+        """Start the plan, whose zero is `t0_ns`; ramp dialogs start before."""
+        if self._customers is None:
+            raise ValueError("go before the target: send target first")
+        self.world.t0_ns = t0_ns
+        now = now_ns()
+        self._mirror.begin(now)
+        if self._probes is not None:
+            self._probes.begin(now)
+        self._customers.begin()
+
+    async def drain(self, deadline_s: float) -> tuple[bool, int]:
+        """Start no more dialogs, and end the open ones within `deadline_s`; a second call may shorten the first.
+
+        Returns whether all ended by themselves, and how many due dialogs or steps were never started.
+        """
+        now = now_ns()
+        if not self.world.drain_ns:
+            self.world.drain_ns = now
+            self._mirror.stop()
+            if self._probes is not None:
+                self._probes.stop()
+        if self._customers is None:
+            return True, 0
+        clean = await self._customers.drain(now + int(deadline_s * 1e9))
+        return clean, self._customers.unsent
+
+    async def finish(self) -> int:
+        """End whatever still plays, and write the ledger; returns its rows.
+
+        Raises:
+            OSError: the ledger could not be written.
+        """
+        if self._customers is not None:
+            await self._customers.cut_off()
+        if self._probes is not None:
+            self._probes.leave()
+        if self._seats is not None:
+            self._seats.shut()
+        if self._history is not None:
+            await self._history.close()
+        await self._telegram.close()
+        await self._mirror.close()
+        self.clock.close()
+        self.recorder.close()
+        return self.recorder.rows
+
+
+def _settings(scenario: Scenario, config: Config) -> Settings:
+    account = scenario.channels.telegram
+    limits = account.model_dump(include={"rate_per_s", "chat_rate_per_s", "burst"}) if account is not None else {}
+    return msgspec.convert(limits | config.provider, Settings)
+
+
+def _question(scenario: Scenario) -> tuple[str, str] | None:
+    """The account whose bot is probed, and what it is asked; None if no account on a socket has a bot."""
+    for channel in ("web", "app"):
+        played = scenario.channels.played().get(channel)
+        if played is not None and played.bot:
+            return ACCOUNTS[channel], scenario.bot.answers[0].keywords[0]
+    return None

@@ -1,0 +1,38 @@
+"""Who a generated text belongs to: `[RUN:SENDER:COUNTER]` at its start, so that it survives any platform."""
+
+import re
+from typing import Final, NamedTuple
+
+_PATTERN: Final = re.compile(r"\[([0-9a-f]+):([cop])(-?\d+):(\d+)\]")
+
+CUSTOMER: Final = "c"
+OPERATOR: Final = "o"
+PROBE: Final = "p"
+
+
+class Identity(NamedTuple):
+    """A text's origin: `role` and `n` make the sender (`c1042`, `o17`, `p3`), `counter` its n-th text."""
+
+    run: str
+    role: str
+    n: int
+    counter: int
+
+    @property
+    def sender(self) -> str:
+        """The sender as rows name it."""
+        return f"{self.role}{self.n}"
+
+
+def compose(run: str, sender: str, counter: int) -> str:
+    """The mark that opens a text; also the client's own id of the message."""
+    return f"[{run}:{sender}:{counter}]"
+
+
+def parse(text: str) -> Identity | None:
+    """The identity at the start of `text`; None for a text that carries none there (a bot quoting one carries none)."""
+    found = _PATTERN.match(text)
+    if found is None:
+        return None
+    run, role, n, counter = found.groups()
+    return Identity(run, role, int(n), int(counter))

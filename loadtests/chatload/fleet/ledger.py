@@ -1,0 +1,184 @@
+"""Rows from the point of view of whoever acts: who (an actor) did or saw what in which dialog (a subject)."""
+
+from typing import Final
+
+from chatload.fleet import codes
+from chatload.fleet.clock import now_ns
+from chatload.fleet.frames import Entry, provider_number, split
+from chatload.fleet.identity import Identity, compose, parse
+from chatload.fleet.tally import DESK, NAMES
+from chatload.fleet.world import ACCOUNTS, World
+
+TELEGRAM_MAIN: Final = 5_000_000_000
+TELEGRAM_RAMP: Final = 6_000_000_000
+_CHANNEL_OF: Final = {account: codes.CHANNELS[channel] for channel, account in ACCOUNTS.items()}
+
+
+class Subject:
+    """The dialog a row is about: contact, its number on the platform, and its index in the plan.
+
+    Where the plan has no such dialog, `planned` is false and `plan` says -1.
+    """
+
+    __slots__ = ("channel", "contact", "contact_id", "number", "plan", "planned", "ramp")
+
+    def __init__(self, world: World, contact: str, plan: int | None = None) -> None:
+        self.contact = contact
+        self.contact_id = world.recorder.text(contact)
+        self.channel = _CHANNEL_OF.get(contact.partition("/")[0], 0)
+        self.planned = plan is not None and world.has_dialog(plan)
+        self.plan = plan if plan is not None and self.planned else -1
+        self.ramp = self.planned and self.plan < 0
+        self.number = -1
+
+
+def subject_of(world: World, dialog: str) -> Subject:
+    """The subject of a dialog id on the wire; its index in the plan follows from the contact."""
+    contact, number = split(dialog)
+    account, _, user = contact.partition("/")
+    subject = Subject(world, contact, index_of(account, user))
+    subject.number = number
+    return subject
+
+
+def index_of(account: str, user: str) -> int | None:
+    """The planned dialog of a contact: the inverse of the plan's names; None for a contact that no plan makes."""
+    if account == ACCOUNTS["telegram"] and user.isdigit():
+        number = int(user) - TELEGRAM_MAIN
+        return number if number < TELEGRAM_RAMP - TELEGRAM_MAIN else TELEGRAM_RAMP - int(user)
+    if account in ACCOUNTS.values() and user[:1] in {"u", "r"} and user[1:].isdigit():
+        return int(user[1:]) if user[0] == "u" else -int(user[1:])
+    return None
+
+
+class Message:
+    """A message on its way; the identity, also its `cid`, is the same in every attempt.
+
+    `begun_ns`: when its sender meant it to go; `started_ns`: when the present attempt went, -1 while none is open.
+    `away_ns`: the sender's socket closes right after the first attempt, for so long.
+    """
+
+    __slots__ = (
+        "assignment", "attempt", "away_ns", "begun_ns", "cid", "counter", "frame", "intended_ns", "size", "started_ns",
+        "subject", "text", "to",
+    )  # fmt: skip
+
+    def __init__(self, subject: Subject, cid: str, counter: int, words: str, intended_ns: int) -> None:
+        self.subject = subject
+        self.cid = cid
+        self.counter = counter
+        self.text = f"{cid} {words}"
+        self.size = len(self.text)
+        self.intended_ns = intended_ns
+        self.begun_ns = now_ns()
+        self.started_ns = -1
+        self.attempt = 0
+        self.assignment = -1
+        self.to = ""
+        self.away_ns = -1
+        self.frame = b""
+
+
+class Actor:
+    """Writes the rows of `who`; `epoch` is the number of its present connection."""
+
+    def __init__(self, world: World, who: str) -> None:
+        self.world = world
+        self.name = who
+        self.id = world.recorder.text(who)
+        self.epoch = 0
+
+    def message(self, subject: Subject, counter: int, words: str, intended_ns: int) -> Message:
+        """The actor's n-th message."""
+        return Message(subject, compose(self.world.run, self.name, counter), counter, words, intended_ns)
+
+    def row(self, what: int, outcome: int, subject: Subject, now_ns: int, **columns: int) -> None:
+        """A row about something in a dialog."""
+        self.world.recorder.put(
+            what,
+            outcome,
+            columns.pop("kind", 0),
+            self.world.phase(now_ns, subject.ramp),
+            subject.channel,
+            plan=subject.plan,
+            epoch=self.epoch,
+            who=self.id,
+            contact=subject.contact_id,
+            **({"number": subject.number} | columns),
+        )
+
+    def sent(self, message: Message, outcome: int, done_ns: int, reason: str = "", **columns: int) -> None:
+        """A row for one attempt to send `message`."""
+        self.row(
+            codes.SEND,
+            outcome,
+            message.subject,
+            message.started_ns,
+            kind=codes.MESSAGE,
+            intended=message.intended_ns,
+            started=message.started_ns,
+            done=done_ns,
+            counter=message.counter,
+            size=message.size,
+            attempt=message.attempt,
+            assignment=message.assignment,
+            reason=self.world.recorder.text(reason),
+            **({"sender": self.id} | columns),
+        )
+
+    def closed(self, closing: Message, outcome: int, done_ns: int, reason: str = "") -> None:
+        """A row for one attempt to close a dialog."""
+        self.row(
+            codes.CLOSE,
+            outcome,
+            closing.subject,
+            now_ns(),
+            intended=closing.intended_ns,
+            started=closing.started_ns,
+            done=done_ns,
+            attempt=closing.attempt,
+            assignment=closing.assignment,
+            reason=self.world.recorder.text(reason),
+        )
+
+    def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:
+        """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
+        text = self.world.recorder.text
+        identity = parse(entry.text) if entry.text else None
+        cause = entry.cause
+        self.world.recorder.put(
+            codes.ENTRY,
+            codes.OK,
+            codes.KINDS.get(entry.kind, 0),
+            self.world.phase(stamp_ns, subject.ramp),
+            subject.channel,
+            done=stamp_ns,
+            assignment=entry.number,
+            provider_id=provider_number(entry.id),
+            plan=subject.plan,
+            number=split(entry.dialog)[1],
+            seq=entry.seq,
+            counter=identity.counter if identity else -1,
+            cause_seq=cause.seq if cause else -1,
+            epoch=self.epoch,
+            size=len(entry.text),
+            who=self.id,
+            contact=subject.contact_id,
+            sender=text(sender_of(identity, self.world.run)),
+            author=text(entry.operator or entry.author),
+            rule=text(cause.rule) if cause else -1,
+            reason=text(entry.reason or entry.department),
+        )
+        return identity
+
+
+def sender_of(identity: Identity | None, run: str) -> str:
+    """The sender as rows name it; one of another run keeps that run's name, so that it matches nothing of this one."""
+    if identity is None:
+        return ""
+    return identity.sender if identity.run == run else f"{identity.run}:{identity.sender}"
+
+
+def method_of(channel: int) -> str:
+    """What stands in the "method" column of Locust's tables."""
+    return NAMES.get(channel, DESK)

@@ -1,0 +1,283 @@
+"""Operators: one seat is one desk connection with several dialogs at once."""
+
+import msgspec
+
+from chatload.fleet import codes
+from chatload.fleet.case import Case, Waiting
+from chatload.fleet.clock import now_ns
+from chatload.fleet.duty import Duty, Seated
+from chatload.fleet.frames import (
+    Accepted,
+    Ack,
+    DeskWelcome,
+    Entries,
+    Entry,
+    Offered,
+    OpenDialog,
+    Presence,
+    Receipt,
+    Refused,
+    Withdrawn,
+    desk_frame,
+    encode,
+    provider_number,
+)
+from chatload.fleet.history import HistoryReader
+from chatload.fleet.identity import CUSTOMER
+from chatload.fleet.ledger import Actor, Message, Subject, subject_of
+from chatload.fleet.link import Link
+from chatload.fleet.live import Live
+from chatload.fleet.offers import Offers
+from chatload.fleet.outbox import Outbox
+from chatload.fleet.tally import DESK
+from chatload.fleet.world import World
+
+
+class Seat:
+    """Operator `o<n>` at the desk; `seated(n, on)` is called when an order to come or go is carried out."""
+
+    def __init__(self, world: World, live: Live, history: HistoryReader, n: int, seated: Seated) -> None:
+        self._world = world
+        self._live = live
+        self._history = history
+        self._actor = Actor(world, f"o{n}")
+        me = Subject(world, "")
+        self._link = Link(self._actor, self, "/v1/desk", me)
+        self._outbox = Outbox(self._actor, self._link)
+        self._offers = Offers(self._actor, self._link, live)
+        self._duty = Duty(self._actor, self._link, me, n, seated)
+        self._cases: dict[str, Case] = {}
+        self._sending: dict[str, Case] = {}
+        self._missing: dict[str, int] = {}  # dialogs whose missed entries are still to come, with the last one's seq
+        self._counter = 0
+        self._free_ns = 0  # since when there has been room
+
+    def sit(self) -> None:
+        """Come on duty."""
+        self._free_ns = now_ns()
+        self._duty.come()
+
+    def stand(self) -> None:
+        """Go off duty: the platform takes the dialogs back, then the connection closes."""
+        self._duty.go(self.shut)
+
+    def shut(self) -> None:
+        """Close the connection, whatever the platform thinks."""
+        self.broken("left")
+        for case in list(self._cases.values()):
+            self._forget(case)
+        self._link.shut()
+        self._duty.off()
+
+    def hello(self) -> bytes:
+        """Who we are, and how far we have read in the dialogs we hold."""
+        cursors = {dialog: case.seq for dialog, case in self._cases.items()}
+        return encode({"op": "hello", "token": self._world.token("operator", self._actor.name), "cursors": cursors})
+
+    def broken(self, reason: str) -> None:
+        """Note what has no answer; dialogs are kept, the link dials again by itself."""
+        self._offers.lost(reason)
+        self._outbox.unsettled(reason)
+        for case in self._cases.values():
+            self._closed(case, codes.INDETERMINATE, -1, reason)
+        if self._missing:
+            self._link.record(codes.INDETERMINATE, -1, reason)
+            self._missing.clear()
+        self._duty.lost()
+
+    def refused(self, reason: str) -> None:
+        """The platform will not have this operator."""
+        self._world.tally.fail("seat", DESK, reason)
+        self.shut()
+
+    def heard(self, payload: bytes, stamp_ns: int) -> None:
+        """Take a frame of the platform."""
+        try:
+            frame = desk_frame.decode(payload)
+        except msgspec.DecodeError:
+            self._world.tally.fail("frame", DESK, "not understood")
+            return
+        match frame:
+            case Entry():
+                self._entry(frame, stamp_ns)
+                if frame.kind == "message":
+                    self._plan(frame.dialog)
+            case Ack():
+                self._ack(frame, stamp_ns)
+            case Offered():
+                self._offers.offered(frame, stamp_ns, self._free_ns)
+            case Withdrawn():
+                self._offers.withdrawn(frame, stamp_ns)
+            case Receipt():
+                self._receipt(frame, stamp_ns)
+            case _:
+                self._heard_rare(frame, stamp_ns)
+
+    def answer(self, case: Case, waiting: Waiting, due_ns: int) -> None:
+        """Send the answer to a message."""
+        self._counter += 1
+        words = self._world.plan.answer_text(waiting.plan, waiting.counter - 1)
+        case.message = message = self._actor.message(case.subject, self._counter, words, due_ns)
+        message.assignment = case.number
+        self._sending[message.cid] = case
+        self._live.sent(waiting.plan, self._actor.name, message.counter, due_ns)
+        self._outbox.send(message, dialog=case.dialog, number=case.number)
+
+    def close(self, case: Case, due_ns: int) -> None:
+        """Close the dialog."""
+        case.closing = Message(case.subject, "", -1, "", due_ns)
+        case.closing.assignment = case.number
+        self._write_close(case, case.closing)
+
+    def _heard_rare(self, frame: object, stamp_ns: int) -> None:
+        match frame:
+            case Accepted():
+                subject = self._offers.accepted(frame, stamp_ns)
+                if subject is not None:
+                    self._own(frame.dialog, frame.number, subject)
+            case Entries():
+                for entry in frame.entries:
+                    self._entry(entry, stamp_ns)
+                self._plan(frame.dialog)
+            case Refused():
+                self._refused(frame, stamp_ns)
+            case DeskWelcome():
+                self._welcome(frame, stamp_ns)
+            case Presence():
+                if self._duty.confirmed(frame.state, stamp_ns):
+                    self.shut()
+
+    # --- resume ------------------------------------------------------------------------------------------------------
+
+    def _welcome(self, frame: DeskWelcome, stamp_ns: int) -> None:
+        self._link.welcomed(stamp_ns)
+        owned = {found.dialog: found for found in frame.open if found.state == "assigned"}
+        for case in list(self._cases.values()):
+            found = owned.get(case.dialog)
+            if found is None or found.number != case.number:
+                self._forget(case)
+        for found in owned.values():
+            self._keep(found)
+        if not self._missing:
+            self._link.record(codes.OK, stamp_ns)
+        self._outbox.resume()
+        self._duty.welcomed(frame.presence, stamp_ns)
+
+    def _keep(self, found: OpenDialog) -> None:
+        """Go on with a dialog that the platform has us own."""
+        case = self._cases.get(found.dialog)
+        if case is None:
+            case = self._own(found.dialog, found.number, subject_of(self._world, found.dialog))
+        if case.seq < found.seq:
+            self._missing[found.dialog] = found.seq
+        if case.closing is not None:
+            self._write_close(case, case.closing)
+
+    def _came(self, entry: Entry, stamp_ns: int) -> None:
+        """Tick off a missed entry."""
+        if self._missing.get(entry.dialog, entry.seq + 1) <= entry.seq:
+            del self._missing[entry.dialog]
+            if not self._missing:
+                self._link.record(codes.OK, stamp_ns)
+
+    # --- dialogs -----------------------------------------------------------------------------------------------------
+
+    def _own(self, dialog: str, number: int, subject: Subject) -> Case:
+        self._world.tally.busy += not self._cases
+        case = self._cases[dialog] = Case(self._world, self, self._actor.name, subject, dialog, number)
+        self._history.read(self._actor, subject)
+        return case
+
+    def _forget(self, case: Case) -> None:
+        case.stop()
+        if case.message is not None:
+            self._sending.pop(case.message.cid, None)
+            self._outbox.give_up(case.message, "released")
+        self._closed(case, codes.INDETERMINATE, -1, "released")
+        self._missing.pop(case.dialog, None)
+        if self._cases.pop(case.dialog, None) is not None:
+            self._world.tally.busy -= not self._cases
+            self._free_ns = now_ns()
+
+    def _entry(self, entry: Entry, stamp_ns: int) -> None:
+        case = self._cases.get(entry.dialog)
+        subject = case.subject if case is not None else subject_of(self._world, entry.dialog)
+        identity = self._actor.saw(entry, subject, stamp_ns)
+        if identity is not None and identity.role == CUSTOMER:
+            self._live.seen(identity.n, identity.sender, identity.counter, stamp_ns)
+        if case is None:
+            return
+        self._came(entry, stamp_ns)
+        if case.take(entry, identity, stamp_ns) and case.ends(entry):
+            if entry.kind == "closed":
+                self._closed(case, codes.OK, stamp_ns)
+            self._forget(case)
+
+    def _plan(self, dialog: str) -> None:
+        case = self._cases.get(dialog)
+        if case is not None:
+            case.plan()
+
+    def _ack(self, frame: Ack, stamp_ns: int) -> None:
+        case = self._sending.pop(frame.cid, None)
+        if self._outbox.acknowledged(frame.cid, stamp_ns, frame.seq) is not None and case is not None:
+            case.settled(stamp_ns)
+
+    def _refused(self, frame: Refused, stamp_ns: int) -> None:
+        if self._offers.refused(frame.number, stamp_ns, frame.reason):
+            self._world.tally.fail("offer", DESK, frame.reason)
+        elif frame.cid:
+            if self._outbox.refused(frame.cid, stamp_ns, frame.reason) is not None:
+                self._sending.pop(frame.cid).settled(stamp_ns)
+        elif (case := self._cases.get(frame.dialog)) is not None:
+            self._world.tally.fail("close", DESK, frame.reason)
+            self._closed(case, codes.REJECTED, stamp_ns, frame.reason)
+            case.closing = None
+            case.settled(stamp_ns)
+
+    def _write_close(self, case: Case, closing: Message) -> None:
+        if self._link.live:
+            closing.attempt += 1
+            closing.started_ns = now_ns()
+            self._link.send(encode({"op": "close", "dialog": case.dialog, "number": case.number}))
+
+    def _closed(self, case: Case, outcome: int, done_ns: int, reason: str = "") -> None:
+        closing = case.closing
+        if closing is not None and closing.started_ns >= 0:
+            self._actor.closed(closing, outcome, done_ns, reason)
+            closing.started_ns = -1
+
+    def _receipt(self, frame: Receipt, stamp_ns: int) -> None:
+        self._actor.row(
+            codes.RECEIPT, codes.OK, subject_of(self._world, frame.dialog), stamp_ns, done=stamp_ns, seq=frame.seq,
+            provider_id=provider_number(frame.provider_id), reason=self._world.recorder.text(frame.status),
+        )  # fmt: skip
+
+
+class Seats:
+    """The seats this worker plays, by number; a seat that comes back goes on counting its messages."""
+
+    def __init__(self, world: World, live: Live, history: HistoryReader, seated: Seated) -> None:
+        self._world = world
+        self._live = live
+        self._history = history
+        self._seated = seated
+        self._seats: dict[int, Seat] = {}
+
+    def set(self, n: int, on: bool) -> None:
+        """Have seat `n` come on duty, or go off; `seated` tells when it has."""
+        seat = self._seats.get(n)
+        if seat is None:
+            if not on:
+                self._seated(n, False)
+                return
+            seat = self._seats[n] = Seat(self._world, self._live, self._history, n, self._seated)
+        if on:
+            seat.sit()
+        else:
+            seat.stand()
+
+    def shut(self) -> None:
+        """Close every desk at once."""
+        for seat in self._seats.values():
+            seat.shut()

@@ -1,0 +1,88 @@
+"""What every part of a fleet shares: clock, ledger, tally, plan, target, and how business time becomes wall time."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from chatload.fleet import codes
+from chatload.fleet.clock import MS, Clock
+from chatload.fleet.identity import Identity
+from chatload.fleet.recorder import Recorder
+from chatload.fleet.tally import Tally
+from chatload.plan import Plan
+from chatload.targets import tokens
+
+ACCOUNTS: Final[Mapping[str, str]] = {"web": "web", "app": "app", "telegram": "tg"}
+
+
+class BotAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Telegram account of the bank: the bot's token, and the secret its webhook expects."""
+
+    token: str
+    webhook_secret: str
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where the system under test listens, and the secret that its tokens are signed with."""
+
+    url: str
+    secret: str = ""
+    telegram: dict[str, BotAccount] = {}
+
+    @property
+    def socket_url(self) -> str:
+        """The base of its WebSocket addresses."""
+        return "ws" + self.url.removeprefix("http")
+
+
+class World:
+    """One fleet's surroundings. `t0_ns` and `target` are set before anything is played."""
+
+    def __init__(self, clock: Clock, recorder: Recorder, tally: Tally, plan: Plan, run: str, speed: float) -> None:
+        self.clock = clock
+        self.recorder = recorder
+        self.tally = tally
+        self.plan = plan
+        self.run = run
+        self.speed = speed
+        self.target = Target("http://127.0.0.1:9")
+        self.t0_ns = 0
+        self.drain_ns = 0
+        self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
+
+    def wall(self, business_ms: float) -> int:
+        """Business milliseconds as nanoseconds on the wall."""
+        return int(business_ms * MS / self.speed)
+
+    def when(self, business_ms: float) -> int:
+        """The moment so many business milliseconds after t0."""
+        return self.t0_ns + self.wall(business_ms)
+
+    def phase(self, now_ns: int, ramp: bool = False) -> int:
+        """The phase of something that happens now; what belongs to a ramp dialog stays in the ramp."""
+        if ramp or now_ns < self.t0_ns or not self.t0_ns:
+            return codes.RAMP
+        return codes.DRAIN if self.drain_ns and now_ns >= self.drain_ns else codes.MAIN
+
+    def planned(self, identity: Identity) -> bool:
+        """Whether a customer's text belongs to a dialog of this run's plan."""
+        return identity.run == self.run and self.has_dialog(identity.n)
+
+    def has_dialog(self, index: int) -> bool:
+        """Whether the plan has a dialog of this index."""
+        try:
+            self.plan.dialog(index)
+        except KeyError:
+            return False
+        return True
+
+    def accept_ms(self, index: int) -> float:
+        """How long an operator looks at the offer of this dialog: drawn with the turn that asks for one."""
+        turns = self.plan.dialog(index).turns
+        asking = next((position for position, turn in enumerate(turns) if turn.to == "handover"), 0)
+        return self.plan.reply(index, asking).accept_ms
+
+    def token(self, role: tokens.Role, subject: str) -> str:
+        """A token for a customer (contact) or an operator (id) of the target."""
+        return tokens.make(self.target.secret, role, subject)

@@ -1,0 +1,155 @@
+"""What happens in one planned dialog: who, where, which turns; and what is left of one that began before t0."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from chatload.draws import Draws, Purpose
+from chatload.plan.model import Dialog, Reply, To, Turn
+from chatload.scenario import Channel, Scenario, Shape
+from chatload.scenario.shape import MS_PER_MIN, bot_length
+
+LONGEST: Final = 1000  # characters of one message
+REACT_CV: Final = 0.6
+PATIENCE_CV: Final = 0.5
+IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
+
+
+class Dialogs:
+    """Makes dialogs and operators' answers of one scenario and seed; every method is a pure function."""
+
+    def __init__(self, scenario: Scenario, shape: Shape, draws: Draws) -> None:
+        self._scenario = scenario
+        self._shape = shape
+        self._draws = draws
+        self._played = scenario.channels.played()
+        self._bot_reading_ms = bot_length(scenario) / scenario.dialog.reads_per_min * MS_PER_MIN
+
+    def whole(self, index: int, start_ms: float) -> Dialog:
+        """The dialog of this index from its first turn on."""
+        scenario, draws = self._scenario, self._draws
+        name = self._channel(index)
+        has_bot = self._played[name].bot
+        contained = has_bot and draws.happens(scenario.bot.contained, Purpose.CONTAINED, index)
+        return Dialog(
+            index=index,
+            user=user_of(index, name),
+            channel=name,
+            phase="ramp" if start_ms < 0 else "main",
+            start_ms=start_ms,
+            hold_ms=0.0,
+            turns=self._turns(index, name, has_bot, contained),
+            contained=contained,
+            patience_ms=draws.exponential(scenario.patience.queue, Purpose.PATIENCE, index),
+            reply_patience_ms=draws.lognormal(scenario.patience.reply, PATIENCE_CV, Purpose.REPLY_PATIENCE, index),
+            silent=draws.happens(scenario.patience.silent, Purpose.SILENT, index),
+        )
+
+    def reply(self, dialog: Dialog, turn: int) -> Reply:
+        """How the operator answers this turn."""
+        people, draws, index = self._scenario.operators, self._draws, dialog.index
+        length = self._reply_length(index, turn)
+        reading_and_typing = dialog.turns[turn].length / people.reads_per_min + length / people.types_per_min
+        return Reply(
+            accept_ms=draws.lognormal(people.accept, REACT_CV, Purpose.ACCEPT, index, turn),
+            react_ms=reading_and_typing * MS_PER_MIN
+            + draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, index, turn),
+            length=length,
+        )
+
+    def wrap_up_ms(self, index: int) -> float:
+        """From the last answer to the close."""
+        return self._draws.lognormal(self._scenario.operators.wrap_up, REACT_CV, Purpose.WRAP_UP, index)
+
+    def sends(self, dialog: Dialog) -> list[float]:
+        """When each turn would be sent, and last when the dialog would end, if the platform took no time at all."""
+        now_ms, moments = dialog.start_ms, []
+        for position, turn in enumerate(dialog.turns):
+            now_ms += turn.think_ms
+            moments.append(now_ms)
+            if turn.to != "bot":
+                reply = self.reply(dialog, position)
+                now_ms += reply.react_ms + (reply.accept_ms if turn.to == "handover" else 0.0)
+        return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
+
+    def left_at_start(self, dialog: Dialog, ramp_ms: float) -> Dialog | None:
+        """What is left at t0 of a dialog that began before: an opening turn in the ramp, then the turns still to come.
+
+        None if it was over by then.
+        """
+        *sends, end_ms = self.sends(dialog)
+        if end_ms <= 0:
+            return None
+        past = sum(1 for moment in sends if moment < 0) or 1
+        to_come = dialog.turns[past:]
+        with_operator = any(turn.to == "handover" for turn in dialog.turns[:past])
+        opening = replace(dialog.turns[0], to="handover" if with_operator else "bot")
+        hold_ms = max(0.0, sends[past]) if to_come else 0.0
+        start_ms = self._introduced(dialog.index, ramp_ms, hold_ms)
+        return replace(dialog, start_ms=start_ms, hold_ms=hold_ms, turns=(opening, *to_come))
+
+    def _introduced(self, index: int, ramp_ms: float, hold_ms: float) -> float:
+        """Somewhere in the ramp, but so late that the hold does not look like inactivity."""
+        idle_ms = IDLE_SHARE * self._scenario.timers.inactivity
+        earliest_ms = max(-ramp_ms, min(hold_ms - idle_ms, -1.0))
+        return earliest_ms * self._draws.uniform(Purpose.INTRODUCED, index)
+
+    def _channel(self, index: int) -> Channel:
+        point, channels = self._draws.uniform(Purpose.CHANNEL, index), list(self._shape.mix)
+        for name in channels[:-1]:
+            point -= self._shape.mix[name]
+            if point < 0:
+                return name
+        return channels[-1]
+
+    def _turns(self, index: int, channel: Channel, has_bot: bool, contained: bool) -> tuple[Turn, ...]:
+        bot, draws = self._scenario.bot, self._draws
+        if contained:
+            with_bot, with_operator = draws.count(bot.turns_contained, 1, Purpose.BOT_TURNS, index), 0
+        else:
+            with_bot = draws.count(bot.turns_before, 1, Purpose.BOT_TURNS, index) if has_bot else 0
+            least = 1 if self._shape.operator_turns >= 1 else 0
+            with_operator = draws.count(self._shape.operator_turns, least, Purpose.OPERATOR_TURNS, index)
+        turns = [self._turn(index, turn, channel, "bot", turn > 0) for turn in range(with_bot)]
+        if not contained:
+            turns.append(self._turn(index, with_bot, channel, "handover", with_bot > 0))
+            for turn in range(with_bot + 1, with_bot + 1 + with_operator):
+                turns.append(self._turn(index, turn, channel, "operator", True))
+        return tuple(turns)
+
+    def _turn(self, index: int, turn: int, channel: Channel, to: To, after_answer: bool) -> Turn:
+        shape, draws = self._scenario.dialog, self._draws
+        length = min(
+            LONGEST, max(1, round(draws.lognormal(shape.length, shape.length_cv, Purpose.LENGTH, index, turn)))
+        )
+        think_ms = length / self._played[channel].types_per_min * MS_PER_MIN
+        if after_answer:
+            think_ms += self._reading_ms(index, turn, to)
+            think_ms += draws.lognormal(self._shape.thinking_ms, shape.thinking_cv, Purpose.THINKING, index, turn)
+            think_ms = min(think_ms, IDLE_SHARE * self._scenario.timers.inactivity)
+        return Turn(think_ms, length, to, self._drop_ms(index, turn, channel))
+
+    def _reading_ms(self, index: int, turn: int, to: To) -> float:
+        """Reading the answer to the turn before."""
+        if to != "operator":
+            return self._bot_reading_ms
+        return self._reply_length(index, turn - 1) / self._scenario.dialog.reads_per_min * MS_PER_MIN
+
+    def _reply_length(self, index: int, turn: int) -> int:
+        drawn = self._draws.lognormal(
+            self._scenario.operators.length, self._scenario.dialog.length_cv, Purpose.REPLY_LENGTH, index, turn
+        )
+        return min(LONGEST, max(1, round(drawn)))
+
+    def _drop_ms(self, index: int, turn: int, channel: Channel) -> float | None:
+        app = self._scenario.channels.app
+        if channel != "app" or app is None or not self._draws.happens(app.drops, Purpose.DROP, index, turn):
+            return None
+        return self._draws.exponential(app.away, Purpose.DROP_TIME, index, turn)
+
+
+def user_of(index: int, channel: Channel) -> str:
+    """The customer of a dialog as the channel names them: Telegram knows numbers only."""
+    if channel == "telegram":
+        return str(5_000_000_000 + index if index >= 0 else 6_000_000_000 - index)
+    return f"u{index}" if index >= 0 else f"r{-index}"

@@ -1,0 +1,62 @@
+"""What a plan is made of. Times are business milliseconds; wall time is business time divided by the speed."""
+
+from typing import Literal
+
+import msgspec
+
+from chatload.scenario import Channel
+
+Phase = Literal["ramp", "main"]
+To = Literal["bot", "handover", "operator"]
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of a customer.
+
+    `think_ms`: from its trigger (receipt of the previous answer; for the first turn the dialog's start) to the send.
+    `length`: characters of the words, identity not counted.
+    `to`: who answers it; the text of a "handover" turn asks for an operator.
+    `drop_ms`: the app closes its socket right after this send and redials so much later; None keeps it open.
+    """
+
+    think_ms: float
+    length: int
+    to: To
+    drop_ms: float | None = None
+
+
+class Dialog(msgspec.Struct, frozen=True):
+    """One planned dialog of one customer.
+
+    `start_ms` counts from t0 and is negative in the ramp.
+    `hold_ms`: ramp only: after the opening turn's answer the second turn waits at least until t0 + `hold_ms`.
+    `contained`: the bot answers every turn and the customer ends the dialog (without a word when `silent`); otherwise
+    an operator answers the hand-over turn and all after it, and closes after the last answer.
+    `patience_ms`: from entering the queue to the first human message; `reply_patience_ms`: for every later answer.
+    `silent`: if this customer leaves, they leave without a word.
+    """
+
+    index: int
+    user: str
+    channel: Channel
+    phase: Phase
+    start_ms: float
+    hold_ms: float
+    turns: tuple[Turn, ...]
+    contained: bool
+    patience_ms: float
+    reply_patience_ms: float
+    silent: bool
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """How an operator answers one turn.
+
+    `accept_ms`: from the offer to the acceptance (only the hand-over turn's is used).
+    `react_ms`: from the customer's message on screen (or the acceptance, if later) to the send.
+    `length`: characters of the words, identity not counted.
+    """
+
+    accept_ms: float
+    react_ms: float
+    length: int

@@ -1,0 +1,145 @@
+"""The load schedule: which dialogs start when, decided before anything runs.
+
+The rules. Customers arrive from outside: however slow the platform is, the next one comes when the plan says so, and
+the plan is finished before the first socket opens. Starts are a Poisson process whose rate follows the hour of the
+day. Everything random is drawn by key (seed, purpose, dialog, turn), never in sequence. Time is business time here
+and becomes wall time in one place, where a step is scheduled. What cannot be planned (who owns a dialog, how the two
+sides interleave, turns that never happen because a customer left) is not in the plan.
+
+Why not simulated users who loop, as load tools have it? A user who waits for a slow platform sends less, so the load
+falls exactly when the platform is in trouble and the worst latencies are never asked for. The operators are such a
+closed population, because in life they are; the customers are not.
+
+Why not equal gaps, or a fixed number of starts a second? Real arrivals bunch: with 50 starts a minute, minutes of 70
+occur every few hours, and they are what queues are sized for. A metronome passes tests that the bank's Tuesday fails.
+
+Why layers? Load 2 must be load 1 and as much again, or a comparison of the two measures the draw as well. A layer is
+the stream of load 1, with its own block of indices; load 2.5 is two layers and of the third every dialog whose own
+coin says so. Scaling one stream's rate would shift every start; drawing anew would change every dialog.
+
+Why keyed draws? A sequential generator makes a dialog depend on how many draws came before it: on the order of
+events, on the number of workers, on an abandoned turn. By key, an operator's process finds its answer from the index
+in the customer's text alone, and any number of workers plays the same plan, each the indices of its residue class.
+
+Why dialogs from before t0? Started empty, the floor needs several mean durations to fill, and the measured hour would
+be the filling. We draw the arrivals of the hours before t0 too, and keep those that would still be open: their ages
+are then right by construction, long dialogs over-represented as they are in life. Playing them from their true
+beginnings would cost those hours, so each gets one opening turn in the ramp, waits, and goes on at t0 with the turns
+still to come. They count for delivery, not for KPIs. Discarding a warm-up instead would cost as much time, with
+nothing to show for it.
+
+Why is the index in the text, and `Plan.dialog` a lookup? Because a message must still be recognised after a platform
+that we do not know has stored, split and forwarded it: the text is the one thing every platform keeps.
+"""
+
+from functools import cached_property
+
+from chatload.draws import Draws
+from chatload.plan.arrivals import Rate, arrivals, past_arrivals
+from chatload.plan.dialogs import Dialogs
+from chatload.plan.model import Dialog, Reply
+from chatload.plan.texts import Texts
+from chatload.scenario import Part, Scenario, shape_of
+
+PAST_DURATIONS = 8  # mean durations before t0 from which a dialog may still be open; longer ones are under 1 in 1,000
+
+
+class Plan:
+    """One run's dialogs, sorted by start, and everything its operators will answer."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        dialogs: list[Dialog],
+        details: Dialogs,
+        texts: Texts,
+        horizon_ms: float,
+        operators: int,
+    ) -> None:
+        self.scenario = scenario
+        self.dialogs = tuple(sorted(dialogs, key=lambda dialog: (dialog.start_ms, dialog.index)))
+        self.horizon_ms = horizon_ms
+        self.operators = operators
+        self.slots = scenario.operators.slots
+        self._details = details
+        self._texts = texts
+
+    @cached_property
+    def _by_index(self) -> dict[int, Dialog]:
+        return {dialog.index: dialog for dialog in self.dialogs}
+
+    def dialog(self, index: int) -> Dialog:
+        """The dialog of this index; KeyError if the plan has none."""
+        return self._by_index[index]
+
+    def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
+        """The dialogs that worker `worker` of `workers` plays."""
+        return tuple(dialog for dialog in self.dialogs if dialog.index % workers == worker)
+
+    def reply(self, index: int, turn: int) -> Reply:
+        """How the operator answers turn `turn` (from 0) of this dialog."""
+        return self._details.reply(self._by_index[index], turn)
+
+    def wrap_up_ms(self, index: int) -> float:
+        """From the last answer to the close."""
+        return self._details.wrap_up_ms(index)
+
+    def is_last(self, index: int, counter: int) -> bool:
+        """Whether the customer's message number `counter` (from 1) is the last planned turn of its dialog."""
+        return counter >= len(self._by_index[index].turns)
+
+    def text(self, index: int, turn: int) -> str:
+        """The customer's words in turn `turn` (from 0); identity goes before them."""
+        planned = self._by_index[index].turns[turn]
+        return self._texts.question(index, turn, planned.to, planned.length)
+
+    def answer_text(self, index: int, turn: int) -> str:
+        """The operator's words in answer to turn `turn`."""
+        return self._texts.answer(index, turn, self.reply(index, turn).length)
+
+    def expected_ms(self, dialog: Dialog) -> float:
+        """How long the dialog takes, first step to end, if the platform takes no time."""
+        return self._details.sends(dialog)[-1] - dialog.start_ms
+
+    @property
+    def main(self) -> tuple[Dialog, ...]:
+        """The dialogs that start at t0 or later."""
+        return tuple(dialog for dialog in self.dialogs if dialog.phase == "main")
+
+    @property
+    def ramp(self) -> tuple[Dialog, ...]:
+        """The dialogs that are open at t0 already."""
+        return tuple(dialog for dialog in self.dialogs if dialog.phase == "ramp")
+
+    @property
+    def messages(self) -> int:
+        """Messages of both sides if every turn happens: one of the customer and one answer a turn."""
+        return 2 * sum(len(dialog.turns) for dialog in self.dialogs)
+
+
+def make_plan(
+    scenario: Scenario,
+    seed: int,
+    part: Part,
+    load: float,
+    speed: float,
+    duration_s: float,
+    ramp_s: float,
+    operators: int,
+) -> Plan:
+    """The plan of a run; the same arguments give the same plan everywhere.
+
+    `duration_s` and `ramp_s` are wall seconds (they become business time by `speed`); `operators` is the whole floor.
+    """
+    shape, draws = shape_of(scenario), Draws(seed)
+    details = Dialogs(scenario, shape, draws)
+    rate = Rate(scenario, part, draws)
+    horizon_ms, ramp_ms = duration_s * 1000 * speed, ramp_s * 1000 * speed
+    dialogs = [details.whole(index, start_ms) for index, start_ms in arrivals(draws, rate, load, horizon_ms)]
+    if ramp_ms > 0:
+        back_ms = PAST_DURATIONS * scenario.dialog.duration
+        for index, start_ms in past_arrivals(draws, rate, load, back_ms):
+            left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
+            if left is not None:
+                dialogs.append(left)
+    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), horizon_ms, operators)

@@ -1,0 +1,65 @@
+"""Child processes that never outlive us, CPU shares, and the limit of open files."""
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from chatload.errors import PortTaken
+
+_PR_SET_PDEATHSIG: Final = 1
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Have the kernel send this signal when the parent dies, however it dies (Linux; elsewhere nothing happens)."""
+    if hasattr(_libc, "prctl"):
+        _libc.prctl(_PR_SET_PDEATHSIG, signal_number)
+
+
+def as_child(cpus: list[int], signal_number: int = signal.SIGKILL) -> Callable[[], None]:
+    """What a child does between fork and exec: die with this process, and keep to `cpus` (empty: any)."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        die_with_parent(signal_number)
+        if os.getppid() != parent:  # it died before the kernel knew
+            os._exit(1)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    return prepare
+
+
+def cpu_shares() -> tuple[list[int], list[int]]:
+    """CPUs for the system under test and for the load: halves of what we may use; both empty on a single CPU."""
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    half = len(cpus) // 2
+    return (cpus[:half], cpus[half:]) if half else ([], [])
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one; children inherit it. Returns the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1 << 30
+
+
+def free_port(wanted: int | None = None) -> int:
+    """A loopback TCP port that nobody listens on: `wanted`, or one of the system's choice.
+
+    Raises:
+        PortTaken: somebody listens on `wanted`.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except OSError as error:
+            raise PortTaken(wanted or 0) from error
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,119 @@
+"""The run directory's first files: the scenario, and the manifest that says what was run on what."""
+
+import math
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from chatload import __version__
+from chatload.errors import RunDirectoryTaken
+from chatload.plan import Plan
+from chatload.run.settings import Settings
+from chatload.targets import Target
+
+VERSIONS_OF = ("locust", "gevent", "aiohttp", "uvloop", "msgspec", "numpy", "pyarrow")
+
+
+def check(settings: Settings) -> None:
+    """Nothing, if the directory that the user named can be used.
+
+    Raises:
+        RunDirectoryTaken: it holds something already.
+    """
+    path = settings.out
+    if path is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunDirectoryTaken(path)
+
+
+def create(settings: Settings, now: datetime) -> Path:
+    """Make the directory with the scenario in it; `RunDirectoryTaken` as from `check`."""
+    check(settings)
+    path = settings.out or Path("runs") / f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{settings.file.name}"
+    (path / "ledger").mkdir(parents=True)
+    (path / "scenario.toml").write_text(settings.file.text, "utf-8")
+    return path.resolve()
+
+
+def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
+    """What the plan's dialogs up to `until_ms` of business time amount to, without the ramp's except where named."""
+    dialogs = [dialog for dialog in plan.dialogs if dialog.start_ms < until_ms]
+    main = [dialog for dialog in dialogs if dialog.phase == "main"]
+    mean_ms = sum(map(plan.expected_ms, main)) / len(main) if main else 0.0
+    return {
+        "dialogs": len(main),
+        "ramp_dialogs": len(dialogs) - len(main),
+        "messages": 2 * sum(len(dialog.turns) for dialog in dialogs),
+        "operators": plan.operators,
+        "mean_dialog_s": round(mean_ms / 1000, 3),
+        "contained": sum(dialog.contained for dialog in main),
+    }
+
+
+def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: datetime) -> dict[str, Any]:
+    """Everything that is known before the run; the run adds what happened."""
+    scenario = settings.file.scenario
+    telegram = any(dialog.channel == "telegram" for dialog in plan.dialogs)
+    scheduled = {f"G{number}": True for number in range(1, 13)} | {"G11": telegram, "G12": False}
+    return {
+        "run": run,
+        "command": list(settings.command),
+        "started_at": started.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "scenario": settings.file.name,
+        "title": scenario.title,
+        **{key: value for key, value in settings.plan_arguments().items() if key != "operators"},
+        "drain_s": settings.drain_s,
+        "versions": versions(),
+        "hardware": hardware(),
+        "labels": settings.labels,
+        "target": {"name": target.name, "observes": list(target.observes), "restart": target.can_restart},
+        "channels": {"played": list(scenario.channels.played()), "published": list(scenario.channels.published())},
+        "planned": planned(plan),
+        "scheduled": scheduled,
+        "published": scenario.published,
+        "objectives": list(settings.objectives),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of the suite, the interpreter, and the libraries that make the load."""
+    found = {"chatload": __version__, "python": platform.python_version()}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """This machine, as far as it tells."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory_gb = round(psutil.virtual_memory().total / 2**30, 1)
+    disk, kernel = filesystem(Path.cwd()), platform.release()
+    return {"cpu": cpu_model(), "cores": cpus, "memory_gb": memory_gb, "kernel": kernel, "disk": disk}
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def filesystem(path: Path) -> str:
+    """The file system that holds `path`, and its device."""
+    resolved = str(path.resolve())
+    within = [part for part in psutil.disk_partitions(all=True) if resolved.startswith(part.mountpoint)]
+    if not within:
+        return "unknown"
+    nearest = max(within, key=lambda part: len(part.mountpoint))
+    return f"{nearest.fstype} on {nearest.device}"

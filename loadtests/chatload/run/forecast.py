@@ -1,0 +1,40 @@
+"""What a run will amount to, in words: for `--dry-run`, before anything starts."""
+
+from typing import Final
+
+from chatload.plan import Plan
+from chatload.run.directory import planned
+from chatload.run.settings import FILES_BESIDES, Settings, most_open
+
+ROWS_A_MESSAGE: Final = 3.6  # sent, stored, seen by the other side; entries of the bot, the queue and the desk
+BYTES_A_ROW: Final = 133
+
+
+def forecast(settings: Settings, plan: Plan) -> list[str]:
+    """Lines for people; nothing is started for them."""
+    scenario, figures = settings.file.scenario, planned(plan)
+    dialogs, hours = figures["dialogs"], settings.duration_s * settings.speed / 3600
+    business_s, wall_s = max(hours * 3600, 1e-9), settings.duration_s
+    per_wall_s = plan.messages / (settings.ramp_s + wall_s)
+    total_s = settings.ramp_s + wall_s + settings.drain_s
+    open_most = most_open(plan)
+    played, published = scenario.channels.played(), scenario.channels.published()
+    rows = plan.messages * ROWS_A_MESSAGE
+    main_messages = 2 * sum(len(dialog.turns) for dialog in plan.main)
+    return [
+        f"{settings.file.name}: {scenario.title}",
+        f"  part        {settings.part}: {hours:.2f} business hours at load {settings.load:g}, {len(played)} of"
+        f" {len(published)} channels ({', '.join(played)})",
+        f"  time        {settings.ramp_s:.0f} s ramp + {wall_s:.0f} s + up to {settings.drain_s:.0f} s drain ="
+        f" {total_s:.0f} s of wall time, {settings.speed:g} times faster than life",
+        f"  dialogs     {dialogs:,} start ({dialogs / business_s:.2f}/s of business time,"
+        f" {dialogs / wall_s:.1f}/s of wall time), {figures['ramp_dialogs']:,} are open at the start,"
+        f" at most {open_most:,} at once",
+        f"  a dialog    {main_messages / max(dialogs, 1):.1f} messages, {figures['mean_dialog_s'] / 60:.1f} min;"
+        f" the bot keeps {100 * figures['contained'] / max(dialogs, 1):.0f} %",
+        f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time",
+        f"  operators   {plan.operators:,} with {plan.slots} dialogs each",
+        f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
+        f" {settings.operators + open_most + FILES_BESIDES:,} open files a process",
+        f"  objectives  {'; '.join(settings.objectives) or 'none'}",
+    ]

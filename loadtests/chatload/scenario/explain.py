@@ -1,0 +1,70 @@
+"""A scenario in plain words, with what follows from its figures."""
+
+from chatload.scenario.load import ScenarioFile
+from chatload.scenario.shape import MS_PER_MIN, react_ms, shape_of
+from chatload.scenario.units import spoken
+
+
+def explain(file: ScenarioFile) -> list[str]:
+    """Paragraphs for people."""
+    return [*_demand(file), *_a_dialog(file), *_floor(file), *_run(file)]
+
+
+def _per_s(file: ScenarioFile) -> float:
+    """Starts a second in the peak hour."""
+    volume = file.scenario.volume
+    return volume.dialogs_per_day * volume.peak_hour_share / 3600
+
+
+def _demand(file: ScenarioFile) -> list[str]:
+    scenario, mix, per_s = file.scenario, shape_of(file.scenario).mix, _per_s(file)
+    volume, published = scenario.volume, scenario.channels.published()
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in mix.items())
+    missing = [name for name in published if name not in mix]
+    not_played = f" ({', '.join(missing)} cannot be played yet; their share goes to the others)" if missing else ""
+    return [
+        f"{file.name}: {scenario.title}. Source: {scenario.source}.",
+        f"A day brings {volume.dialogs_per_day:,.0f} dialogs; {100 * volume.peak_hour_share:.0f} % of them start in the"
+        f" peak hour: {3600 * per_s:,.0f}, or {per_s:.2f} a second. Starts are random (Poisson), so some minutes bring"
+        " half as many again.",
+        f"Channels: {shares}; {len(mix)} of the bank's {len(published)}{not_played}.",
+    ]
+
+
+def _a_dialog(file: ScenarioFile) -> list[str]:
+    scenario, shape, per_s = file.scenario, shape_of(file.scenario), _per_s(file)
+    dialog, lasts = scenario.dialog, spoken(scenario.dialog.duration)
+    return [
+        f"A dialog has {dialog.messages:g} messages of both sides and lasts {lasts} on average, so about"
+        f" {per_s * dialog.duration / 1000:,.0f} are open at once and {per_s * dialog.messages:.1f} messages a second"
+        " are written.",
+        f"The bot keeps {100 * shape.contained:.0f} % of all dialogs ({scenario.bot.turns_contained:g} questions each);"
+        f" the others reach an operator and ask {1 + shape.operator_turns:.1f} times there.",
+        f"Customers write {dialog.length:g} characters and think {shape.thinking_ms / 1000:.0f} s before they do (what"
+        f" reading, typing and the operators leave of the {lasts}).",
+    ]
+
+
+def _floor(file: ScenarioFile) -> list[str]:
+    scenario, shape = file.scenario, shape_of(file.scenario)
+    people, patience = scenario.operators, scenario.patience
+    places = people.count * people.slots
+    taken = _per_s(file) * (1 - shape.contained) * shape.operator_ms / 1000
+    return [
+        f"{people.count:,} operators hold up to {people.slots} dialogs each; one holds a dialog for"
+        f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer. On"
+        f" average {taken:,.0f} of their {places:,} places are taken ({100 * taken / places:.0f} %).",
+        f"Customers wait {spoken(patience.queue)} for an operator on average before they leave;"
+        f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
+    ]
+
+
+def _run(file: ScenarioFile) -> list[str]:
+    scenario = file.scenario
+    messages_per_s = _per_s(file) * scenario.speed * scenario.dialog.messages
+    return [
+        f"Played {scenario.speed:g} times faster than life, the peak part takes"
+        f" {scenario.peak / scenario.speed / 1000:.0f} s after a ramp of {scenario.ramp / scenario.speed / 1000:.0f} s,"
+        f" with {messages_per_s:,.0f} messages a second.",
+        f"Objectives: {'; '.join(objective.slo for objective in scenario.objectives) or 'none'}.",
+    ]

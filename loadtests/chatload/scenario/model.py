@@ -1,0 +1,196 @@
+"""What a scenario file holds. Every key is required: a number that nobody wrote down is a number nobody can question.
+
+Durations are business times with a unit; shares lie between 0 and 1; rates carry their unit in the name.
+"""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chatload.scenario.units import DurationMs
+
+Channel = Literal["web", "app", "telegram"]
+PLAYED: Final[tuple[Channel, ...]] = ("web", "app", "telegram")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Whole = Annotated[int, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """A table of a scenario file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Volume(Table):
+    """How many dialogs start, and when."""
+
+    dialogs_per_day: Positive
+    peak_hour_share: Annotated[float, Field(gt=0, le=1)]
+    busyness_cv: Annotated[float, Field(ge=0)]  # day part: the whole day is busier or quieter by this much
+    intraday: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=24, max_length=24)]  # weight of each hour
+
+    @model_validator(mode="after")
+    def _some_hour_is_busy(self) -> Self:
+        if not sum(self.intraday):
+            raise ValueError("every hour of intraday is 0")
+        return self
+
+
+class Operators(Table):
+    """The floor, and how its people work; thinking includes turning to another dialog."""
+
+    count: Whole
+    slots: Whole
+    accept: DurationMs
+    reads_per_min: Positive
+    thinking: DurationMs
+    types_per_min: Positive
+    length: Positive
+    wrap_up: DurationMs
+
+
+class Unplayed(Table):
+    """A published channel that this version does not play yet: only its share of the dialogs counts."""
+
+    share: Share
+
+
+class Web(Unplayed):
+    """A channel over a socket of the platform's own."""
+
+    bot: bool
+    types_per_min: Positive
+
+
+class App(Web):
+    """The mobile app: `drops` of the sends are followed by a closed socket, redialled after `away` on average."""
+
+    drops: Share
+    away: DurationMs
+
+
+class Telegram(Web):
+    """Telegram, with the limits of the bank's account."""
+
+    rate_per_s: Positive
+    chat_rate_per_s: Positive
+    burst: Whole
+
+
+class Channels(Table):
+    """The bank's channels; the shares of all of them make 1."""
+
+    web: Web | None = None
+    app: App | None = None
+    telegram: Telegram | None = None
+    facebook: Unplayed | None = None
+    viber: Unplayed | None = None
+    vk: Unplayed | None = None
+
+    @model_validator(mode="after")
+    def _shares_make_one(self) -> Self:
+        total = sum(channel.share for channel in self.published().values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {100 * total:.6g} %, not to 100 %")
+        if not sum(channel.share for channel in self.played().values()):
+            raise ValueError(f"no channel that can be played ({', '.join(PLAYED)}) has a share")
+        return self
+
+    def published(self) -> dict[str, Unplayed]:
+        """Every channel of the file, by name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: channel for name, channel in found.items() if channel is not None}
+
+    def played(self) -> dict[Channel, Web]:
+        """The channels that this version plays, by name."""
+        found: dict[Channel, Web | None] = {"web": self.web, "app": self.app, "telegram": self.telegram}
+        return {name: channel for name, channel in found.items() if channel is not None}
+
+
+class DialogShape(Table):
+    """What the dialogs amount to on average, both sides together, and how customers read and write."""
+
+    messages: Annotated[float, Field(ge=2)]
+    duration: DurationMs
+    length: Positive
+    length_cv: Annotated[float, Field(ge=0, le=3)]
+    thinking_cv: Annotated[float, Field(ge=0, le=3)]
+    reads_per_min: Positive
+
+
+class Answer(Table):
+    """One answer of the keyword bot."""
+
+    rule: Annotated[str, Field(min_length=1)]
+    keywords: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class Bot(Table):
+    """The keyword bot and what becomes of the dialogs that begin with it."""
+
+    contained: Share
+    turns_contained: Annotated[float, Field(ge=1)]
+    turns_before: Annotated[float, Field(ge=1)]
+    misses: Whole
+    handover: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    answers: Annotated[list[Answer], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _handover_is_no_answer(self) -> Self:
+        for answer in self.answers:
+            for keyword in answer.keywords:
+                for word in self.handover:
+                    if keyword.lower() in word.lower() or word.lower() in keyword.lower():
+                        raise ValueError(
+                            f'the keyword "{keyword}" of rule {answer.rule} hides the hand-over word "{word}"'
+                        )
+        return self
+
+
+class Patience(Table):
+    """How long customers wait on average, and the share of those who leave that leave without a word."""
+
+    queue: DurationMs
+    reply: DurationMs
+    silent: Share
+
+
+class Timers(Table):
+    """The platform's timers. Offer and inactivity are business times; grace is the network's and keeps wall time."""
+
+    offer: DurationMs
+    grace: DurationMs
+    inactivity: DurationMs
+
+
+class Objective(Table):
+    """One objective, as `--slo` writes it, and why it is asked for."""
+
+    slo: Annotated[str, Field(min_length=1)]
+    why: str
+
+
+class Scenario(Table):
+    """One bank's day."""
+
+    title: Annotated[str, Field(min_length=1)]
+    source: str
+    speed: Positive
+    peak: DurationMs  # how long the peak part lasts
+    ramp: DurationMs
+    seed: Annotated[int, Field(ge=0, lt=1 << 62)]
+    volume: Volume
+    operators: Operators
+    channels: Channels
+    dialog: DialogShape
+    bot: Bot
+    patience: Patience
+    timers: Timers
+    objectives: list[Objective]
+    published: dict[str, float]
+
+
+Part = Literal["peak", "day"]

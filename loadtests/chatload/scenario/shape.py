@@ -1,0 +1,120 @@
+"""What follows from a scenario's figures: the means that nobody publishes, such that the published ones come out.
+
+Published are messages and minutes of a dialog. So the operator's turns are what the bot's and the hand-over turn leave
+of the messages, and the customer's thinking is what reading, typing and the operators' work leave of the minutes.
+"""
+
+from typing import NamedTuple
+
+from chatload.scenario.model import Channel, Scenario, Web
+
+MS_PER_MIN = 60_000.0
+
+
+class Impossible(ValueError):
+    """Two figures of a scenario contradict each other; `key` names the one to change."""
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(f"{key}: {what}")
+        self.key = key
+        self.what = what
+
+
+class Shape(NamedTuple):
+    """Means over all planned dialogs; times in business milliseconds.
+
+    `mix`: share of each played channel, together 1. `contained`: share of all dialogs that the bot keeps.
+    `operator_turns`: turns after the hand-over turn of a dialog that reaches an operator.
+    `thinking_ms`: a customer's, per turn after the first. `operator_ms`: how long an operator holds a dialog.
+    """
+
+    mix: dict[Channel, float]
+    contained: float
+    operator_turns: float
+    thinking_ms: float
+    operator_ms: float
+
+
+def shape_of(scenario: Scenario) -> Shape:
+    """The means of the plan.
+
+    Raises:
+        Impossible: the messages or the minutes of a dialog do not suffice for what must happen in it.
+    """
+    played = scenario.channels.played()
+    total = sum(channel.share for channel in played.values())
+    mix = {name: channel.share / total for name, channel in played.items()}
+    contained = sum(mix[name] * _contained(scenario, channel) for name, channel in played.items())
+    operator_turns = _operator_turns(scenario, mix, contained)
+    thinking_ms = _thinking_ms(scenario, mix, operator_turns)
+    replies = 1 + operator_turns
+    per_turn = sum(mix[name] * _typing_ms(scenario, channel) for name, channel in played.items())
+    customer = operator_turns * (thinking_ms + per_turn + _reading_ms(scenario, scenario.operators.length))
+    operator_ms = replies * react_ms(scenario) + customer + scenario.operators.wrap_up
+    return Shape(mix, contained, operator_turns, thinking_ms, operator_ms)
+
+
+def react_ms(scenario: Scenario) -> float:
+    """An operator's mean time from a message on screen to the answer: reading, thinking, typing."""
+    people = scenario.operators
+    reading = scenario.dialog.length / people.reads_per_min
+    return (reading + people.length / people.types_per_min) * MS_PER_MIN + people.thinking
+
+
+def bot_length(scenario: Scenario) -> float:
+    """Mean characters of the bot's answers."""
+    return sum(len(answer.text) for answer in scenario.bot.answers) / len(scenario.bot.answers)
+
+
+def _contained(scenario: Scenario, channel: Web) -> float:
+    return scenario.bot.contained if channel.bot else 0.0
+
+
+def _typing_ms(scenario: Scenario, channel: Web) -> float:
+    return scenario.dialog.length / channel.types_per_min * MS_PER_MIN
+
+
+def _reading_ms(scenario: Scenario, length: float) -> float:
+    return length / scenario.dialog.reads_per_min * MS_PER_MIN
+
+
+def _bot_turns_before(scenario: Scenario, channel: Web) -> float:
+    return scenario.bot.turns_before if channel.bot else 0.0
+
+
+def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: float) -> float:
+    """Solve mean messages = 2 × mean turns for the operators' turns."""
+    before = 0.0
+    for name, channel in scenario.channels.played().items():
+        share = _contained(scenario, channel)
+        human = _bot_turns_before(scenario, channel) + 1
+        before += mix[name] * (share * scenario.bot.turns_contained + (1 - share) * human)
+    if contained == 1:
+        return 0.0
+    turns = (scenario.dialog.messages / 2 - before) / (1 - contained)
+    if turns < 0:
+        raise Impossible(
+            "dialog.messages", f"the bot's and the hand-over turns alone make {2 * before:.1f} messages a dialog"
+        )
+    return turns
+
+
+def _thinking_ms(scenario: Scenario, mix: dict[Channel, float], operator_turns: float) -> float:
+    """Solve the mean duration, first step to close, for the customers' thinking."""
+    fixed = thinking_turns = 0.0
+    for name, channel in scenario.channels.played().items():
+        share, before = _contained(scenario, channel), _bot_turns_before(scenario, channel)
+        typing, after_bot = _typing_ms(scenario, channel), _reading_ms(scenario, bot_length(scenario))
+        kept = scenario.bot.turns_contained
+        fixed += mix[name] * share * (kept * typing + (kept - 1) * after_bot)
+        turns = before + 1 + operator_turns
+        readings = before * after_bot + operator_turns * _reading_ms(scenario, scenario.operators.length)
+        work = scenario.operators.accept + (1 + operator_turns) * react_ms(scenario) + scenario.operators.wrap_up
+        fixed += mix[name] * (1 - share) * (turns * typing + readings + work)
+        thinking_turns += mix[name] * (share * (kept - 1) + (1 - share) * (turns - 1))
+    left = scenario.dialog.duration - fixed
+    if left < 0:
+        raise Impossible(
+            "dialog.duration", f"reading, typing and the operators' work alone take {fixed / MS_PER_MIN:.1f} min"
+        )
+    return left / thinking_turns if thinking_turns else 0.0

@@ -1,0 +1,239 @@
+"""The reference core as a process of its own, on this machine, with its data in a directory that ends with the run."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from chatload.errors import BadOption, TargetFailed
+from chatload.process import as_child, free_port
+from chatload.scenario import Scenario
+from chatload.scenario.model import Telegram
+from chatload.targets import tokens
+from chatload.targets.port import Fault, Target, Verb
+from chatload.targets.rest import Admin, Unanswered
+
+PARTITIONS: Final = 1
+DEPARTMENT: Final = "general"
+ACCOUNTS: Final = {"web": "web", "app": "app", "telegram": "tg"}
+READY_WITHIN_S: Final = 30.0
+STOPS_WITHIN_S: Final = 10.0
+POLLED_EVERY_S: Final = 0.02
+SEATS_AT_ONCE: Final = 500
+
+
+class Embedded(Target):
+    """Starts, supervises, kills and restarts `python -m chatcore`.
+
+    It is asked for one core at a time: the same port and data directory over every restart, a new secret every run.
+    """
+
+    name: ClassVar[str] = "embedded"
+    observes: ClassVar[tuple[str, ...]] = tuple(f"G{number}" for number in range(1, 13))
+    can_restart: ClassVar[bool] = True
+    command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "chatcore")
+    kill_signal: ClassVar[signal.Signals] = signal.SIGKILL
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        speed: float,
+        log: Path,
+        *,
+        port: int | None = None,
+        cpus: list[int] | None = None,
+        data: Path | None = None,
+    ) -> None:
+        """`log` receives what the core writes; `data` keeps its journal (default: temporary)."""
+        super().__init__()
+        self._port = free_port(port)
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
+        self._temporary = Path(tempfile.mkdtemp(prefix="chatload-core-"))
+        self._data = data or self._temporary / "data"
+        self._secret, self._telegram_secret = secrets.token_hex(16), secrets.token_hex(16)
+        self._telegram_token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+
+    def wire(self) -> dict[str, Any]:
+        """Where it listens, and with which secrets."""
+        telegram = {"token": self._telegram_token, "webhook_secret": self._telegram_secret}
+        return {"url": self.url, "secret": self._secret, "telegram": {ACCOUNTS["telegram"]: telegram}}
+
+    def start(self, callback: str) -> None:
+        """Write the configuration and bring the core up."""
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadOption("--data", self._data, f"cannot be made ({error.strerror})") from error
+        self._config().write_text(json.dumps(self._configuration(callback), ensure_ascii=False, indent=1))
+        self._wanted = True
+        self._launch()
+
+    def add_operators(self, seats: list[int]) -> None:
+        """Through REST, as an administrator would."""
+        slots = self._scenario.operators.slots
+        with self._admin() as admin:
+            for first in range(0, len(seats), SEATS_AT_ONCE):
+                block = seats[first : first + SEATS_AT_ONCE]
+                some = [{"id": f"o{seat}", "departments": [DEPARTMENT], "slots": slots} for seat in block]
+                try:
+                    admin.post("/v1/operators", {"operators": some})
+                except Unanswered as error:
+                    raise TargetFailed(f"the core did not add the operators: {error}") from error
+
+    def tend(self) -> None:
+        """A core that ended by itself (70 after a failed commit, or killed by somebody) starts again."""
+        if self._wanted and self._process is not None and self._process.poll() is not None:
+            self._record("kill", time.monotonic_ns())
+            self.restart()
+
+    def kill(self) -> None:
+        """SIGKILL, unless the tests have something worse."""
+        started_ns = time.monotonic_ns()
+        self._wanted = False
+        self._end(self.kill_signal)
+        self._record("kill", started_ns)
+
+    def restart(self) -> None:
+        """On the same port and data."""
+        started_ns = time.monotonic_ns()
+        self._wanted = True
+        self._launch()
+        self._record("restart", started_ns)
+
+    def at_rest(self) -> bool:
+        """No outbound message without its final state."""
+        with self._admin() as admin:
+            try:
+                return not admin.get("/v1/state").get("unsettled")
+            except Unanswered:  # on its way up again
+                return False
+
+    def auditor(self) -> dict[str, Any]:
+        """The address, a token, and how many partitions to read."""
+        return {"url": self.url, "token": tokens.make(self._secret, "admin", "auditor"), "partitions": PARTITIONS}
+
+    def token(self, role: tokens.Role, subject: str) -> str:
+        """A token for trying it out."""
+        return tokens.make(self._secret, role, subject)
+
+    def processes(self) -> dict[str, int]:
+        """The core's process id, while it runs."""
+        return {"core": self._process.pid} if self._process is not None and self._process.poll() is None else {}
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL; the temporary directory goes."""
+        self._wanted = False
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _record(self, verb: Verb, started_ns: int) -> None:
+        self.faults.append(Fault(verb, started_ns, time.monotonic_ns()))
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _launch(self) -> None:
+        """Start the process and wait until it says ready."""
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+        secrets_in_environment = {
+            "CHATCORE_SECRET": self._secret, "TG_TOKEN": self._telegram_token, "TG_SECRET": self._telegram_secret,
+        }  # fmt: skip
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self.command, "--config", str(self._config())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **secrets_in_environment},
+                start_new_session=True,
+                preexec_fn=as_child(self._cpus),  # noqa: PLW1509 - whoever starts a core starts no threads
+            )
+        self._await_ready(self._process)
+
+    def _await_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        with self._admin() as admin:
+            while True:
+                try:
+                    admin.get("/healthz")
+                    return
+                except Unanswered as error:
+                    if process.poll() is not None:
+                        why = f"the core ended with {process.returncode}: {self._last_words()}"
+                        raise TargetFailed(why) from error
+                    if time.monotonic() > deadline:
+                        why = f"the core was not ready within {READY_WITHIN_S:g} s: {self._last_words()}"
+                        raise TargetFailed(why) from error
+                time.sleep(POLLED_EVERY_S)
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
+        return f"{lines[-1] if lines else 'it said nothing'} (see {self._log})"
+
+    def _admin(self) -> Admin:
+        return Admin(self.url, tokens.make(self._secret, "admin", "chatload"))
+
+    def _config(self) -> Path:
+        return self._temporary / "chatcore.json"
+
+    def _configuration(self, callback: str) -> dict[str, Any]:
+        scenario, timers = self._scenario, self._scenario.timers
+        return {
+            "host": "127.0.0.1",
+            "port": self._port,
+            "data": str(self._data),
+            "journal": "sqlite",
+            "partitions": PARTITIONS,
+            "secret": "env:CHATCORE_SECRET",
+            "operators": [],
+            "accounts": self._accounts(callback),
+            "bot": {
+                "answers": [answer.model_dump() for answer in scenario.bot.answers],
+                "handover": scenario.bot.handover,
+                "misses": scenario.bot.misses,
+            },
+            "timers_ms": {
+                "offer": max(1, round(timers.offer / self._speed)),
+                "grace": max(1, round(timers.grace)),
+                "inactivity": max(1, round(timers.inactivity / self._speed)),
+            },
+            "snapshot_every": 20_000,
+        }
+
+    def _accounts(self, callback: str) -> list[dict[str, Any]]:
+        """One account a channel; a messenger's only if somebody plays the messenger."""
+        return [
+            {"id": ACCOUNTS[channel], "channel": channel, "department": DEPARTMENT, "bot": settings.bot}
+            | (self._messenger(settings, callback) if isinstance(settings, Telegram) else {})
+            for channel, settings in self._scenario.channels.played().items()
+            if callback or channel != "telegram"
+        ]
+
+    def _messenger(self, telegram: Telegram, callback: str) -> dict[str, Any]:
+        return {
+            "api": callback,
+            "token": "env:TG_TOKEN",
+            "webhook_secret": "env:TG_SECRET",
+            "rate_per_s": telegram.rate_per_s * self._speed,
+            "chat_rate_per_s": telegram.chat_rate_per_s * self._speed,
+            "burst": telegram.burst,
+        }

@@ -1,0 +1,150 @@
+"""A fleet's parts on a stage of their own: real sockets, a stub platform, a handmade plan, and the ledger read back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from chatload.draws import Draws
+from chatload.fleet.clock import Clock, now_ns
+from chatload.fleet.customers import Customers
+from chatload.fleet.history import HistoryReader
+from chatload.fleet.live import Live
+from chatload.fleet.providers.telegram import Settings, Telegram
+from chatload.fleet.recorder import Recorder
+from chatload.fleet.seats import Seats
+from chatload.fleet.tally import Tally
+from chatload.fleet.world import BotAccount, Target, World
+from chatload.plan import Dialog, Plan, Turn
+from chatload.plan.dialogs import Dialogs
+from chatload.plan.texts import Texts
+from chatload.scenario import load, shape_of
+from chatreport.rundir import Channel, Kind, Outcome, Phase, What, read_ledger
+from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET, StubCore
+
+SPEED = 1000.0
+RUN = "abc123"
+MINUTE = 60_000.0
+Row = dict[str, Any]
+
+
+def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0, **changes: Any) -> Dialog:
+    """A short planned dialog whose turns go to these; patience is long unless changed."""
+    users = {"web": f"u{index}", "app": f"u{index}", "telegram": str(5_000_000_000 + index)}
+    turns = tuple(Turn(think_ms=think_ms, length=20, to=kind) for kind in to)  # type: ignore[arg-type]  # the literals of a turn
+    planned = Dialog(
+        index=index,
+        user=users[channel],
+        channel=channel,  # type: ignore[arg-type]  # as above
+        phase="main",
+        start_ms=0.0,
+        hold_ms=0.0,
+        turns=turns,
+        contained="handover" not in to,
+        patience_ms=60 * MINUTE,
+        reply_patience_ms=60 * MINUTE,
+        silent=False,
+    )
+    return msgspec.structs.replace(planned, **changes)
+
+
+def make_plan(dialogs: list[Dialog]) -> Plan:
+    """A real plan of handmade dialogs, with the smoke scenario's operators and words."""
+    scenario, draws = load("smoke").scenario, Draws(7)
+    details = Dialogs(scenario, shape_of(scenario), draws)
+    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, 3)
+
+
+class Stage:
+    """Everything of one worker but the pipe; made inside a running loop."""
+
+    def __init__(self, folder: Path, dialogs: list[Dialog], speed: float = SPEED, **provider: Any) -> None:
+        (folder / "ledger").mkdir()
+        self.folder = folder
+        self.plan = make_plan(dialogs)
+        bot = self.plan.scenario.bot
+        answers = {keyword: answer.text for answer in bot.answers for keyword in answer.keywords}
+        self.core = StubCore(answers, tuple(bot.handover))
+        self.clock = Clock()
+        self.recorder = Recorder(folder / "ledger", "w0")
+        self.tally = Tally()
+        self.live = Live(self.tally)
+        self.world = World(self.clock, self.recorder, self.tally, self.plan, RUN, speed)
+        self.telegram = Telegram(self.world, "tg", Settings(**{"repeat_share": 0, "other_share": 0, **provider}))
+        self.seated: list[tuple[int, bool]] = []
+
+    async def open(self, secret: str = "secret") -> None:
+        """Start the platform and point everything at it."""
+        await self.core.start()
+        self.core.api = await self.telegram.start()
+        self.world.target = Target(self.core.url, secret, {"tg": BotAccount(BOT_TOKEN, HOOK_SECRET)})
+        self.telegram.begin()
+        self.history = HistoryReader(self.world)
+        self.seats = Seats(self.world, self.live, self.history, lambda n, on: self.seated.append((n, on)))
+        joins = {"telegram": self.telegram.join}
+        self.customers = Customers(self.world, self.live, self.plan.dialogs, joins)
+        self.world.t0_ns = now_ns()
+
+    async def seat(self, *numbers: int) -> None:
+        """Seat operators, and wait until they are."""
+        for number in numbers:
+            self.seats.set(number, on=True)
+        await self.until(lambda: {(number, True) for number in numbers} <= set(self.seated))
+
+    async def until(self, holds: Callable[[], bool], within_s: float = 20.0) -> None:
+        """Wait for something to become true."""
+        async with asyncio.timeout(within_s):
+            while not holds():  # noqa: ASYNC110  it waits for state of the parts, which tell nobody
+                await asyncio.sleep(0.002)
+
+    async def play(self, within_s: float = 20.0) -> bool:
+        """Play the whole plan; whether it ended by itself."""
+        self.customers.begin()
+        await self.until(lambda: self.tally.started == self.tally.planned)
+        return await self.customers.drain(now_ns() + int(within_s * 1e9))
+
+    async def close(self) -> None:
+        """End everything and write the ledger."""
+        await self.customers.cut_off()
+        self.seats.shut()
+        await self.history.close()
+        await self.telegram.close()
+        await self.core.stop()
+        self.clock.close()
+        self.recorder.close()
+
+
+def played(folder: Path, dialogs: list[Dialog], act: Callable[[Stage], Awaitable[None]], **options: Any) -> list[Row]:
+    """What the ledger holds after `act` has played on a stage."""
+
+    async def run() -> None:
+        stage = Stage(folder, dialogs, **options)
+        await stage.open()
+        try:
+            await act(stage)
+        finally:
+            await stage.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    return rows(folder)
+
+
+def rows(folder: Path) -> list[Row]:
+    """The ledger's rows in the order of their recording, codes as names."""
+    enums = {"what": What, "outcome": Outcome, "kind": Kind, "phase": Phase, "channel": Channel}
+    table = read_ledger(folder).to_pylist()
+    return [row | {name: kind(row[name]).name for name, kind in enums.items()} for row in table]
+
+
+def of(ledger: list[Row], what: str, **values: Any) -> list[Row]:
+    """The rows of one kind with these values."""
+    return [row for row in ledger if row["what"] == what and all(row[name] == value for name, value in values.items())]
+
+
+def columns(ledger: list[Row], *names: str) -> list[tuple[Any, ...]]:
+    """These columns of the rows."""
+    return [tuple(row[name] for name in names) for row in ledger]

@@ -1,0 +1,197 @@
+"""The command line through the real command: one clear line for a mistake, the right exit code, nothing left behind."""
+
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chatload.processes import ENVIRONMENT, ROOT, chatload, family, running, until
+
+TBANK = (ROOT / "scenarios" / "tbank.toml").read_text()
+
+
+def check_refusal(answer: "subprocess.CompletedProcess[str]", line: str) -> None:
+    """Exit code 2, and on stderr this one line."""
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert re.fullmatch(rf"error: {line}\n", answer.stderr), answer.stderr
+
+
+REFUSALS: list[tuple[list[str], str]] = [
+    (["run", "tbnk"], 'no scenario "tbnk"; did you mean "tbank"\\? .*'),
+    (["run", "missing.toml"], 'no scenario "missing.toml"; .*'),
+    (["run", "tbank", "--load", "-1"], "--load -1: must be a number above 0"),
+    (["run", "tbank", "--load", "lots"], "Invalid value for '--load': .*"),
+    (["run", "tbank", "--speed", "0"], "--speed 0: must be a number above 0"),
+    (["run", "tbank", "--part", "night"], "--part night: choose peak or day"),
+    (["run", "tbank", "--duration", "90"], "--duration 90: not a duration; write a number and a unit, .*"),
+    (["run", "tbank", "--ramp", "5 parsecs"], '--ramp 5 parsecs: unknown unit "parsecs"; .*'),
+    (["run", "tbank", "--target", "embeded"], '--target embeded: no such target; did you mean "embedded"\\?'),
+    (["run", "tbank", "--label", "x"], "--label x: write it as name=value"),
+    (["run", "tbank", "--slo", "deliver p99 < 1 ms"], '.*there is no metric "deliver"; did you mean "deliver_in".*'),
+    (["run", "tbank", "--laod", "2"], "No such option: --laod.*"),
+    (["run", "tbank", "--port", "0"], "Invalid value for '--port': .*"),
+    (["rum", "tbank"], "No such command 'rum'.*"),
+    (["verify", "nowhere"], "nowhere: it has no manifest.json; name the directory that `chatload run` printed"),
+    (["report", "nowhere"], "nowhere: it has no manifest.json; name the directory that `chatload run` printed"),
+    (["scenarios", "explain", "tbnk"], 'no scenario "tbnk".*'),
+]
+
+
+@pytest.mark.parametrize("arguments, line", REFUSALS, ids=[" ".join(arguments) for arguments, _ in REFUSALS])
+def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], line: str) -> None:
+    """And nothing is left in the working directory."""
+    check_refusal(chatload(*arguments, cwd=tmp_path), line)
+    assert list(tmp_path.iterdir()) == []
+
+
+FILES: list[tuple[str, Callable[[str], str], str]] = [
+    ("malformed", lambda text: text.replace("speed = 60", "speed = = 60"), "mine.toml: not TOML: line 8: .*"),
+    ("shares", lambda text: text.replace("share = 0.45", "share = 0.40"), "mine.toml: channels = .*add up to 95 %.*"),
+    (
+        "unknown key",
+        lambda text: text.replace("slots = 3", "slotz = 3"),
+        'mine.toml: operators.slotz = 3: unknown key .*; the nearest valid key is "operators.slots"',
+    ),
+]
+
+
+@pytest.mark.parametrize("name, spoil, line", FILES, ids=[name for name, _, _ in FILES])
+def test_a_spoilt_scenario_is_one_line(tmp_path: Path, name: str, spoil: Callable[[str], str], line: str) -> None:
+    """For run and for check alike."""
+    (tmp_path / "mine.toml").write_text(spoil(TBANK))
+    check_refusal(chatload("run", "mine.toml", cwd=tmp_path), line)
+    check_refusal(chatload("scenarios", "check", "mine.toml", cwd=tmp_path), line)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    """One line, and no directory of a run."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for command in (["run", "smoke", "--port", str(port)], ["serve", "--port", str(port)]):
+            answer = chatload(*command, cwd=tmp_path)
+            check_refusal(answer, f"port {port} is taken; leave --port out for a free one, .*")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_files(tmp_path: Path) -> None:
+    """Told with what T-Bank needs before anything starts."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "chatload", "run", "tbank"],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500)),
+    )  # fmt: skip
+    needs = (
+        r"400 operators and about 6\d\d open dialogs need 1\d\d\d open files a process, the limit is 500; raise it .*"
+    )
+    check_refusal(answer, needs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_holds_something(tmp_path: Path) -> None:
+    """A run is never mixed with what is there."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "thesis.tex").write_text("dear")
+    answer = chatload("run", "smoke", "--out", "old", cwd=tmp_path)
+    check_refusal(answer, "--out old: not empty; name a new directory, or leave --out out")
+    assert (tmp_path / "old" / "thesis.tex").read_text() == "dear"
+
+
+@pytest.mark.parametrize("verb", ["verify", "report"])
+def test_a_run_without_ledger(tmp_path: Path, verb: str) -> None:
+    """Its manifest alone proves nothing."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps({"schema": 1}))
+    answer = chatload(verb, "run", cwd=tmp_path)
+    check_refusal(answer, "run: it has no ledger/\\*.parquet; name the directory that `chatload run` printed")
+
+
+def test_a_truncated_ledger(tmp_path: Path) -> None:
+    """One line that names the file."""
+    ledger = tmp_path / "run" / "ledger"
+    ledger.mkdir(parents=True)
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps({"schema": 1}))
+    (ledger / "w0-00000.parquet").write_bytes(b"PAR1 and then the power failed")
+    answer = chatload("verify", "run", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "w0-00000.parquet: not a whole Parquet file" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
+    """It says what would be played: dialogs, messages, operators, time, files and memory."""
+    answer = chatload("run", "tbank", "--load", "2", "--dry-run", cwd=tmp_path)
+    assert answer.returncode == 0
+    for piece in (
+        "800 with 3 dialogs each",
+        "3 of 6 channels",
+        "messages",
+        "open files",
+        "MB of ledger",
+        "10 s ramp + 60 s",
+    ):
+        assert piece in answer.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
+    """In plain words, with what follows from the figures."""
+    assert [line.split()[0] for line in chatload("scenarios", cwd=tmp_path).stdout.splitlines()] == ["smoke", "tbank"]
+    assert chatload("scenarios", "list", cwd=tmp_path).stdout == chatload("scenarios", cwd=tmp_path).stdout
+    explained = " ".join(chatload("scenarios", "explain", "tbank", cwd=tmp_path).stdout.split())
+    for piece in ("3,000, or 0.83 a second", "about 600 are open at once", "facebook, viber, vk cannot be played yet"):
+        assert piece in explained
+    assert "a scenario: T-Bank" in chatload("scenarios", "check", "tbank", cwd=tmp_path).stdout
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    """Only what is built; every command has a line."""
+    text = chatload("--help", cwd=tmp_path).stdout
+    commands = re.findall(r"^│ (\w+) {2,}\S", text, re.MULTILINE)
+    assert commands == ["run", "verify", "report", "doctor", "serve", "scenarios"]
+    assert re.fullmatch(r"chatload \d+\.\d+\.\d+\n", chatload("--version", cwd=tmp_path).stdout)
+
+
+def test_the_doctor_looks_at_everything(tmp_path: Path) -> None:
+    """And ends with 3 exactly if something must change."""
+    answer = chatload("doctor", cwd=tmp_path)
+    for piece in ("cores", "memory", "fsync", "open files", "loopback", "versions", "clock", "governor", "stolen"):
+        assert piece in answer.stdout
+    assert answer.returncode == (3 if "change  " in answer.stdout.split("\n", 1)[1] else 0)
+
+
+def test_the_core_alone(tmp_path: Path) -> None:
+    """It answers with the token that was printed, comes back after kill -9, and ends with Ctrl-C; nothing is left."""
+    with running(["-m", "chatload", "serve"], tmp_path) as serve:
+        url = re.search(r"http://127.0.0.1:\d+", serve.line())
+        assert url is not None
+        lines = until(lambda: _until_curl(serve.line))
+        token = re.search(r"Bearer (\S+)'", lines[-1])
+        assert token is not None
+        request = urllib.request.Request(f"{url[0]}/v1/state", headers={"Authorization": f"Bearer {token[1]}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert json.loads(answer.read())["waiting"] == 0
+        [core] = [process for process in family(serve) if "chatcore" in " ".join(process.cmdline())]
+        os.kill(core.pid, signal.SIGKILL)
+        assert serve.line() == "the core ended by itself and was started again\n"
+        serve.send_signal(signal.SIGINT)
+        assert serve.wait(20) == 0
+        assert not family(serve)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _until_curl(line: Callable[[], str]) -> list[str]:
+    """The welcome's lines, the last of which shows how to ask."""
+    lines = [line()]
+    while "curl" not in lines[-1]:
+        lines.append(line())
+    return lines

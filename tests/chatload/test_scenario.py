@@ -1,0 +1,140 @@
+"""Scenario files: the shipped ones load, and a mistake is told with file, key, value and the nearest valid key."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatload.errors import BadScenario, UnknownScenario
+from chatload.run.claims import check_claims
+from chatload.scenario import Scenario, ScenarioFile, duration_ms, load, parse, shape_of, shipped, spoken
+
+TBANK = load("tbank")
+HERE = Path("mine.toml")
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_scenarios_are_valid(name: str) -> None:
+    """Through the real loader, objectives and published figures included."""
+    check_claims(load(name))
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_scenario_survives_the_pipe_to_the_fleet(name: str) -> None:
+    """What travels as JSON comes back equal."""
+    scenario = load(name).scenario
+    assert Scenario.model_validate(scenario.model_dump(mode="json")) == scenario
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_number_says_where_it_comes_from(name: str) -> None:
+    """A comment stands on the line of every number, or on the line above a list."""
+    text = shipped()[name].read_text()
+    numbers = re.compile(r"(?!title|source|slo|why)[a-z_]+ = [^#]*[0-9][^#]*")
+    assert [line for line in text.splitlines() if numbers.fullmatch(line)] == []
+
+
+def test_tbank_is_the_published_bank() -> None:
+    """30,000 dialogs a day, 400 operators, six channels of which three can be played, 15 messages and 12 minutes."""
+    scenario = TBANK.scenario
+    assert (scenario.volume.dialogs_per_day, scenario.operators.count) == (30_000, 400)
+    assert list(scenario.channels.published()) == ["web", "app", "telegram", "facebook", "viber", "vk"]
+    assert list(scenario.channels.played()) == ["web", "app", "telegram"]
+    assert (scenario.dialog.messages, scenario.dialog.duration, scenario.speed) == (15, 12 * 60_000, 60)
+
+
+MISTAKES = [
+    ("count = 400 ", "cuont = 400 ", "operators.cuont", 400, "operators.count", "unknown key"),
+    ("[operators]", "[operator]", "operator", None, "operators", "unknown key"),
+    ('rule = "card"', 'ruel = "card"', "bot.answers.1.ruel", "card", "bot.answers.1.rule", "unknown key"),
+    ('accept = "4 s"', 'accept = "4 sek"', "operators.accept", "4 sek", None, 'unknown unit "sek"'),
+    ('accept = "4 s"', "accept = 4", "operators.accept", 4, None, "a duration without a unit"),
+    ('accept = "4 s"', 'accept = "soon"', "operators.accept", "soon", None, "not a duration"),
+    ("share = 0.45 ", "share = 0.40 ", "channels", None, None, "the shares add up to 95 %, not to 100 %"),
+    ("share = 0.45 ", "share = -0.45 ", "channels.app.share", -0.45, None, "greater than or equal to 0"),
+    ("share = 0.45 ", "share = 45 ", "channels.app.share", 45, None, "less than or equal to 1"),
+    ("contained = 0.30 ", "contained = 1.3 ", "bot.contained", 1.3, None, "less than or equal to 1"),
+    ("slots = 3 ", "slots = 0 ", "operators.slots", 0, None, "greater than or equal to 1"),
+    ("slots = 3 ", 'slots = "three" ', "operators.slots", "three", None, "valid integer"),
+    ("messages = 15 ", "messages = 4 ", "dialog.messages", 4, None, "make 4.8 messages a dialog"),
+    ('duration = "12 min"', 'duration = "2 min"', "dialog.duration", "2 min", None, "alone take"),
+    ('keywords = ["limit", ', 'keywords = ["rato", ', "bot", None, None, 'hides the hand-over word "operator"'),
+    ("slots = 3 ", "# slots = 3 ", "operators.slots", "nothing", None, "this key is missing"),
+]
+
+
+@pytest.mark.parametrize("old, new, key, value, nearest, what", MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_a_mistake_names_file_key_value_and_nearest_key(
+    old: str, new: str, key: str, value: object, nearest: str | None, what: str
+) -> None:
+    """One line that says what is wrong, where, and what was probably meant."""
+    assert old in TBANK.text
+    with pytest.raises(BadScenario) as caught:
+        parse(TBANK.text.replace(old, new, 1), HERE)
+    error = caught.value
+    assert (error.path, error.key, error.nearest) == (HERE, key, nearest)
+    assert value is None or error.value == value
+    assert what in str(error)
+    assert "mine.toml" in str(error)
+    assert "\n" not in str(error)
+
+
+def test_malformed_toml_names_the_line() -> None:
+    """The parser's own words, with the line first."""
+    with pytest.raises(BadScenario, match=r"mine.toml: not TOML: line 2: "):
+        parse('title = "x"\nspeed = = 3\n', HERE)
+
+
+def test_an_objective_that_nobody_can_judge_is_a_mistake_of_the_scenario() -> None:
+    """Named by its place in the file."""
+    text = TBANK.text.replace("deliver_in p99 < 50 ms", "deliver_in p99 below 50", 1)
+    with pytest.raises(BadScenario, match=r"objectives\.0\.slo"):
+        check_claims(ScenarioFile("mine", HERE, text, parse(text, HERE)))
+
+
+def test_a_published_figure_that_no_run_measures_is_a_mistake() -> None:
+    """With the nearest that one measures."""
+    text = TBANK.text.replace("duration_s = 715", "duraton_s = 715", 1)
+    with pytest.raises(BadScenario) as caught:
+        check_claims(ScenarioFile("mine", HERE, text, parse(text, HERE)))
+    assert (caught.value.key, caught.value.nearest) == ("published.duraton_s", "published.duration_s")
+
+
+def test_an_unknown_scenario_names_the_nearest() -> None:
+    """A name that is near one, and one that is near none."""
+    with pytest.raises(UnknownScenario, match='did you mean "tbank"'):
+        load("tbnk")
+    with pytest.raises(UnknownScenario, match="there are: smoke, tbank"):
+        load("zzzzzz")
+
+
+@pytest.mark.parametrize(
+    "text, ms",
+    [("200 ms", 200), ("45 s", 45_000), ("12 min", 720_000), ("1 h", 3_600_000), ("90s", 90_000), ("1.5 s", 1500)],
+)
+def test_durations_carry_units(text: str, ms: float) -> None:
+    """With or without a blank between."""
+    assert duration_ms(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "45", "s", "-3 s", "4 5 s", "1e3 s", "4 sec", "nan s", "inf s", True, 45])
+def test_anything_else_is_no_duration(text: object) -> None:
+    """Also a bare number: its unit would be a guess."""
+    with pytest.raises(ValueError, match="write a number and a unit"):
+        duration_ms(text)
+
+
+@given(st.integers(1, 10**9))
+def test_a_spoken_duration_is_the_same_duration(ms: int) -> None:
+    """Whatever unit it is spoken in."""
+    assert duration_ms(spoken(ms)) == pytest.approx(ms, rel=1e-9)
+
+
+def test_what_nobody_publishes_is_solved_for() -> None:
+    """Turns and thinking times follow from messages and minutes; twice the minutes is all thinking."""
+    shape = shape_of(TBANK.scenario)
+    longer = shape_of(parse(TBANK.text.replace('duration = "12 min"', 'duration = "24 min"'), HERE))
+    assert longer.operator_turns == shape.operator_turns
+    assert longer.thinking_ms > 2 * shape.thinking_ms
