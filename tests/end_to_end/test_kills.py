@@ -1,0 +1,67 @@
+"""The core dies under load, again and again, and nothing that it acknowledged is lost."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests import unsynced
+
+KILLS = 20
+EVERY_S = 2.5
+
+
+def moments(seed: int, kills: int) -> str:
+    """Seeded moments of death, in seconds after t0, each with time to recover and to get busy again."""
+    random = Random(seed)
+    return ",".join(f"{1 + EVERY_S * n + random.uniform(0, EVERY_S / 2):.3f}" for n in range(kills))
+
+
+def played(out: Path, *options: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """The verdict of a run of the kill scenario."""
+    command = [sys.executable, "-m", "tests.end_to_end.launch", str(Path(__file__).with_name("busy.toml")), str(out)]
+    ended = subprocess.run(
+        [*command, *options],
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    verdict = out / "verdict.json"
+    assert verdict.exists(), ended.stdout + ended.stderr
+    found: dict[str, Any] = json.loads(verdict.read_text())
+    return found
+
+
+def broken(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The guarantees that did not hold, with their examples."""
+    return {name: found for name, found in verdict["guarantees"].items() if found["status"] == "violated"}
+
+
+@pytest.mark.timeout(360)
+def test_twenty_kills_under_load_lose_nothing_acknowledged(tmp_path: Path) -> None:
+    """Killed with -9 at twenty seeded moments: every guarantee holds, and messages were in flight when it struck."""
+    verdict = played(tmp_path / "run", f"kills={moments(1, KILLS)}", f"duration={EVERY_S * KILLS + 2:g}s")
+    assert broken(verdict) == {}
+    assert verdict["counts"]["messages_lost"] == 0
+    assert verdict["counts"]["faults"] >= 2 * KILLS
+    assert verdict["counts"]["messages_recovered"] > 0, "no kill struck between a commit and its acknowledgement"
+
+
+@pytest.mark.timeout(180)
+def test_power_cuts_lose_nothing_acknowledged(tmp_path: Path) -> None:
+    """The same when everything that was written and not flushed is gone with the process."""
+    shim = unsynced.build(tmp_path)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    verdict = played(
+        tmp_path / "run", f"kills={moments(2, 5)}", "duration=15s", f"power={shim}", environment={"TMPDIR": str(disk)}
+    )
+    assert broken(verdict) == {}
+    assert verdict["counts"]["messages_lost"] == 0

@@ -1,0 +1,43 @@
+"""Every checker has a core on which exactly it fails: a wrong core is found, and for the right reason."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.mutants import MUTANTS
+
+AT_ONCE = 3
+OPTIONS = {"G12": ["operators=0"]}
+
+
+def verdict_of(mutant: str, out: Path) -> dict[str, Any]:
+    """The verdict on a run against the mutant."""
+    command = [sys.executable, "-m", "tests.end_to_end.launch", str(Path(__file__).with_name("busy.toml")), str(out)]
+    options = [f"mutant={mutant}", *OPTIONS.get(mutant, [])]
+    ended = subprocess.run([*command, *options], capture_output=True, text=True, timeout=240, check=False)
+    assert (out / "verdict.json").exists(), ended.stdout + ended.stderr
+    found: dict[str, Any] = json.loads((out / "verdict.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[dict[str, Any]]]:
+    """All mutants' runs, some at a time: they assert guarantees, not speed."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    folder = tmp_path_factory.mktemp("mutants")
+    return {mutant: pool.submit(verdict_of, mutant, folder / mutant) for mutant in MUTANTS}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutated_core_fails_exactly_its_guarantee(mutant: str, verdicts: dict[str, Future[dict[str, Any]]]) -> None:
+    """The broken promise is violated, no other is, and the verdict is `fail`."""
+    verdict = verdicts[mutant].result()
+    violated = {name for name, found in verdict["guarantees"].items() if found["status"] == "violated"}
+    assert violated == {mutant}
+    assert verdict["verdict"] == "fail"

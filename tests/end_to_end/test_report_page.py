@@ -1,0 +1,62 @@
+"""The report as a reader sees it: in a browser, at a desk and on a phone, without a network."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.end_to_end.conftest import Played
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
+
+
+@pytest.fixture(params=SCREENS)
+def page(request: pytest.FixtureRequest, chromium: str, first_run: Played) -> Iterator[Page]:
+    """The report of the first run, open on a screen of this size; every request it makes is noted."""
+    width, height = SCREENS[request.param]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        opened = browser.new_page(viewport={"width": width, "height": height})
+        opened.goto((first_run.rundir / "report.html").as_uri())
+        yield opened
+        browser.close()
+
+
+def test_the_first_screen_says_whether_it_held_and_how_we_know(page: Page) -> None:
+    """Verdict, the four counts and the guarantees' evidence stand above the fold."""
+    height = page.viewport_size["height"] if page.viewport_size else 0
+    first = page.evaluate(
+        """height => [...document.querySelectorAll('body *')]
+            .filter(e => !e.children.length && e.getBoundingClientRect().bottom <= height
+                         && e.getBoundingClientRect().height > 0)
+            .map(e => e.textContent).join(' ')""",
+        height,
+    )
+    assert re.search(r"PASS|FAIL|INCONCLUSIVE|INVALID", first)
+    for word in ("lost", "duplicated", "reordered", "phantom", "G1", "G11", "durable"):
+        assert word in first, word
+
+
+def test_nothing_is_wider_than_the_screen(page: Page) -> None:
+    """No sideways scrolling, also on a phone; wide tables scroll in themselves."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_page_asks_nobody_for_anything(page: Page) -> None:
+    """One file: no request leaves it, and nothing in it names another host."""
+    names = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in names if not name.startswith("data:")] == []
+    assert page.evaluate("document.querySelectorAll('script, link[rel=stylesheet], iframe').length") == 0
+
+
+def test_pictures_are_there(page: Page) -> None:
+    """Every picture has loaded and says in words what it shows."""
+    pictures = page.evaluate(
+        """[...document.querySelectorAll('img, figure svg')].map(e =>
+            [e.getBoundingClientRect().width > 0, Boolean(e.getAttribute('alt') || e.getAttribute('aria-label')
+                || e.closest('figure')?.querySelector('figcaption'))])"""
+    )
+    assert len(pictures) >= 4
+    assert all(shown and told for shown, told in pictures)
