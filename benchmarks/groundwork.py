@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from multiprocessing import Process
+from pathlib import Path
 
 import aiohttp
 import orjson
@@ -92,7 +93,7 @@ def commit_cost(schema: str, insert: Callable[[sqlite3.Connection, int], object]
             insert(db, first)
             db.execute("COMMIT")
         spent = time.perf_counter() - started
-        written = os.path.getsize(f"{folder}/j.db-wal")
+        written = Path(f"{folder}/j.db-wal").stat().st_size
         db.close()
     return spent / MESSAGES * 1e6, written / MESSAGES
 

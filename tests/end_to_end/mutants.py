@@ -12,7 +12,7 @@ from aiohttp import web
 
 from chatcore.__main__ import main
 from chatcore.channels import Outcome
-from chatcore.edges import hub, outbox, rest, webhooks
+from chatcore.edges import chat, hub, outbox, rest, webhooks
 from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor
 from chatcore.machines import events as e
@@ -40,7 +40,7 @@ def g1_acknowledges_without_storing() -> None:
 
 
 def g2_says_what_nobody_said() -> None:
-    """Every fortieth operator's message is followed by one that no operator wrote."""
+    """Every fortieth operator's message is followed by one that nobody wrote and nothing caused."""
     decide, calls = dialog._DECIDE[c.Reply], count(1)
 
     def inventive(state: Any, command: c.Reply, now: int) -> list[Any]:
@@ -49,7 +49,7 @@ def g2_says_what_nobody_said() -> None:
             said = events[0]
             assert isinstance(said, e.Said)
             events.append(
-                e.Said(said.contact, said.number, said.seq + 1, now, said.author, "", 0, "Anything else?", 0, "", 0)
+                e.Said(said.contact, said.number, said.seq + 1, now, "bot", "", 0, "Anything else?", 0, "", 0)
             )
         return events
 
@@ -62,50 +62,48 @@ def g3_takes_repeats_for_new() -> None:
 
 
 def g4_shows_entries_out_of_order() -> None:
-    """Every twentieth message is shown on the desk after the one behind it."""
-    show, calls = hub.Hub.desk, count(1)
+    """A customer is shown the assignment first and the queue entry after it."""
+    show = hub.Hub.customers
     held: dict[int, tuple[Any, ...]] = {}
 
     def shuffled(self: hub.Hub, *shown: Any) -> None:
-        *_, event = shown
-        if isinstance(event, e.Said):
-            if event.contact in held:
-                show(self, *shown)
-                show(self, *held.pop(event.contact))
-                return
-            if next(calls) % 20 == 0:
-                held[event.contact] = shown
-                return
-        elif (late := held.pop(getattr(event, "contact", 0), None)) is not None:
+        event = shown[3]
+        if isinstance(event, e.Queued):
+            held[event.contact] = shown
+            return
+        late = held.pop(event.contact, None)
+        if late is not None and not isinstance(event, e.Assigned):
             show(self, *late)
+            late = None
         show(self, *shown)
+        if late is not None:
+            show(self, *late)
 
-    swap(hub.Hub, "desk", shuffled)
+    swap(hub.Hub, "customers", shuffled)
 
 
 def g5_shows_others_the_dialog() -> None:
-    """Every tenth message also appears on the desk of somebody who has nothing to do with it."""
-    show, calls = hub.Hub.desk, count(1)
+    """A message of each dialog also appears on the desk of somebody who has nothing to do with it."""
+    show = hub.Hub.desk
+    told: set[tuple[int, int]] = set()
 
     def leaky(self: hub.Hub, partition: Any, position: int, contact: Any, operator: str, event: Any) -> None:
         show(self, partition, position, contact, operator, event)
         others = sorted(name for name in self.desks if name != operator)
-        if isinstance(event, e.Said) and others and next(calls) % 10 == 0:
+        if isinstance(event, e.Said) and others and (contact.id, event.number) not in told:
+            told.add((contact.id, event.number))
             show(self, partition, position, contact, others[0], event)
 
     swap(hub.Hub, "desk", leaky)
 
 
 def g6_leaves_out_of_the_history() -> None:
-    """A history that is read lacks its last entry."""
+    """A history that is read lacks its last entries."""
     json = rest._json
 
     def shrunken(body: dict[str, Any]) -> web.Response:
-        entries = body.get("entries")
-        if "contact" in body and entries:
-            del entries[-1]
-            last: dict[str, Any] = entries[-1] if entries else {"dialog": "#0", "seq": 0}
-            body["cursor"] = f"{last['dialog'].rpartition('#')[2]}.{last['seq']}"
+        if "contact" in body:
+            del body["entries"][-4:]
         return json(body)
 
     swap(rest, "_json", shrunken)
@@ -121,15 +119,20 @@ def g7_opens_a_second_dialog() -> None:
             return receive(state, command, now)
         before = dialog._closed(known, "operator", now)
         known.state = State.CLOSED
-        return [*receive(state, command, now), before]
+        events = receive(state, command, now)
+        if any(isinstance(event, e.Queued) for event in events):
+            known.state = State.BOT
+            return receive(state, command, now)
+        return [*events, before]
 
     def forgiving(state: Any, contact: Any, event: Any) -> None:
         if event.number == contact.number:
+            contact.state = State.CLOSED
             let_go(state, contact, event)
 
     dialog._DECIDE[c.Receive] = hasty
     dialog._APPLY[e.Closed] = forgiving
-    dialog.TABLE[State.BOT][e.Closed] = State.BOT
+    dialog.TABLE[State.BOT] |= {e.Opened: State.BOT, e.Closed: State.BOT}
 
 
 def g8_gives_more_than_the_slots() -> None:
@@ -166,17 +169,15 @@ def g11_forgets_replies() -> None:
     swap(outbox.AccountOutbox, "_post", forgetful)
 
 
-def g12_drops_at_night() -> None:
-    """With no operator on duty, a messenger's messages are acknowledged and dropped."""
-    take = webhooks._take
+def g12_ignores_at_night() -> None:
+    """With no operator on duty, what customers say on a socket is neither stored nor refused."""
+    send = chat.Customer._send
 
-    def closed(gateway: Any, account: Any, message: Any) -> PartitionOwner:
-        if any(operator.on_duty for operator in gateway.core.floor.state.operators.values()):
-            return take(gateway, account, message)
-        owner: PartitionOwner = gateway.core.partition_of(f"{account.id}/{message.user}")
-        return owner
+    def closed(self: chat.Customer, cid: str, text: str) -> None:
+        if any(operator.on_duty for operator in self.gateway.core.floor.state.operators.values()):
+            send(self, cid, text)
 
-    swap(webhooks, "_take", closed)
+    swap(chat.Customer, "_send", closed)
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
@@ -191,7 +192,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "G9": g9_serves_the_last_first,
     "G10": g10_leaves_dialogs_with_nobody,
     "G11": g11_forgets_replies,
-    "G12": g12_drops_at_night,
+    "G12": g12_ignores_at_night,
 }
 
 

@@ -12,14 +12,14 @@ import pytest
 from tests.end_to_end.mutants import MUTANTS
 
 AT_ONCE = 3
-OPTIONS = {"G12": ["operators=0"]}
+SCENARIOS = {"G12": "night.toml"}  # the others play busy.toml
 
 
 def verdict_of(mutant: str, out: Path) -> dict[str, Any]:
     """The verdict on a run against the mutant."""
-    command = [sys.executable, "-m", "tests.end_to_end.launch", str(Path(__file__).with_name("busy.toml")), str(out)]
-    options = [f"mutant={mutant}", *OPTIONS.get(mutant, [])]
-    ended = subprocess.run([*command, *options], capture_output=True, text=True, timeout=240, check=False)
+    scenario = Path(__file__).with_name(SCENARIOS.get(mutant, "busy.toml"))
+    command = [sys.executable, "-m", "tests.end_to_end.launch", str(scenario), str(out), f"mutant={mutant}"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert (out / "verdict.json").exists(), ended.stdout + ended.stderr
     found: dict[str, Any] = json.loads((out / "verdict.json").read_text())
     return found

@@ -34,7 +34,7 @@ def test_the_first_screen_says_whether_it_held_and_how_we_know(page: Page) -> No
             .map(e => e.textContent).join(' ')""",
         height,
     )
-    assert re.search(r"PASS|FAIL|INCONCLUSIVE|INVALID", first)
+    assert re.search(r"pass|fail|inconclusive|invalid", first, re.IGNORECASE)
     for word in ("lost", "duplicated", "reordered", "phantom", "G1", "G11", "durable"):
         assert word in first, word
 
@@ -52,11 +52,11 @@ def test_the_page_asks_nobody_for_anything(page: Page) -> None:
 
 
 def test_pictures_are_there(page: Page) -> None:
-    """Every picture has loaded and says in words what it shows."""
-    pictures = page.evaluate(
-        """[...document.querySelectorAll('img, figure svg')].map(e =>
-            [e.getBoundingClientRect().width > 0, Boolean(e.getAttribute('alt') || e.getAttribute('aria-label')
-                || e.closest('figure')?.querySelector('figcaption'))])"""
+    """The run over time and the percentile curve are drawn for this screen, each with words beside it."""
+    figures = page.evaluate(
+        """[...document.querySelectorAll('figure')].map(figure => [
+            [...figure.querySelectorAll('img, svg')].filter(e => e.getBoundingClientRect().width > 0).length,
+            Boolean(figure.querySelector('figcaption')?.textContent.trim())])"""
     )
-    assert len(pictures) >= 4
-    assert all(shown and told for shown, told in pictures)
+    assert len(figures) >= 2
+    assert all(pictures and told for pictures, told in figures)
