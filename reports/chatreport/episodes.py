@@ -1,0 +1,88 @@
+"""The platform's dialogs as the key figures count them: one line each, with the planned dialog it belongs to."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from chatreport.evidence import Evidence
+from chatreport.floor import Floor
+from chatreport.grouping import Ints, Mask, between, contains, earliest, lookup, order_by, unique
+from chatreport.ledger import CUSTOMER, OPERATOR
+from chatreport.rundir import Kind, Outcome, Phase, What
+
+SHIFT: Final = 1 << 31  # plan indices may be negative
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """Dialogs of the final history that belong to the plan's main part; times in ns, -1 is none."""
+
+    dialog: Ints
+    channel: Ints
+    plan: Ints
+    queued_at: Ints
+    accepted_at: Ints
+    first_reply_at: Ints  # when the first operator's message reached the customer or the provider
+    closed: Mask
+    left_at: Ints  # when the customer's script gave up
+    messages: Ints
+    bot_messages: Ints
+
+    def __len__(self) -> int:
+        return len(self.dialog)
+
+
+def plan_of_dialogs(evidence: Evidence) -> tuple[Ints, Ints]:
+    """(dialog, planned dialog) for every dialog that a planned customer wrote in, by dialog."""
+    messages, ledger = evidence.messages, evidence.ledger
+    place = np.where(evidence.message_places >= 0, evidence.message_places, messages.acked_place)
+    planned = (place >= 0) & (messages.plan != -1) & (ledger.role(messages.sender) == CUSTOMER)
+    order = order_by(place[planned])
+    dialogs, first = np.unique(ledger.dialog_of(place[planned][order]), return_index=True)
+    return dialogs, messages.plan[planned][order][first]
+
+
+def main_dialogs(evidence: Evidence) -> Ints:
+    """The platform's dialogs of the plan's main part, sorted."""
+    dialogs, plans = plan_of_dialogs(evidence)
+    return dialogs[np.isin(plans, evidence.in_main)]
+
+
+def episodes(evidence: Evidence, floor: Floor) -> Episodes:
+    """The main part's dialogs with what the key figures need."""
+    ledger, history = evidence.ledger, evidence.history
+    dialogs, plans = plan_of_dialogs(evidence)
+    main = np.isin(plans, evidence.in_main)
+    dialogs, plans = dialogs[main], plans[main]
+    scripts = ledger.of(What.DIALOG)
+    scripts = scripts.where((scripts["phase"] == Phase.MAIN) & (scripts["outcome"] == Outcome.ABANDONED))
+    held = floor.holdings
+    accepted = held.accepted_at >= 0
+    messages = evidence.history_messages["dialog"]
+    bots = evidence.history_messages.is_("author", ledger.number("bot"))["dialog"]
+    return Episodes(
+        dialog=dialogs,
+        channel=evidence.channels[ledger.contact_of(dialogs)],
+        plan=plans,
+        queued_at=lookup(*earliest(*floor.queued), dialogs),
+        accepted_at=lookup(*earliest(held.dialog[accepted], held.accepted_at[accepted]), dialogs),
+        first_reply_at=lookup(*_first_replies(evidence), dialogs),
+        closed=contains(unique(history.is_("kind", Kind.CLOSED)["dialog"]), dialogs),
+        left_at=lookup(*earliest(scripts["plan"] + SHIFT, scripts["done"]), plans + SHIFT),
+        messages=between(messages, dialogs, dialogs),
+        bot_messages=between(bots, dialogs, dialogs),
+    )
+
+
+def _first_replies(evidence: Evidence) -> tuple[Ints, Ints]:
+    """(dialog, time) at which the first operator's message reached the customer's screen or the provider."""
+    ledger = evidence.ledger
+    seen = evidence.customer_entries
+    seen = seen.where((seen["kind"] == Kind.MESSAGE) & (ledger.role(seen["sender"]) == OPERATOR))
+    taken = ledger.of(What.ATTEMPT)
+    taken = taken.where((taken["outcome"] == Outcome.OK) & (ledger.role(taken["sender"]) == OPERATOR))
+    dialogs = np.concatenate([seen["dialog"], ledger.dialog_of(evidence.place_in_history(taken["identity"]))])
+    times = np.concatenate([seen["done"], taken["started"]])
+    known = dialogs >= 0
+    return earliest(dialogs[known], times[known])

@@ -1,0 +1,247 @@
+"""The run directory: the one schema that the load side writes and the judging side reads.
+
+    manifest.json         what was run, on what, with which plan (`Manifest`)
+    scenario.toml         the scenario as resolved
+    ledger/*.parquet      one row per thing that happened (`ROW`), in parts per worker
+    timeseries.parquet    gauges once a second (`GAUGES`)
+    verdict.json, report.html, summary.md, junit.xml, plots/*.png   made from the above, and again at will
+
+A ledger row is a fixed-size binary record while the load runs (so that recording costs one `pack_into`) and a
+typed Parquet row afterwards. Times are monotonic nanoseconds of the recording host; -1 stands for "none" in every
+number column, the empty string in every text column.
+"""
+
+import enum
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chatreport.errors import UnreadableRun
+
+SCHEMA: Final = 1
+
+
+class What(enum.IntEnum):
+    """What a row records, and who records it."""
+
+    # A customer's script ended; outcome: COMPLETED, ABANDONED, FAILED or IN_FLIGHT; intended = planned start,
+    # started = first act (-1: never), done = end.
+    DIALOG = 1
+    CONNECT = 2  # a socket was opened: intended dial, started, done = logged in; epoch = n-th connection of `who`
+    RESUME = 3  # the same for a redial with a cursor (cursor = its seq); done = last missed frame
+    # A message was sent by a customer, an operator or a probe (socket: number and seq of the ack), or by a provider's
+    # webhook; one row per attempt.
+    SEND = 4
+    ENTRY = 5  # an observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch
+    OFFER = 6  # a desk saw an offer: assignment, place, priority; reason = department; done
+    ACCEPT = (
+        7  # a desk accepted: assignment, started, done = answer; OK (seq = the assigned entry's) or REJECTED (reason)
+    )
+    CLOSE = 8  # a desk or customer asked to close: started, done = closed entry
+    PRESENCE = 9  # a seat changed presence: reason = online, away, offline; done = acknowledged; slots in `size`
+    # A history read: started, done; number and seq = the highest entry's; size = entries; cursor = the seq read after.
+    HISTORY = 10
+    # The simulated provider got a send request: identity, provider_id; outcome OK (200), REJECTED (4xx incl. 429;
+    # reason = the status) or INDETERMINATE (5xx, or not answered); started = received, done = answered.
+    ATTEMPT = 11
+    RECEIPT = 12  # a desk saw a receipt: seq, provider_id, reason = delivered or failed
+    PROBE = 13  # an open-loop probe's answer: identity, intended, started, done = ack
+    MIRROR = 14  # a loopback self-echo through the fleet's own loop: the measurement floor
+    FAULT = 15  # the suite did something to the system: reason = kill, restart, stop; started, done
+    AUDIT = 16  # an entry of the final history, read after one more kill -9 (claims of the platform), in log order
+    AUDIT_RECEIPT = 17  # a receipt of the final history: seq, provider_id, reason = delivered or failed
+    # A dialog of the platform's final state: reason = bot, queued, offered, assigned; author = operator; outcome
+    # REJECTED if that operator is not there.
+    STATE = 18
+    UNSENT = 19  # a step that was due and never started
+    WITHDRAWN = 20  # a desk saw its offer withdrawn: assignment, done
+
+
+class Outcome(enum.IntEnum):
+    """How it ended. A time-out or a broken socket is INDETERMINATE, never a failure."""
+
+    NONE = 0
+    OK = 1
+    REJECTED = 2
+    INDETERMINATE = 3
+    COMPLETED = 4
+    ABANDONED = 5
+    FAILED = 6
+    IN_FLIGHT = 7
+
+
+class Kind(enum.IntEnum):
+    """The kind of a dialog entry; each takes a seq."""
+
+    NONE = 0
+    MESSAGE = 1
+    QUEUED = 2
+    ASSIGNED = 3
+    RELEASED = 4
+    CLOSED = 5
+
+
+class Phase(enum.IntEnum):
+    """When: RAMP is judged for delivery only, MAIN for everything, DRAIN is what follows the last planned start."""
+
+    NONE = 0
+    RAMP = 1
+    MAIN = 2
+    DRAIN = 3
+
+
+class Channel(enum.IntEnum):
+    """Channels of this version; NONE for what belongs to no channel."""
+
+    NONE = 0
+    WEB = 1
+    APP = 2
+    TELEGRAM = 3
+
+
+# Text columns are dictionary ids while recording; the recorder keeps the dictionary.
+ROW: Final = np.dtype(
+    [
+        ("intended", "<i8"),  # when it should have happened (plan, or trigger's receipt + planned reaction)
+        ("started", "<i8"),  # when it did
+        ("done", "<i8"),  # when the answer came, or the thing was seen
+        ("assignment", "<i8"),  # the floor's assignment number
+        ("place", "<i8"),  # the floor's queue place
+        ("provider_id", "<i8"),  # the messenger's message id (inbound update's or outbound answer's)
+        ("plan", "<i4"),  # the planned dialog's index
+        ("number", "<i4"),  # the platform's dialog number of the contact
+        ("seq", "<i4"),  # position in the dialog
+        ("counter", "<i4"),  # identity: the sender's counter
+        ("cause_seq", "<i4"),  # automatic texts: seq of the entry that caused it
+        ("priority", "<i4"),
+        ("epoch", "<i4"),  # n-th connection of `who`
+        ("cursor", "<i4"),
+        ("size", "<i4"),  # characters, slots or entries, see What
+        ("attempt", "<i4"),  # n-th try of the same identity
+        ("who", "<i4"),  # text: the actor: c1042, o17, p3, telegram, auditor, suite
+        ("contact", "<i4"),  # text: web/u1042
+        ("sender", "<i4"),  # text: identity: the sender in the message's text
+        ("author", "<i4"),  # text: as the platform shows it: customer, o17, bot, system
+        ("rule", "<i4"),  # text: automatic texts: the rule
+        ("reason", "<i4"),  # text
+        ("what", "u1"),
+        ("outcome", "u1"),
+        ("kind", "u1"),
+        ("phase", "u1"),
+        ("channel", "u1"),
+    ]
+)
+TEXT_COLUMNS: Final = ("who", "contact", "sender", "author", "rule", "reason")
+GAUGES: Final = (
+    "t_ns", "worker", "open", "waiting", "messages", "unconfirmed", "seats", "busy", "started", "planned",
+    "lag_p99_ms", "deliver_p99_ms", "fleet_cpu", "fleet_rss_mb", "core_cpu", "core_rss_mb",
+)  # fmt: skip
+
+
+def write_part(folder: Path, worker: str, part: int, rows: npt.NDArray[Any], texts: list[str]) -> Path:
+    """Write `rows` (dtype `ROW`) as one Parquet part; text ids index `texts`, -1 is the empty string.
+
+    The file appears whole or not at all: it is written beside and renamed.
+    """
+    dictionary = pa.array([*texts, ""], pa.string())
+    columns: dict[str, pa.Array] = {}
+    for name in ROW.names or ():
+        values = np.ascontiguousarray(rows[name])
+        if name in TEXT_COLUMNS:
+            ids = np.where(values < 0, len(texts), values).astype(np.int32)
+            columns[name] = pa.DictionaryArray.from_arrays(pa.array(ids), dictionary)
+        else:
+            columns[name] = pa.array(values)
+    path = folder / f"{worker}-{part:05}.parquet"
+    beside = path.with_suffix(".writing")
+    pq.write_table(pa.table(columns), beside, compression="zstd")
+    beside.rename(path)
+    return path
+
+
+def ledger_parts(run: Path) -> Iterator[Path]:
+    """The ledger's parts in name order.
+
+    Raises:
+        UnreadableRun: `run` has no ledger.
+    """
+    parts = sorted((run / "ledger").glob("*.parquet"))
+    if not parts:
+        raise UnreadableRun(run, "it has no ledger/*.parquet", "name the directory that `chatload run` printed")
+    yield from parts
+
+
+def read_ledger(run: Path) -> pa.Table:
+    """The whole ledger as one table, text columns as one shared dictionary each.
+
+    Raises:
+        UnreadableRun: no ledger, or a part is truncated or has other columns.
+    """
+    tables = [_read_part(path) for path in ledger_parts(run)]
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+def _read_part(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:  # not `read_table`, which imports pandas to read one file
+            table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UnreadableRun(
+            path, f"not a whole Parquet file ({reason})", "repeat the run; a ledger is never repaired"
+        ) from error
+    missing = sorted(set(ROW.names or ()) - set(table.column_names))
+    if missing:
+        raise UnreadableRun(
+            path, f"columns are missing: {', '.join(missing)}", "judge it with the version that wrote it"
+        )
+    foreign = [f"{name} is {table.schema.field(name).type}" for name in ROW.names or () if not _fits(table, name)]
+    if foreign:
+        raise UnreadableRun(path, f"columns are of another type: {', '.join(foreign)}", "judge it with its own version")
+    return table.select(list(ROW.names or ()))
+
+
+def _fits(table: pa.Table, name: str) -> bool:
+    """Whether a column has the type that `write_part` gives it, and no nulls."""
+    wanted = pa.dictionary(pa.int32(), pa.string()) if name in TEXT_COLUMNS else pa.from_numpy_dtype(ROW[name])
+    return bool(table.schema.field(name).type == wanted and table.column(name).null_count == 0)
+
+
+def read_manifest(run: Path) -> dict[str, Any]:
+    """The manifest.
+
+    Raises:
+        UnreadableRun: absent, not JSON, or of another schema.
+    """
+    path = run / "manifest.json"
+    try:
+        manifest: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnreadableRun(run, "it has no manifest.json", "name the directory that `chatload run` printed") from error
+    except ValueError as error:
+        raise UnreadableRun(path, f"not JSON ({error})", "repeat the run") from error
+    if not isinstance(manifest, dict):
+        raise UnreadableRun(path, "not a JSON object", "repeat the run")
+    if manifest.get("schema") != SCHEMA:
+        raise UnreadableRun(
+            path,
+            f"schema {manifest.get('schema')!r}, this version reads {SCHEMA}",
+            "judge it with the version that wrote it",
+        )
+    return manifest
+
+
+def write_manifest(run: Path, manifest: dict[str, Any]) -> None:
+    """Write `manifest` whole or not at all."""
+    beside = run / "manifest.writing"
+    beside.write_text(
+        json.dumps({"schema": SCHEMA, **manifest}, indent=2, ensure_ascii=False, sort_keys=True) + "\n",
+        encoding="utf-8",
+    )
+    beside.rename(run / "manifest.json")

@@ -1,0 +1,134 @@
+"""The summary of a run: at most 25 lines for the terminal, and the same as Markdown."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from chatreport.verdict import Verdict
+from chatreport.verify import GUARANTEES
+from chatreport.wording import (
+    LOSSES,
+    channels,
+    conditions,
+    machine,
+    mark,
+    milliseconds,
+    number,
+    played,
+    printable,
+)  # fmt: skip
+
+LINES: Final = 25
+REASONS: Final = 4
+LATENCIES: Final = ("accept", "deliver_in", "deliver_out", "assign", "bot")
+FIGURES: Final = ("service_level_20s", "accepted_share", "asa_s", "handling_time_s", "occupancy", "bot_containment")
+
+
+def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> list[str]:
+    """The summary, line by line."""
+    counts, generator = verdict.counts, verdict.generator
+    acked = counts.get("messages_acked", 0)
+    found = [f"{verdict.verdict.upper()}  {_title(manifest)}"]
+    found += [f"  {reason}" for reason in _shortened(verdict.reasons)]
+    found.append(f"guarantees  {_marks(verdict)}")
+    losses = ", ".join(f"{counts.get(f'messages_{name}', 0):,} {name}" for name in LOSSES)
+    found.append(f"messages    {acked:,} acknowledged: {losses}; {counts.get('messages_recovered', 0):,} recovered")
+    found.append(f"dialogs     {counts['dialogs']:,}, {counts['operators']:,} operators, {channels(manifest)}")
+    found.append(f"latency     ms, from the intended time, {conditions(verdict)}")
+    if verdict.latency_ms:
+        found.append(f"            {'':12}{'n':>9}{'p50':>9}{'p90':>9}{'p99':>9}{'max':>9}")
+    for name in LATENCIES:
+        if name in verdict.latency_ms:
+            figures = verdict.latency_ms[name]
+            shown = "".join(f"{milliseconds(figures[stat]):>9}" for stat in ("p50", "p90", "p99", "max"))
+            found.append(f"            {name:12}{figures['n']:>9,}{shown}")
+    found.append(f"centre      {_figures(verdict)}")
+    found.append(f"generator   {_generator(generator)}")
+    found.append(f"distortion  {_distortion(verdict)}; on {machine(manifest)}, generator included")
+    if verdict.warnings:
+        more = f" (and {len(verdict.warnings) - 1} more)" if len(verdict.warnings) > 1 else ""
+        found.append(f"note        {verdict.warnings[0]}{more}")
+    if report is not None:
+        found.append(f"report      {report}")
+    return [printable(line).replace("\n", " ") for line in found[:LINES]]
+
+
+def markdown(verdict: Verdict, manifest: dict[str, Any]) -> str:
+    """The summary as Markdown."""
+    counts = verdict.counts
+    rows = [f"## {verdict.verdict.upper()}: {_plain(_title(manifest))}", "", _plain(played(verdict, manifest)), ""]
+    rows += [f"- {_plain(reason)}" for reason in verdict.reasons]
+    rows += ["", "| guarantee | | evidence |", "|---|---|---:|"]
+    for guarantee in GUARANTEES:
+        finding = verdict.guarantees[guarantee.id]
+        status = f"{mark(finding.status, finding.why)} {finding.why or finding.status}"
+        rows.append(f"| {guarantee.id} {guarantee.name} | {_plain(status)} | {finding.count:,} |")
+    rows += ["", "| messages | n |", "|---|---:|", f"| acknowledged | {counts.get('messages_acked', 0):,} |"]
+    rows += [f"| {name} | {counts.get(f'messages_{name}', 0):,} |" for name in (*LOSSES, "recovered")]
+    rows += ["", f"Latency in ms from the intended time, {conditions(verdict)}; "
+             f"measurement floor p99 {milliseconds(verdict.generator['mirror_p99_ms'])} ms.", "",
+             "| operation | n | p50 | p90 | p99 | p99.9 | max |", "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    for name, figures in verdict.latency_ms.items():
+        shown = " | ".join(milliseconds(figures[stat]) for stat in ("p50", "p90", "p99", "p99_9", "max"))
+        rows.append(f"| {name} | {figures['n']:,} | {shown} |")
+    rows += ["", f"Contact centre: {_plain(_figures(verdict))}.", "", f"Generator: {_generator(verdict.generator)}."]
+    rows += [f"Distortion: {_distortion(verdict)}."]
+    rows += ["", *(f"> {_plain(warning)}" for warning in verdict.warnings)] if verdict.warnings else []
+    return printable("\n".join(rows)) + "\n"
+
+
+def _title(manifest: dict[str, Any]) -> str:
+    title = manifest.get("title") or manifest.get("scenario") or "run"
+    parts = [str(title), f"load {number(float(manifest.get('load') or 0))}"]
+    parts += [
+        f"speed {number(float(manifest.get('speed') or 1))}",
+        f"{number(float(manifest.get('duration_s') or 0))} s",
+    ]
+    return " · ".join([*parts, f"seed {manifest.get('seed')}"])
+
+
+def _shortened(reasons: list[str]) -> list[str]:
+    shown = [reason if len(reason) <= 160 else reason[:159] + "…" for reason in reasons[:REASONS]]
+    hidden = len(reasons) - len(shown)
+    return [*shown, f"… and {hidden} more reasons"] if hidden else shown
+
+
+def _marks(verdict: Verdict) -> str:
+    return "  ".join(f"{name} {mark(each.status, each.why)}" for name, each in verdict.guarantees.items())
+
+
+def _figures(verdict: Verdict) -> str:
+    parts = []
+    for name in FIGURES:
+        figure = verdict.kpi[name]
+        if figure.get("withheld"):
+            return f"withheld: {figure['withheld']}"
+        if figure["value"] is not None:
+            beside = f" (published {number(figure['published'])})" if "published" in figure else ""
+            label = str(figure["definition"]["label"]).lower().replace("average speed of answer", "answered after")
+            parts.append(f"{label} {number(figure['value'], figure['unit'])}{beside}")
+    return ", ".join(parts) or "no dialog reached the queue"
+
+
+def _generator(generator: dict[str, Any]) -> str:
+    share = generator["offered_share"]
+    cpu = generator["cpu_share"]
+    parts = [
+        f"lag p99 {milliseconds(generator['lag_p99_ms'])} ms",
+        f"mirror p99 {milliseconds(generator['mirror_p99_ms'])} ms",
+        f"{number(None if share is None else 100 * share)} % of the load started",
+        f"{generator['unsent']:,} unsent",
+    ]
+    return ", ".join(parts + ([f"{100 * cpu:.0f} % of a core"] if cpu is not None else []))
+
+
+def _distortion(verdict: Verdict) -> str:
+    share = verdict.distortion["share"]
+    return "not known" if share is None else f"{100 * share:.2f} %"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes for nothing else."""
+    for sign in "\\`*_[]|#":
+        text = text.replace(sign, f"\\{sign}")
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return " ".join(text.split())

@@ -1,0 +1,158 @@
+"""G1, G2, G3, G12: what was acknowledged is there, what is there was sent, and it is there once."""
+
+import numpy as np
+
+from chatreport.evidence import SECOND_NS, Evidence
+from chatreport.grouping import NEVER, Ints, Mask, begins, contains, dense, latest, order_by, position
+from chatreport.ledger import CUSTOMER, Rows
+from chatreport.rundir import Kind, Outcome, What
+from chatreport.verify.finding import Tally, distinct
+
+
+def durable(tally: Tally) -> None:
+    """G1: every acknowledged message is in the final history.
+
+    Losses are told apart by what else of the same sender was read: nothing earlier (prefix), nothing later
+    (postfix), or both (middle), the worst.
+    """
+    evidence = tally.evidence
+    messages, lost = evidence.messages, evidence.lost
+    tally.count = int(messages.acked.sum())
+    tally.wrong(
+        "acknowledged, not in the final history", places=messages.acked_place[lost], keys=messages.identity[lost]
+    )
+    found = evidence.message_places >= 0
+    earlier = np.zeros(len(messages), np.bool_)
+    later = np.zeros(len(messages), np.bool_)
+    if len(messages):
+        seen_before = np.maximum.accumulate(np.where(found, messages.identity, -1))
+        earlier = seen_before >> 32 == messages.sender
+        seen_after = np.minimum.accumulate(np.where(found, messages.identity, NEVER)[::-1])[::-1]
+        later = seen_after >> 32 == messages.sender
+    tally.counts = {
+        "messages_attempted": len(messages),
+        "messages_acked": tally.count,
+        "messages_rejected": int(messages.rejected.sum()),
+        "messages_indeterminate": int((~messages.acked & ~messages.rejected).sum()),
+        "messages_lost": int(lost.sum()),
+        "messages_lost_prefix": int((lost & ~earlier & later).sum()),
+        "messages_lost_middle": int((lost & earlier & later).sum()),
+        "messages_lost_postfix": int((lost & ~later).sum()),
+        "messages_recovered": int((~messages.acked & ~messages.rejected & found).sum()),
+    }
+
+
+def no_phantom(tally: Tally) -> None:
+    """G2: nothing appears that nobody sent; what was refused never appears; automatic texts have one cause each."""
+    evidence = tally.evidence
+    sources = {
+        "history": evidence.history_messages,
+        "screens": evidence.entries.is_("kind", Kind.MESSAGE),
+        "provider": evidence.ledger.of(What.ATTEMPT),
+    }
+    tally.count = sum(len(rows) for rows in sources.values())
+    messages = evidence.messages
+    refused = messages.identity[messages.rejected]
+    shown = distinct(np.concatenate([rows["identity"] for rows in sources.values()]))
+    unsent = shown[~contains(messages.identity, shown)]
+    phantoms = tally.wrong("nobody sent it", keys=unsent)
+    phantoms += tally.wrong("it was refused, and yet appears", keys=shown[contains(refused, shown)])
+    for rows in (sources["history"], sources["screens"]):
+        bare = rows.where((rows["identity"] < 0) & (rows["cause_seq"] < 0))
+        phantoms += tally.wrong("a text without sender or cause", places=distinct(bare["spot"]))
+    phantoms += _automatic(tally, sources["history"])
+    phantoms += _unmapped(tally, sources["provider"])
+    tally.counts = {"messages_phantom": phantoms}
+
+
+def _automatic(tally: Tally, rows: Rows) -> int:
+    """Automatic texts of the history whose cause is missing, later, or already answered by the same rule."""
+    evidence = tally.evidence
+    texts = rows.where((rows["identity"] < 0) & (rows["cause_seq"] >= 0))
+    causes = evidence.ledger.spot(texts["dialog"], texts["cause_seq"])
+    known = contains(evidence.history["spot"], causes) | contains(evidence.lost_places, causes)
+    wrong = tally.wrong("its cause is not an earlier entry", places=texts["spot"][~known | (causes >= texts["spot"])])
+    order = order_by(causes, texts["rule"], texts["spot"])
+    if len(order):
+        again = ~begins(dense(causes, texts["rule"])[order])
+        wrong += tally.wrong("a second answer of one rule to one cause", places=texts["spot"][order][again])
+    return wrong
+
+
+def _unmapped(tally: Tally, attempts: Rows) -> int:
+    """Automatic texts that a provider took and that its ids do not lead back to the history."""
+    evidence = tally.evidence
+    taken = attempts.where((attempts["identity"] < 0) & (attempts["outcome"] == Outcome.OK))
+    receipts = evidence.ledger.of(What.AUDIT_RECEIPT)
+    both = dense(
+        np.concatenate([receipts["contact"], taken["contact"]]),
+        np.concatenate([receipts["provider_id"], taken["provider_id"]]),
+    )
+    unknown = ~contains(np.sort(both[: len(receipts)]), both[len(receipts) :])
+    unknown &= ~cut_off(evidence, taken["done"])
+    return tally.wrong("the provider took a text that no receipt leads back to", people=taken["contact"][unknown])
+
+
+def cut_off(evidence: Evidence, times: Ints) -> Mask:
+    """Whether a fault followed within a second: what happened then may not have been written down."""
+    following = np.append(evidence.faults, NEVER)[np.searchsorted(evidence.faults, times)]
+    return following - times <= SECOND_NS
+
+
+def effectively_once(tally: Tally) -> None:
+    """G3: an identity has one place in the history, one on every screen, and one in all its acknowledgements."""
+    evidence = tally.evidence
+    acked = evidence.attempts.where((evidence.attempts["outcome"] == Outcome.OK) & (evidence.attempts["seq"] > 0))
+    tally.count = int(contains(evidence.messages.identity, distinct(evidence.history_messages["identity"])).sum())
+    doubled: list[Ints] = []
+    for note, rows in (
+        ("more than one place in the final history", evidence.history_messages),
+        ("more than one place on screens", evidence.entries.is_("kind", Kind.MESSAGE)),
+        ("a repeat was acknowledged with another place", acked),
+    ):
+        keys, places = _second_places(rows.where(rows["identity"] >= 0))
+        tally.wrong(note, places=places, keys=keys)
+        doubled.append(keys)
+    repeated = int((evidence.messages.attempts > 1).sum())
+    tally.counts = {"messages_duplicated": len(distinct(np.concatenate(doubled))), "messages_repeated": repeated}
+    tally.note = f"{repeated:,} messages were sent more than once"
+
+
+def _second_places(rows: Rows) -> tuple[Ints, Ints]:
+    """(identity, place) of every place beyond an identity's first."""
+    order = order_by(rows["identity"], rows["spot"])
+    keys, places = rows["identity"][order], rows["spot"][order]
+    if not len(keys):
+        return keys, places
+    further = ~begins(keys) & (places != np.append(-1, places[:-1]))
+    return keys[further], places[further]
+
+
+def accepted_or_told(tally: Tally) -> None:
+    """G12: what customers send while nobody is on duty is stored, or refused with a reason; never dropped."""
+    evidence = tally.evidence
+    messages = evidence.messages
+    at_night = (evidence.ledger.role(messages.sender) == CUSTOMER) & ~_on_duty(tally, messages.started)
+    tally.count = int(at_night.sum())
+    missing = at_night & (evidence.message_places < 0)
+    tally.wrong("stored, said the platform, and it is not", keys=messages.identity[missing & messages.acked])
+    dropped = missing & ~messages.acked & ~messages.rejected
+    dropped &= ~evidence.in_fault(messages.started, messages.started)
+    tally.wrong("neither stored nor refused", keys=messages.identity[dropped])
+    reason = evidence.attempts["reason"][position(evidence.attempts["identity"], messages.identity)]
+    silent = at_night & messages.rejected & (reason < 0)
+    tally.wrong("refused without a reason", keys=messages.identity[silent])
+
+
+def _on_duty(tally: Tally, at: Ints) -> Mask:
+    """Whether any operator was online at each time."""
+    people, times, slots = tally.floor.presence
+    if not len(times):
+        return np.zeros(len(at), np.bool_)
+    was = np.where(begins(people), 0, np.append(0, slots[:-1]))
+    order = np.argsort(times, kind="stable")
+    online = np.cumsum((np.sign(slots) - np.sign(was))[order])
+    together = np.zeros(len(times), np.int64)
+    row = latest(together, times[order], np.zeros(len(at), np.int64), at)
+    on_duty: Mask = np.append(online, 0)[row] > 0
+    return on_duty

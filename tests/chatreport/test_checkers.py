@@ -1,0 +1,116 @@
+"""Every checker: an honest record holds, and each way of breaking it is found by exactly the guarantee it breaks."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chatreport.rundir import Kind, Outcome, What
+from chatreport.verify import GUARANTEES
+from tests.chatreport.breaks import (
+    acknowledged_elsewhere,
+    after_closing,
+    answer_without_cause,
+    claimed_delivered,
+    closed_and_open,
+    dropped_at_night,
+    gap,
+    handed_over_in_part,
+    honest,
+    leak_after_release,
+    leak_before_acceptance,
+    leak_to_customer,
+    leak_to_operator,
+    left_waiting,
+    lost,
+    lost_reply,
+    nameless_text_at_the_provider,
+    never_settled,
+    nowhere,
+    orphan,
+    out_of_nothing,
+    overtaken,
+    overtook_itself,
+    past_the_slots,
+    phantom,
+    provider_took_them_backwards,
+    read_shrank,
+    read_with_a_hole,
+    refused_and_there,
+    second_answer,
+    sent_again,
+    sent_to_another_chat,
+    shown_and_gone,
+    shown_backwards,
+    skipped_on_a_screen,
+    stored_twice,
+    swapped,
+    two_at_once,
+    two_open_in_the_end,
+    two_owners,
+)
+from tests.chatreport.ledgers import Record
+
+EVERY = [guarantee.id for guarantee in GUARANTEES]
+
+
+def test_an_honest_record_holds() -> None:
+    """Every guarantee that is scheduled holds with evidence, and nothing is counted against the platform."""
+    record = honest()
+    findings = record.findings()
+    assert {name: finding.status for name, finding in findings.items()} == {
+        **dict.fromkeys(EVERY, "held"),
+        "G12": "unknown",
+    }
+    assert all(finding.count > 0 for name, finding in findings.items() if name != "G12")
+    counts = record.counts()
+    wrong = ("lost", "duplicated", "reordered", "phantom")
+    assert [counts[f"messages_{name}"] for name in wrong] == [0, 0, 0, 0]
+
+
+def test_the_honest_record_contains_what_it_is_meant_to_judge() -> None:
+    """The honest run has a release, a lapse, an abandonment, a repeat, a resume, a 429 and a second dialog."""
+    record = honest()
+    seen = {
+        "release": record.find(What.AUDIT, kind=Kind.RELEASED),
+        "lapse": record.find(What.WITHDRAWN),
+        "abandonment": record.find(What.DIALOG, outcome=Outcome.ABANDONED),
+        "repeat": record.find(What.SEND, attempt=2),
+        "resume": record.find(What.RESUME),
+        "429": record.find(What.ATTEMPT, outcome=Outcome.REJECTED),
+        "second dialog": record.find(What.AUDIT, number=2),
+    }
+    assert {name for name, rows in seen.items() if not rows} == set()
+
+
+BROKEN: list[tuple[Callable[[Record], None], set[str]]] = [
+    (lost, {"G1"}), (lost_reply, {"G1"}),
+    (phantom, {"G2"}), (refused_and_there, {"G2"}), (second_answer, {"G2"}), (answer_without_cause, {"G2"}),
+    (nameless_text_at_the_provider, {"G2"}),
+    (stored_twice, {"G3"}), (acknowledged_elsewhere, {"G3"}),
+    (swapped, {"G4"}), (gap, {"G4"}), (shown_backwards, {"G4"}), (skipped_on_a_screen, {"G4"}),
+    (overtook_itself, {"G4"}), (provider_took_them_backwards, {"G4"}),
+    (leak_to_operator, {"G5"}), (leak_after_release, {"G5"}), (leak_before_acceptance, {"G5"}),
+    (leak_to_customer, {"G5"}), (sent_to_another_chat, {"G5", "G11"}),
+    (read_shrank, {"G6"}), (read_with_a_hole, {"G6"}), (handed_over_in_part, {"G6"}), (shown_and_gone, {"G6"}),
+    (two_at_once, {"G7"}), (after_closing, {"G7"}), (two_open_in_the_end, {"G7"}),
+    (two_owners, {"G8"}), (past_the_slots, {"G8"}),
+    (overtaken, {"G9"}), (left_waiting, {"G9"}),
+    (nowhere, {"G10"}), (orphan, {"G10"}), (closed_and_open, {"G10"}),
+    (never_settled, {"G11"}), (claimed_delivered, {"G11"}), (sent_again, {"G11"}), (out_of_nothing, {"G11"}),
+    (dropped_at_night, {"G12"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("break_it, wrong", BROKEN, ids=[broken[0].__name__ for broken in BROKEN])
+def test_a_broken_record_is_found_by_exactly_its_guarantee(break_it: Callable[[Record], None], wrong: set[str]) -> None:
+    """A defect violates the guarantee that forbids it, with an example, and no other."""
+    record = honest().copy()
+    break_it(record)
+    findings = record.findings()
+    assert {name for name, finding in findings.items() if finding.status == "violated"} == wrong
+    assert all(findings[name].violations >= len(findings[name].examples) >= 1 for name in wrong)
+
+
+def test_every_guarantee_has_a_record_on_which_it_fails() -> None:
+    """No checker is left that has never been seen to fail."""
+    assert sorted(set().union(*(wrong for _, wrong in BROKEN))) == sorted(EVERY)

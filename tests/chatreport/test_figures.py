@@ -1,0 +1,221 @@
+"""Latencies, key figures, generator health and distortion of a run small enough to be reckoned by hand."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatreport.distortion import distortion, judged
+from chatreport.episodes import episodes
+from chatreport.floor import Floor
+from chatreport.generator import conservation, health
+from chatreport.kpi import FIGURES, key_figures, withhold
+from chatreport.latency import figures, measure, summarise
+from chatreport.rundir import Channel, Kind, Outcome, Phase, What
+from tests.chatreport.ledgers import MS, T0, Record, Row
+from tests.chatreport.worlds import play
+
+SPEED = 10.0
+MAIN: Row = {"phase": Phase.MAIN}
+WEB: Row = {**MAIN, "contact": "web/u0", "number": 1, "channel": Channel.WEB}
+TELEGRAM: Row = {**MAIN, "contact": "tg/u1", "number": 1, "channel": Channel.TELEGRAM}
+
+
+def at(**times_ms: float) -> Row:
+    """Times in ms after t0."""
+    return {name: T0 + int(time_ms * MS) for name, time_ms in times_ms.items()}
+
+
+def row(what: What, *parts: Row, outcome: Outcome = Outcome.OK, **values: Any) -> Row:
+    """A row from its parts."""
+    merged: Row = {"what": what, "outcome": outcome}
+    for part in parts:
+        merged |= part
+    return merged | values
+
+
+def said(who: str, counter: int) -> Row:
+    """A message's identity."""
+    return {"sender": who, "counter": counter, "kind": Kind.MESSAGE}
+
+
+BOT: Row = {"kind": Kind.MESSAGE, "author": "bot", "cause_seq": 1, "rule": "bot:balance"}
+
+
+@cache
+def tiny() -> Record:
+    """One web dialog with bot and operator, one Telegram dialog that is still open, one operator with two slots."""
+    rows = [
+        row(What.PRESENCE, at(done=-1000), who="o1", reason="online", size=2),
+        # web: bot, hand-over, operator
+        row(What.CONNECT, WEB, at(intended=0, started=0.5, done=2), who="c0", epoch=1, plan=0),
+        row(What.SEND, WEB, said("c0", 1), at(intended=10, started=11, done=13), who="c0", seq=1, epoch=1, plan=0),
+        row(What.ENTRY, WEB, BOT, at(done=16), who="c0", seq=2, epoch=1),
+        row(What.SEND, WEB, said("c0", 2), at(intended=30, started=30, done=32), who="c0", seq=3, epoch=1, plan=0),
+        row(What.ENTRY, WEB, at(done=33), who="c0", seq=4, epoch=1, kind=Kind.QUEUED),
+        row(What.OFFER, WEB, at(done=36), who="o1", assignment=1, place=1, priority=1),
+        row(What.ACCEPT, WEB, at(started=40, done=43), who="o1", assignment=1, seq=5),
+        row(What.ENTRY, WEB, said("c0", 1), at(done=43), who="o1", seq=1, epoch=1),
+        row(What.ENTRY, WEB, said("c0", 2), at(done=43), who="o1", seq=3, epoch=1),
+        row(What.SEND, WEB, said("o1", 1), at(intended=60, started=61, done=63), who="o1", seq=6, epoch=1),
+        row(What.ENTRY, WEB, said("o1", 1), at(done=66), who="c0", seq=6, epoch=1),
+        row(What.SEND, WEB, said("c0", 3), at(intended=80, started=82, done=83), who="c0", seq=7, epoch=1, plan=0),
+        row(What.ENTRY, WEB, said("c0", 3), at(done=87), who="o1", seq=7, epoch=1),
+        row(What.ENTRY, WEB, at(done=143), who="o1", seq=8, epoch=1, kind=Kind.CLOSED),
+        row(What.ENTRY, WEB, at(done=143), who="c0", seq=8, epoch=1, kind=Kind.CLOSED),
+        row(What.HISTORY, WEB, at(started=150, done=154), who="c0", seq=8, size=8),
+        row(What.DIALOG, WEB, at(intended=0, started=0, done=143), outcome=Outcome.COMPLETED, who="c0", plan=0),
+        # Telegram: queued at once, accepted, answered late
+        row(What.SEND, TELEGRAM, said("c1", 1), at(intended=100, started=100, done=105), who="telegram", plan=1),
+        row(What.OFFER, TELEGRAM, at(done=108), who="o1", assignment=2, place=2, priority=1),
+        row(What.ACCEPT, TELEGRAM, at(started=5100, done=5105), who="o1", assignment=2, seq=3),
+        row(What.SEND, TELEGRAM, said("o1", 2), at(intended=5200, started=5200, done=5203), who="o1", seq=4, epoch=1),
+        row(What.ATTEMPT, TELEGRAM, said("o1", 2), at(started=5210, done=5212), who="telegram", provider_id=70),
+        row(What.RECEIPT, TELEGRAM, at(done=5219), who="o1", seq=4, provider_id=70, reason="delivered"),
+        row(What.DIALOG, TELEGRAM, at(intended=100, started=100), outcome=Outcome.IN_FLIGHT, who="c1", plan=1),
+        # the generator
+        *(row(What.MIRROR, at(started=n, done=n + 0.25)) for n in range(4)),
+        row(What.PROBE, said("p1", 1), at(intended=0, started=1, done=5), contact="web/probe", who="p1"),
+        row(What.PROBE, said("p1", 2), at(intended=50, started=50), outcome=Outcome.INDETERMINATE, who="p1"),
+        row(What.UNSENT, TELEGRAM, who="c1", plan=1),
+    ]  # fmt: skip
+    history: list[tuple[Row, int, Row]] = [
+        (WEB, 1, said("c0", 1)), (WEB, 2, BOT), (WEB, 3, said("c0", 2)), (WEB, 4, {"kind": Kind.QUEUED}),
+        (WEB, 5, {"kind": Kind.ASSIGNED, "author": "o1", "assignment": 1}), (WEB, 6, said("o1", 1)),
+        (WEB, 7, said("c0", 3)), (WEB, 8, {"kind": Kind.CLOSED}),
+        (TELEGRAM, 1, said("c1", 1)), (TELEGRAM, 2, {"kind": Kind.QUEUED}),
+        (TELEGRAM, 3, {"kind": Kind.ASSIGNED, "author": "o1", "assignment": 2}), (TELEGRAM, 4, said("o1", 2)),
+    ]  # fmt: skip
+    rows += [row(What.AUDIT, where, content, seq=seq) for where, seq, content in history]
+    manifest = play(dialogs=0).manifest | {
+        "speed": SPEED, "t0_ns": T0, "end_ns": T0 + 10_000 * MS, "drained_ns": T0 + 11_000 * MS,
+        "planned": {"dialogs": 2, "ramp_dialogs": 0, "mean_dialog_s": 20.0}, "published": {"asa_s": 50.0},
+    }  # fmt: skip
+    return Record(rows, manifest)
+
+
+def summary() -> dict[str, dict[str, Any]]:
+    """The latencies of the tiny run."""
+    evidence = tiny().evidence()
+    return summarise(measure(evidence, Floor(evidence)))
+
+
+@pytest.mark.parametrize(
+    "operation, response, service",
+    [
+        ("connect", [2.0], [1.5]),
+        ("accept", [2.0, 3.0, 3.0, 3.0, 3.0, 5.0], [1.0, 2.0, 2.0, 2.0, 3.0, 5.0]),
+        ("deliver_in", [7.0], [5.0]),
+        ("deliver_out", [6.0, 10.0], [5.0, 10.0]),
+        ("assign", [3.0, 3.0], [3.0, 3.0]),
+        ("bot", [6.0], [5.0]),
+        ("receipt", [7.0], [7.0]),
+        ("history", [4.0], [4.0]),
+        ("resume", [], []),
+    ],
+)
+def test_each_operation_is_timed_from_its_own_begin_to_its_own_end(
+    operation: str, response: list[float], service: list[float]
+) -> None:
+    """From the intended time and from the actual one; what was sent before anybody owned the dialog is left out."""
+    evidence = tiny().evidence()
+    found = measure(evidence, Floor(evidence))[operation]
+    assert (sorted(found.response.tolist()), sorted(found.service.tolist())) == (response, service)
+
+
+def test_latencies_are_told_apart_by_channel() -> None:
+    """Each channel beside the whole."""
+    found = summary()["deliver_out"]
+    assert {name: part["p50"] for name, part in found["channels"].items()} == {"web": 6.0, "telegram": 10.0}
+    assert "resume" not in summary()
+
+
+def test_percentiles_are_samples() -> None:
+    """The smallest sample that the given share does not exceed: no interpolation, no rounding to buckets."""
+    import numpy as np
+
+    assert figures(np.arange(1.0, 1001.0)) == {
+        "n": 1000, "p50": 500.0, "p90": 900.0, "p99": 990.0, "p99_9": 999.0, "mean": 500.5, "max": 1000.0,
+    }  # fmt: skip
+    assert figures(np.zeros(0)) == {"n": 0}
+
+
+def test_a_reply_that_came_by_resuming_is_no_delivery() -> None:
+    """A customer whose connection was up only after the sending is not counted in deliver_out."""
+    record = tiny().copy()
+    record.one(What.CONNECT)["done"] = T0 + 62 * MS
+    evidence = record.evidence()
+    assert measure(evidence, Floor(evidence))["deliver_out"].response.tolist() == [10.0]
+
+
+def test_the_key_figures_are_in_business_time() -> None:
+    """Every figure of the tiny run, ten times as fast as business: waits of 0.1 s and 50 s, one dialog ended."""
+    evidence = tiny().evidence()
+    floor = Floor(evidence)
+    found = key_figures(evidence, floor, episodes(evidence, floor))
+    held_ms, busy_ms = (143 - 43) + (10_000 - 5105), (143 - 43) + (10_000 - 5105)
+    assert {name: figure["value"] for name, figure in found.items()} == {
+        "dialogs_offered": 2, "dialogs_answered": 2, "dialogs_abandoned": 0, "service_level_20s": 50.0,
+        "accepted_share": 100.0, "abandonment": 0.0, "asa_s": round((0.1 + 50.0) / 2, 4),
+        "first_response_s": round((0.33 + 51.05) / 2, 4), "handling_time_s": 1.0, "duration_s": 1.43,
+        "concurrency": held_ms / busy_ms, "occupancy": 100 * busy_ms / 10_000, "slot_use": 100 * held_ms / 20_000,
+        "bot_containment": 0.0, "messages_per_dialog": 5.0,
+    }  # fmt: skip
+    assert found["asa_s"]["percentiles"] == {"p50": 0.1, "p90": 50.0, "p95": 50.0, "p99": 50.0}
+    assert (found["asa_s"]["published"], found["asa_s"]["unit"], found["asa_s"]["n"]) == (50.0, "s", 2)
+
+
+def test_every_key_figure_is_defined() -> None:
+    """Label, unit, numerator, window and what is left out are stated; shares and means have a denominator."""
+    for name, (definition, _) in FIGURES.items():
+        assert all((definition.label, definition.unit, definition.numerator, definition.window, definition.left_out))
+        assert bool(definition.denominator) == (not name.startswith("dialogs_"))
+
+
+def test_withheld_figures_have_a_reason_and_no_value() -> None:
+    """What the page shows instead of a bent figure."""
+    evidence = tiny().evidence()
+    floor = Floor(evidence)
+    kept = withhold(key_figures(evidence, floor, episodes(evidence, floor)), "too bent")
+    assert {(figure["value"], figure["withheld"]) for figure in kept.values()} == {(None, "too bent")}
+    assert not any("percentiles" in figure for figure in kept.values())
+
+
+def test_distortion_is_the_platforms_share_of_the_planned_time() -> None:
+    """Speed × (offer 6 + accepting 8 + bot 5 + in 5 + out 15 ms) over two dialogs of 20 s."""
+    evidence = tiny().evidence()
+    floor = Floor(evidence)
+    share = distortion(evidence, measure(evidence, floor), episodes(evidence, floor))
+    assert share == pytest.approx(SPEED * 0.039 / 40.0)
+
+
+@pytest.mark.parametrize(
+    "share, level", [(None, "none"), (0.02, "none"), (0.021, "warns"), (0.05, "warns"), (0.051, "withholds")]
+)
+def test_distortion_warns_and_then_withholds(share: float | None, level: str) -> None:
+    """Over 2 % warns, over 5 % withholds."""
+    assert judged(share)["level"] == level
+
+
+def test_the_generators_health(tmp_path: Path) -> None:
+    """Lag of sends, dials and probes; mirror; offered and started; probes; unsent."""
+    found = health(tiny().evidence(), tmp_path)
+    assert {name: found[name] for name in found if name not in ("conservation", "probe_ms")} == {
+        "lag_p50_ms": 0.5, "lag_p99_ms": 2.0, "lag_max_ms": 2.0, "late_starts": 1,
+        "mirror_p50_ms": 0.25, "mirror_p99_ms": 0.25, "mirror_n": 4, "stalled_s": 0.0, "probes_unanswered": 1,
+        "dialogs_offered": 2, "dialogs_started": 2, "offered_share": 1.0, "unsent": 1,
+        "cpu_share": None, "core_cpu_share": None,
+    }  # fmt: skip
+    assert (found["probe_ms"]["n"], found["probe_ms"]["p50"]) == (1, 5.0)
+
+
+def test_the_books() -> None:
+    """Offered = completed + abandoned + failed + in flight, and every row that a worker told of is there."""
+    record = tiny().copy()
+    books = conservation(record.evidence())
+    assert (books["balanced"], books["offered"], books["completed"], books["in_flight"]) == (True, 2, 1, 1)
+    record.manifest["workers"] = [{"name": "w0", "rows": 1000, "lost": False}, {"name": "w1", "rows": 0, "lost": True}]
+    record.drop(record.one(What.DIALOG))
+    books = conservation(record.evidence())
+    assert (books["balanced"], books["workers_lost"], books["rows_missing"]) == (False, ["w1"], 1000 - len(record.rows))
