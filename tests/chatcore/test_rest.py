@@ -144,9 +144,9 @@ def test_state_counts_everything(partitions: int) -> None:
                 "unsettled": 0, "operators": {"online": 1, "lost": 0, "away": 1, "offline": 1},
                 "messages": 9, "inert": 0, "counters": {},
             }  # fmt: skip
-            assert sorted((row["dialog"], row["state"], row["operator"]) for row in opened) == [
-                ("web/u1#2", "assigned", "o1"), ("web/u2#1", "offered", "o1"), ("web/u3#1", "queued", None),
-                ("web/u4#1", "bot", None),
+            assert sorted((row["dialog"], row["state"], row["operator"], row["present"]) for row in opened) == [
+                ("web/u1#2", "assigned", "o1", True), ("web/u2#1", "offered", "o1", True),
+                ("web/u3#1", "queued", None, False), ("web/u4#1", "bot", None, False),
             ]  # fmt: skip
 
     play(acts)

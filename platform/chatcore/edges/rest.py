@@ -105,7 +105,7 @@ async def state(request: web.Request) -> web.Response:
     dialogs = Counter({known.name.lower(): 0 for known in State if known is not State.NONE})
     listed: list[dict[str, object]] = []
     for partition in core.partitions:
-        _count_dialogs(partition, dialogs, listed)
+        _count_dialogs(partition, gateway, dialogs, listed)
     body = {
         "dialogs": dict(dialogs),
         "open": listed[:MAX_LIMIT],
@@ -121,7 +121,10 @@ async def state(request: web.Request) -> web.Response:
     return _json(body)
 
 
-def _count_dialogs(partition: PartitionOwner, dialogs: Counter[str], listed: list[dict[str, object]]) -> None:
+def _count_dialogs(
+    partition: PartitionOwner, gateway: Gateway, dialogs: Counter[str], listed: list[dict[str, object]]
+) -> None:
+    operators = gateway.core.floor.state.operators
     for contact in partition.state.contacts.values():
         if contact.state is State.NONE:
             continue
@@ -129,7 +132,16 @@ def _count_dialogs(partition: PartitionOwner, dialogs: Counter[str], listed: lis
         dialogs[name] += 1
         dialogs["closed"] += contact.number - 1
         if contact.state is not State.CLOSED:
-            listed.append({"dialog": contact.dialog, "state": name, "operator": contact.operator or None})
+            there = operators.get(contact.operator)
+            present = there is not None and there.presence is not Presence.OFFLINE
+            listed.append(
+                {
+                    "dialog": contact.dialog,
+                    "state": name,
+                    "operator": contact.operator or None,
+                    "present": present,
+                }
+            )
 
 
 def _presences(gateway: Gateway) -> Counter[str]:
