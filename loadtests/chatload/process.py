@@ -1,5 +1,6 @@
-"""Child processes that never outlive us, CPU shares, and the limit of open files."""
+"""Child processes that never outlive us, shares of the CPUs, and the limit of open files."""
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -21,17 +22,36 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def as_child(cpus: list[int], signal_number: int = signal.SIGKILL) -> Callable[[], None]:
-    """What a child does between fork and exec: die with this process, and keep to `cpus` (empty: any)."""
+    """What a child does between fork and exec: die with this process, not give way as it does, and keep to `cpus`.
+
+    Without `cpus` it may run on any.
+    """
     parent = os.getpid()
 
     def prepare() -> None:
         die_with_parent(signal_number)
         if os.getppid() != parent:  # it died before the kernel knew
             os._exit(1)
+        if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_BATCH:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         if cpus:
             os.sched_setaffinity(0, cpus)
 
     return prepare
+
+
+def give_way() -> str:
+    """Have this process interrupt no other that computes, from now on; how the system schedules it ("batch" if so).
+
+    Not by niceness, which whoever is started later inherits and cannot shed: a core that was killed and comes back in
+    the middle of a run would be slower than before.
+    """
+    if not hasattr(os, "SCHED_BATCH"):
+        return "normal"
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        return "batch"
+    return "normal"
 
 
 def cpu_shares() -> tuple[list[int], list[int]]:

@@ -153,11 +153,28 @@ def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
     assert "a scenario: T-Bank" in chatload("scenarios", "check", "tbank", cwd=tmp_path).stdout
 
 
+def test_a_floor_that_opens_later_is_mentioned(tmp_path: Path) -> None:
+    """By the plan and by the explanation, and only if it does."""
+    night = TBANK.replace('opens = "0 s"', 'opens = "7 min"')
+    (tmp_path / "night.toml").write_text(night)
+    said = [
+        (chatload("run", name, "--dry-run", cwd=tmp_path).stdout, chatload("scenarios", "explain", name, cwd=tmp_path))
+        for name in ("night.toml", "tbank")
+    ]
+    (planned, explained), (without, plainly) = said
+    assert "400 with 3 dialogs each, on duty 7 min of business time (7.0 s) after the start\n" in planned
+    assert "They come on duty 7 min after the start" in explained.stdout
+    assert "400 with 3 dialogs each\n" in without
+    assert "on duty" not in plainly.stdout
+
+
 def test_help_and_version(tmp_path: Path) -> None:
     """Only what is built; every command has a line."""
     text = chatload("--help", cwd=tmp_path).stdout
-    commands = re.findall(r"^│ (\w+) {2,}\S", text, re.MULTILINE)
+    commands = re.findall(r"^  (\w+) {2,}\S.*[^.]\.$", text, re.MULTILINE)
     assert commands == ["run", "verify", "report", "doctor", "serve", "scenarios"]
+    bare = chatload(cwd=tmp_path)
+    assert (bare.returncode, bare.stdout.strip(), bare.stderr) == (2, text.strip(), "")
     assert re.fullmatch(r"chatload \d+\.\d+\.\d+\n", chatload("--version", cwd=tmp_path).stdout)
 
 

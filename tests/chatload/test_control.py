@@ -5,13 +5,15 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
-from chatload.process import free_port
+from chatload.process import cpu_shares, free_port
 from tests.chatload.processes import ROOT, Command, chatload, done, family, fetch, running, seats_on, told, until
 
 LAUNCH = [str(ROOT / "tests/chatload/launch.py"), "smoke"]
 LOCUST = ["-m", "locust", "-f", str(ROOT / "tests/chatload/locustfile_with_stub.py"), "--scenario", "smoke"]
+ISOLATION = ("target_cpus", "fleet_cpus", "locust")
 
 
 def manifest(rundir: Path) -> dict[str, object]:
@@ -30,6 +32,7 @@ def test_a_run_keeps_its_order(tmp_path: Path) -> None:
     assert words == ["arm", "target", *["seat"] * 3, "go", "drain", *["seat off"] * 3, "finish"]
     found = manifest(out)
     assert found["finished"] == "whole"
+    assert found["isolation"] == dict(zip(ISOLATION, [*cpu_shares(), "batch"], strict=True))
     assert found["audit"] == {"read": True, "reason": "", "restarted": True, "rows": 2}
     assert found["drain"] == {"clean": True, "deadline_s": 16.0, "unsent": 0}
     assert (out / "timeseries.parquet").exists()
@@ -83,6 +86,25 @@ def test_killed_without_a_chance(tmp_path: Path) -> None:
         until(lambda: not family(run), 10)
 
 
+def test_only_locust_gives_way(tmp_path: Path) -> None:
+    """Its own process interrupts neither fleet nor core, and a core that comes back in between is none the slower."""
+    out = tmp_path / "run"
+    with running([*LAUNCH, "300s", "0.2s", str(out)], tmp_path) as run:
+        until(lambda: done(out, "go"))
+        policies = {process.pid: os.sched_getscheduler(process.pid) for process in family(run)}
+        assert policies.pop(run.pid) == os.SCHED_BATCH
+        assert list(policies.values()) == [os.SCHED_OTHER] * 2
+        [core] = cores(run)
+        core.kill()
+        [again] = until(lambda: [process for process in cores(run) if process.pid != core.pid])
+        assert os.sched_getscheduler(again.pid) == os.SCHED_OTHER
+
+
+def cores(run: Command) -> list[psutil.Process]:
+    """The running cores of a command."""
+    return [process for process in family(run) if "chatcore" in " ".join(process.cmdline())]
+
+
 def test_a_fleet_that_dies_makes_the_run_worthless(tmp_path: Path) -> None:
     """Exit code 3, with its last words; the core ends, too."""
     out = tmp_path / "run"
@@ -100,8 +122,8 @@ def test_a_core_that_dies_is_started_again_and_it_is_recorded(tmp_path: Path) ->
     out = tmp_path / "run"
     with running([*LAUNCH, "3s", "0.2s", str(out)], tmp_path) as run:
         until(lambda: done(out, "go"))
-        cores = [process for process in family(run) if "chatcore" in " ".join(process.cmdline())]
-        os.kill(cores[0].pid, signal.SIGKILL)
+        [core] = cores(run)
+        core.kill()
         run.wait(60)
         assert not family(run)
     assert manifest(out)["audit"] == {"read": True, "reason": "", "restarted": True, "rows": 4}
@@ -206,10 +228,13 @@ def _up(page: str) -> bool:
 
 
 def test_help_is_quick_to_come(tmp_path: Path) -> None:
-    """It imports neither Locust nor Arrow nor numpy."""
-    heavy = "{'locust', 'gevent', 'pyarrow', 'numpy', 'pydantic'}"
-    code = f"import sys; from chatload.cli import app; print(sorted({heavy} & set(sys.modules)))"
-    with running(["-c", code], tmp_path) as process:
+    """It is printed without Locust, Arrow, numpy, or what only makes text colourful: they take longer than it does."""
+    heavy = "{'locust', 'gevent', 'pyarrow', 'numpy', 'pydantic', 'rich', 'pygments', 'markdown_it'}"
+    code = f"import atexit, sys; atexit.register(lambda: print(sorted({heavy} & set(sys.modules)))); "
+    with running(
+        ["-c", code + "sys.argv[1:] = ['--help']; from chatload.cli import main; main()"], tmp_path
+    ) as process:
         output, _ = process.communicate(timeout=30)
-    assert output.strip() == "[]"
+    assert output.splitlines()[0].startswith("Usage: ")
+    assert output.splitlines()[-1] == "[]"
     assert "capacity" not in chatload("--help", cwd=tmp_path).stdout

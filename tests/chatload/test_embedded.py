@@ -63,7 +63,7 @@ def test_what_was_acknowledged_is_audited_after_a_kill(core: Embedded) -> None:
     core.restart()
     assert core.processes()["core"] != before
     reach = core.auditor()
-    history = list(audit.history(reach["url"], reach["token"], reach["partitions"]))
+    history = list(audit.history(reach["url"], reach["token"], reach["partitions"], "ab12cd"))
     first = {
         key: history[0].get(key)
         for key in ("what", "contact", "number", "seq", "sender", "counter", "plan", "provider_id")

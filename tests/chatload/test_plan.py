@@ -121,10 +121,18 @@ def test_the_ramp_holds_the_dialogs_that_are_open_at_t0() -> None:
     expected = 3000 / 60 * 12
     assert len(PEAK.ramp) == pytest.approx(expected, abs=5 * math.sqrt(expected))
     assert all(-10 * 60_000 <= d.start_ms < 0 <= d.hold_ms for d in PEAK.ramp)
-    assert all(d.index < 0 for d in PEAK.ramp)
+    assert all(d.index < -1 for d in PEAK.ramp)
     assert all(d.index >= 0 for d in PEAK.main)
     left = statistics.fmean(len(d.turns) for d in PEAK.ramp)
     assert left < statistics.fmean(len(d.turns) for d in PEAK.main)
+
+
+@pytest.mark.parametrize("load", [0.5, 1, 2.5])
+def test_no_dialog_is_minus_one(load: float) -> None:
+    """Minus one is how a record says that it is about no planned dialog; the ramp begins with minus two."""
+    indices = {d.index for seed in range(20) for d in make_plan(SMOKE, seed, "peak", load, 60, 1, 2, 12).ramp}
+    assert -1 not in indices
+    assert max(indices) == -2
 
 
 def test_the_floor_is_in_balance_over_the_whole_run() -> None:

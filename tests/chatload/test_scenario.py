@@ -51,6 +51,8 @@ MISTAKES = [
     ('rule = "card"', 'ruel = "card"', "bot.answers.1.ruel", "card", "bot.answers.1.rule", "unknown key"),
     ('accept = "4 s"', 'accept = "4 sek"', "operators.accept", "4 sek", None, 'unknown unit "sek"'),
     ('accept = "4 s"', "accept = 4", "operators.accept", 4, None, "a duration without a unit"),
+    ('opens = "0 s"', "opens = 0", "operators.opens", 0, None, "a duration without a unit"),
+    ('opens = "0 s"', '# opens = "0 s"', "operators.opens", "nothing", None, "this key is missing"),
     ('accept = "4 s"', 'accept = "soon"', "operators.accept", "soon", None, "not a duration"),
     ("share = 0.45 ", "share = 0.40 ", "channels", None, None, "the shares add up to 95 %, not to 100 %"),
     ("share = 0.45 ", "share = -0.45 ", "channels.app.share", -0.45, None, "greater than or equal to 0"),
@@ -112,7 +114,15 @@ def test_an_unknown_scenario_names_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "text, ms",
-    [("200 ms", 200), ("45 s", 45_000), ("12 min", 720_000), ("1 h", 3_600_000), ("90s", 90_000), ("1.5 s", 1500)],
+    [
+        ("0 s", 0),
+        ("200 ms", 200),
+        ("45 s", 45_000),
+        ("12 min", 720_000),
+        ("1 h", 3_600_000),
+        ("90s", 90_000),
+        ("1.5 s", 1500),
+    ],
 )
 def test_durations_carry_units(text: str, ms: float) -> None:
     """With or without a blank between."""
@@ -126,7 +136,7 @@ def test_anything_else_is_no_duration(text: object) -> None:
         duration_ms(text)
 
 
-@given(st.integers(1, 10**9))
+@given(st.integers(0, 10**9))
 def test_a_spoken_duration_is_the_same_duration(ms: int) -> None:
     """Whatever unit it is spoken in."""
     assert duration_ms(spoken(ms)) == pytest.approx(ms, rel=1e-9)

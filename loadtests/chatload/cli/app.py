@@ -12,15 +12,15 @@ app = typer.Typer(
     name="chatload",
     help="How many dialogs and operators does a bank's chat platform carry,"
     " and does it lose, repeat or misdeliver a message?",
-    epilog="Start with: [bold]chatload run smoke[/bold], then [bold]chatload run tbank[/bold].",
-    rich_markup_mode="rich",
-    no_args_is_help=True,
+    epilog="Start with: chatload run smoke, then chatload run tbank.",
+    rich_markup_mode=None,  # plain help comes in half the time
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 scenarios = typer.Typer(
-    help="The scenarios: list them, explain one in plain words, check a file of your own.",
-    rich_markup_mode="rich",
+    help="The scenarios: list them, explain one, check a file of yours.",
+    rich_markup_mode=None,
     invoke_without_command=True,
     no_args_is_help=False,
 )
@@ -38,17 +38,24 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Options before the command."""
+    """Options before the command; without a command, the help and the exit code of a mistake."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
 
 
 @app.command(
-    epilog="Examples: [bold]chatload run tbank[/bold]"
-    " · [bold]chatload run tbank --load 2 --slo 'deliver_in p99 < 80 ms'[/bold]"
-    " · [bold]chatload run tbank --part day --speed 600[/bold] · [bold]chatload run tbank --dry-run[/bold]"
+    epilog="""\b
+    Examples:
+      chatload run tbank
+      chatload run tbank --load 2 --slo 'deliver_in p99 < 80 ms'
+      chatload run tbank --part day --speed 600
+      chatload run tbank --dry-run"""
 )
 def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     scenario: Name,
@@ -131,13 +138,16 @@ def report(directory: RunDirectory) -> None:
 
 @app.command()
 def doctor() -> None:
-    """What this machine can do, and what to change before measuring on it. Ends with 3 if something must change."""
+    """This machine: what it can do, and what to change on it.
+
+    Ends with 3 if something must change before it can be measured on.
+    """
     from chatload.doctor import examine
 
     raise typer.Exit(examine())
 
 
-@app.command(epilog="Example: [bold]chatload serve --port 8080 --operators 3[/bold]")
+@app.command(epilog="Example: chatload serve --port 8080 --operators 3")
 def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: a free one.")] = None,
     data: Annotated[
@@ -146,7 +156,10 @@ def serve(
     operators: Annotated[int, typer.Option(min=1, help="Operators o1, o2, … to make known.")] = 3,
     scenario: Annotated[str, typer.Option(help="Whose bot and timers it gets, at life's speed.")] = "tbank",
 ) -> None:
-    """The reference core alone, started again whenever it ends by itself. Ctrl-C ends it."""
+    """The reference core alone, until Ctrl-C.
+
+    It is started again whenever it ends by itself.
+    """
     from chatload.cli.serve import serve as run_server
 
     raise typer.Exit(run_server(port, data, operators, scenario))
@@ -184,7 +197,10 @@ def explain(name: Name) -> None:
 def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The path of a TOML file, or a scenario's name.")],
 ) -> None:
-    """Is this a scenario? Says what is wrong, where, and what the nearest valid key is."""
+    """Whether this is a scenario.
+
+    Says what is wrong, where, and what the nearest valid key is.
+    """
     from chatload.run.claims import check_claims
     from chatload.scenario import load as load_scenario
 

@@ -1,11 +1,12 @@
 """`chatload serve`: the reference core alone, under a parent that starts it again."""
 
+import shutil
 import signal
-import tempfile
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from chatload import scratch
 from chatload.console import say, tell
 from chatload.scenario import load
 from chatload.targets.embedded import Embedded
@@ -22,21 +23,29 @@ def serve(port: int | None, data: Path | None, operators: int, scenario: str) ->
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
-    with tempfile.TemporaryDirectory(prefix="chatload-serve-") as folder:
-        log = Path(folder) / "core.log"
-        core = Embedded(load(scenario).scenario, 1.0, log, port=port, data=data.resolve() if data else None)
-        try:
-            core.start(callback="")
-            core.add_operators(list(range(1, operators + 1)))
-            say(_welcome(core, operators))
-            while not ended.wait(TENDED_EVERY_S):
-                restarts = len(core.faults)
-                core.tend()
-                if len(core.faults) > restarts:
-                    tell("the core ended by itself and was started again")
-        finally:
-            core.stop()
+    folder = scratch.make("chatload-serve-")
+    try:
+        _tend(folder, ended, port=port, data=data, operators=operators, scenario=scenario)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _tend(folder: Path, ended: Event, *, port: int | None, data: Path | None, operators: int, scenario: str) -> None:
+    """Keep a core up until the end; what it writes goes to `folder`."""
+    log = folder / "core.log"
+    core = Embedded(load(scenario).scenario, 1.0, log, port=port, data=data.resolve() if data else None)
+    try:
+        core.start(callback="")
+        core.add_operators(list(range(1, operators + 1)))
+        say(_welcome(core, operators))
+        while not ended.wait(TENDED_EVERY_S):
+            restarts = len(core.faults)
+            core.tend()
+            if len(core.faults) > restarts:
+                tell("the core ended by itself and was started again")
+    finally:
+        core.stop()
 
 
 def _welcome(core: Embedded, operators: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from chatload.fleet.clock import now_ns
 from chatload.fleet.live import Live
@@ -10,8 +11,7 @@ from chatload.fleet.session import Session
 from chatload.fleet.world import World
 from chatload.plan import Dialog
 
-
-LATE_S = 0.5  # a loop busier than this at the end of a run has left work undone
+LATE_S: Final = 0.5  # a loop busier than this at the end of a run has left work undone
 
 
 class Customers:

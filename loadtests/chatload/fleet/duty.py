@@ -15,11 +15,13 @@ Seated = Callable[[int, bool], None]
 
 
 class Duty:
-    """The presence of operator `n`; every change is a PRESENCE row, also the loss of the connection ("lost").
+    """The presence of operator `n`; every change is a PRESENCE row, also the loss of an operator on duty ("lost").
 
-    A change that the platform did not confirm before the connection broke is part of that loss.
+    Who comes is asked for as "online", or as "away" until the floor opens; `on` is whether the platform has them on
+    duty. A change that the platform did not confirm before the connection broke is part of that loss. An operator who
+    is away cannot be lost: nobody counts on them, and back they are as away as before.
 
-    `seated(n, on)` is called when an order is carried out, and when the platform has sent this operator away.
+    `seated(n, on)` is called when an order is carried out, and when the platform has sent this operator home.
     """
 
     def __init__(self, actor: Actor, link: Link, me: Subject, n: int, seated: Seated) -> None:
@@ -38,15 +40,22 @@ class Duty:
         self.on = False
 
     def come(self) -> None:
-        """Be online as soon as there is a connection."""
+        """Be online, or away while the floor is closed, as soon as there is a connection."""
         self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, now_ns()
         self._stay()
         if self.on:
-            self._came()
+            self._came("online")
         elif self._link.live:
-            self._ask("online")
+            self._ask(self._post())
         else:
             self._link.open(self._ordered_ns)
+
+    def start(self, due_ns: int) -> None:
+        """Be online now that the floor is open, which was due at `due_ns`."""
+        if self.wanted:
+            self._ordered_ns = due_ns
+            if self._link.live:
+                self._ask("online")
 
     def go(self, gone: Callable[[], None]) -> None:
         """Be offline; `gone` is called when the platform knows, or takes too long."""
@@ -58,11 +67,11 @@ class Duty:
 
     def welcomed(self, presence: str, stamp_ns: int) -> None:
         """A new connection: `presence` is what the platform has us for."""
-        if presence == "online" and self.wanted:
+        if presence == self._post() and self.wanted:
             self._row(presence, self._ordered_ns if self._telling else -1, -1, stamp_ns)
-            self._came()
+            self._came(presence)
         else:
-            self._ask("online" if self.wanted else "offline")
+            self._ask(self._post() if self.wanted else "offline")
 
     def confirmed(self, state: str, stamp_ns: int) -> bool:
         """The platform has taken note of a presence; True if this operator may go home now."""
@@ -70,16 +79,16 @@ class Duty:
             return False
         started_ns, self._asked = self._asked[1], None
         self._row(state, self._ordered_ns, started_ns, stamp_ns)
-        if state == "online":
-            self._came()
+        if state != "offline":
+            self._came(state)
             return False
         self._set(on=False)
         return not self.wanted
 
     def lost(self) -> None:
         """The connection is gone."""
-        if self.on or self._asked is not None:
-            self._asked = None
+        asked, self._asked = self._asked, None
+        if self.on or (asked is not None and asked[0] == "online"):
             self._row("lost", -1, -1, now_ns())
             self._set(on=False)
 
@@ -95,8 +104,12 @@ class Duty:
         self._asked = (state, now_ns())
         self._link.send(encode({"op": "presence", "state": state}))
 
-    def _came(self) -> None:
-        self._set(on=True)
+    def _post(self) -> str:
+        """The presence of those who have come."""
+        return "online" if self._world.staffed else "away"
+
+    def _came(self, presence: str) -> None:
+        self._set(on=presence == "online")
         if self._telling:
             self._telling = False
             self._seated(self._n, True)

@@ -106,14 +106,15 @@ class Fleet:
         self._seats.set(n, on)
 
     def go(self, t0_ns: int) -> None:
-        """Start the plan, whose zero is `t0_ns`; ramp dialogs start before."""
-        if self._customers is None:
+        """Start the plan, whose zero is `t0_ns`; ramp dialogs start before, and the floor may open later."""
+        if self._customers is None or self._seats is None:
             raise ValueError("go before the target: send target first")
         self.world.t0_ns = t0_ns
         now = now_ns()
         self._mirror.begin(now)
         if self._probes is not None:
             self._probes.begin(now)
+        self._seats.begin()
         self._customers.begin()
 
     async def drain(self, deadline_s: float) -> tuple[bool, int]:
@@ -124,7 +125,6 @@ class Fleet:
         now = now_ns()
         if not self.world.drain_ns:
             self.world.drain_ns = now
-            self._mirror.stop()
             if self._probes is not None:
                 self._probes.stop()
         if self._customers is None:
@@ -147,6 +147,7 @@ class Fleet:
         if self._history is not None:
             await self._history.close()
         await self._telegram.close()
+        self._mirror.stop()  # not with the drain: what it sees of the generator counts to the end
         await self._mirror.close()
         self.clock.close()
         self.recorder.close()

@@ -36,3 +36,10 @@ def parse(text: str) -> Identity | None:
         return None
     run, role, n, counter = found.groups()
     return Identity(run, role, int(n), int(counter))
+
+
+def sender_of(identity: Identity | None, run: str) -> str:
+    """The sender as rows name it; one of another run keeps that run's name, so that it matches nothing of this one."""
+    if identity is None:
+        return ""
+    return identity.sender if identity.run == run else f"{identity.run}:{identity.sender}"

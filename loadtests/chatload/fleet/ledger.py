@@ -5,7 +5,7 @@ from typing import Final
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import Entry, provider_number, split
-from chatload.fleet.identity import Identity, compose, parse
+from chatload.fleet.identity import Identity, compose, parse, sender_of
 from chatload.fleet.tally import DESK, NAMES
 from chatload.fleet.world import ACCOUNTS, World
 
@@ -163,20 +163,13 @@ class Actor:
             epoch=self.epoch,
             size=len(entry.text),
             who=self.id,
-            contact=subject.contact_id,
+            contact=text(split(entry.dialog)[0]),  # the frame's: somebody else's entry must not pass for ours
             sender=text(sender_of(identity, self.world.run)),
             author=text(entry.operator or entry.author),
             rule=text(cause.rule) if cause else -1,
             reason=text(entry.reason or entry.department),
         )
         return identity
-
-
-def sender_of(identity: Identity | None, run: str) -> str:
-    """The sender as rows name it; one of another run keeps that run's name, so that it matches nothing of this one."""
-    if identity is None:
-        return ""
-    return identity.sender if identity.run == run else f"{identity.run}:{identity.sender}"
 
 
 def method_of(channel: int) -> str:

@@ -53,9 +53,14 @@ class Seat:
         self._free_ns = 0  # since when there has been room
 
     def sit(self) -> None:
-        """Come on duty."""
+        """Come on duty, or be away until the floor opens."""
         self._free_ns = now_ns()
         self._duty.come()
+
+    def start(self, due_ns: int) -> None:
+        """Be away no longer: the floor has opened, which was due at `due_ns`."""
+        self._free_ns = now_ns()
+        self._duty.start(due_ns)
 
     def stand(self) -> None:
         """Go off duty: the platform takes the dialogs back, then the connection closes."""
@@ -255,7 +260,10 @@ class Seat:
 
 
 class Seats:
-    """The seats this worker plays, by number; a seat that comes back goes on counting its messages."""
+    """The seats this worker plays, by number; a seat that comes back goes on counting its messages.
+
+    Until the floor opens they are away: logged on, and not on duty.
+    """
 
     def __init__(self, world: World, live: Live, history: HistoryReader, seated: Seated) -> None:
         self._world = world
@@ -277,7 +285,18 @@ class Seats:
         else:
             seat.stand()
 
+    def begin(self) -> None:
+        """Open the floor when the scenario says so; once t0 is known."""
+        if not self._world.staffed:
+            due_ns = self._world.when(self._world.plan.scenario.operators.opens)
+            self._world.clock.at(due_ns, lambda: self._open(due_ns))
+
     def shut(self) -> None:
         """Close every desk at once."""
         for seat in self._seats.values():
             seat.shut()
+
+    def _open(self, due_ns: int) -> None:
+        self._world.staffed = True
+        for seat in self._seats.values():
+            seat.start(due_ns)

@@ -50,6 +50,7 @@ class World:
         self.t0_ns = 0
         self.drain_ns = 0
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
+        self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def wall(self, business_ms: float) -> int:
         """Business milliseconds as nanoseconds on the wall."""

@@ -11,6 +11,7 @@ from chatload.scenario import Part, Scenario
 
 HOUR_MS: Final = 3_600_000.0
 LAYER: Final = 1_000_000  # indices of one layer; a layer holds one day of load 1
+FIRST_PAST: Final = -2  # not -1: where a record names a dialog by its index, -1 says that there is none
 
 
 class Rate:
@@ -59,11 +60,11 @@ def arrivals(draws: Draws, rate: Rate, load: float, horizon_ms: float) -> Iterat
 
 
 def past_arrivals(draws: Draws, rate: Rate, load: float, back_ms: float) -> Iterator[tuple[int, float]]:
-    """The same for the time before t0, backwards: negative indices, negative starts."""
+    """The same for the time before t0, backwards: negative starts, indices from `FIRST_PAST` down."""
     per_ms = rate.at_start_per_ms()
     for layer, kept in _layers(load if per_ms else 0):
         start_ms = 0.0
-        for index in count(-layer * LAYER - 1, -1):
+        for index in count(FIRST_PAST - layer * LAYER, -1):
             start_ms -= draws.exponential(1 / per_ms, Purpose.ARRIVAL, index)
             if start_ms < -back_ms:
                 break

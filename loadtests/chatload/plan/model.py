@@ -28,7 +28,7 @@ class Turn(msgspec.Struct, frozen=True):
 class Dialog(msgspec.Struct, frozen=True):
     """One planned dialog of one customer.
 
-    `start_ms` counts from t0 and is negative in the ramp.
+    `index` is negative in the ramp, and never -1; `start_ms` counts from t0 and is negative in the ramp, too.
     `hold_ms`: ramp only: after the opening turn's answer the second turn waits at least until t0 + `hold_ms`.
     `contained`: the bot answers every turn and the customer ends the dialog (without a word when `silent`); otherwise
     an operator answers the hand-over turn and all after it, and closes after the last answer.

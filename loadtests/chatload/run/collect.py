@@ -1,7 +1,7 @@
 """After the run, in a process of its own: read the final history, and write what the suite itself knows to the ledger.
 
-`python -m chatload.run.collect` takes one JSON object on stdin: `rundir`, `auditor` (see `Target.auditor`; null if it
-must not be read), `faults` and `gauges`; it answers with one JSON line: `read`, `rows` (all that it wrote), `reason`.
+`python -m chatload.run.collect` takes one JSON object on stdin: `rundir`, `run`, `auditor` (see `Target.auditor`; null
+if it must not be read), `faults` and `gauges`; it answers with one JSON line: `read`, `rows` (all that it wrote), `reason`.
 It is a process of its own because Locust has patched its own for gevent, which Arrow's threads do not survive.
 """
 
@@ -26,7 +26,7 @@ def main() -> None:
     rundir = Path(task["rundir"])
     faults = write_faults(rundir, task["faults"])
     write_gauges(rundir, task["gauges"])
-    answer = write_audit(rundir, task["auditor"])
+    answer = write_audit(rundir, task["auditor"], task["run"])
     say(json.dumps(answer | {"rows": answer["rows"] + faults}))
 
 
@@ -62,13 +62,13 @@ def write_gauges(rundir: Path, gauges: list[dict[str, Any]]) -> None:
     pq.write_table(pa.table(columns), rundir / "timeseries.parquet", compression="zstd")
 
 
-def write_audit(rundir: Path, auditor: dict[str, Any] | None) -> dict[str, Any]:
+def write_audit(rundir: Path, auditor: dict[str, Any] | None, run: str) -> dict[str, Any]:
     """The history and state as rows; a history that broke off is recorded as far as it came, and not as read."""
     if auditor is None:
         return {"read": False, "rows": 0, "reason": "the target could not be asked"}
     written = 0
     try:
-        for number, part in enumerate(audit.in_parts(_claims(auditor))):
+        for number, part in enumerate(audit.in_parts(_claims(auditor, run))):
             rows = audit.Rows()
             write_part(rundir / "ledger", "audit", number, rows.pack(part), rows.texts)
             written += len(part)
@@ -79,11 +79,11 @@ def write_audit(rundir: Path, auditor: dict[str, Any] | None) -> dict[str, Any]:
     return {"read": True, "rows": written, "reason": ""}
 
 
-def _claims(auditor: dict[str, Any]) -> Iterator[audit.Row]:
+def _claims(auditor: dict[str, Any], run: str) -> Iterator[audit.Row]:
     """State first: a dialog that closes in between is then in both, and not in neither."""
     url, token = auditor["url"], auditor["token"]
     yield from audit.state(url, token)
-    yield from audit.history(url, token, auditor["partitions"])
+    yield from audit.history(url, token, auditor["partitions"], run)
 
 
 if __name__ == "__main__":

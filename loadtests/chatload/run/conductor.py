@@ -22,7 +22,7 @@ from chatload.control.link import FLEET, FleetLink, Message
 from chatload.control.live import LiveView
 from chatload.errors import ChatloadError, GeneratorFailed, Interrupted
 from chatload.plan import Plan
-from chatload.process import cpu_shares, free_port
+from chatload.process import cpu_shares, free_port, give_way
 from chatload.run import directory
 from chatload.run.ending import Ending
 from chatload.run.settings import Settings, check_files
@@ -106,8 +106,8 @@ class Conductor:
                 self.rundir / "fleet.log", self._on_message, self._on_end, cpus=fleet_cpus, command=self._fleet_command
             )
             self._manifest = directory.manifest(settings, self.plan, self._target, self.run, started)
-            self._manifest["isolation"] = {"target_cpus": core_cpus, "fleet_cpus": fleet_cpus}
             self._arm(self._link, self._target, self.rundir)
+            self._manifest["isolation"] = {"target_cpus": core_cpus, "fleet_cpus": fleet_cpus, "locust": give_way()}
         except BaseException:
             self.close()
             self._forget(existed)
@@ -350,7 +350,7 @@ class Conductor:
 
     def _conclude(self, ending: Ending, target: targets.Target) -> int:
         bye, hello = self._messages.get("bye"), self._messages.get("hello", {})
-        audit = ending.audit(target, self._gauges)
+        audit = ending.audit(target, self.run, self._gauges)
         self._manifest |= {
             "audit": audit,
             "finished": "failed" if self.failure else "whole" if self._whole else "interrupted",

@@ -58,7 +58,7 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
     """Everything that is known before the run; the run adds what happened."""
     scenario = settings.file.scenario
     telegram = any(dialog.channel == "telegram" for dialog in plan.dialogs)
-    scheduled = {f"G{number}": True for number in range(1, 13)} | {"G11": telegram, "G12": False}
+    scheduled = {f"G{number}": True for number in range(1, 13)} | {"G11": telegram, "G12": at_night(plan)}
     return {
         "run": run,
         "command": list(settings.command),
@@ -77,6 +77,14 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
         "published": scenario.published,
         "objectives": list(settings.objectives),
     }
+
+
+def at_night(plan: Plan) -> bool:
+    """Whether somebody who needs an operator writes before the floor opens."""
+    opens_ms = plan.scenario.operators.opens
+    return opens_ms > 0 and any(
+        not dialog.contained and dialog.start_ms + dialog.turns[0].think_ms < opens_ms for dialog in plan.dialogs
+    )
 
 
 def versions() -> dict[str, str]:

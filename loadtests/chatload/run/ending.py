@@ -22,11 +22,12 @@ class Ending:
         self._rundir = rundir
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def audit(self, target: Target, gauges: list[dict[str, Any]]) -> dict[str, Any]:
+    def audit(self, target: Target, run: str, gauges: list[dict[str, Any]]) -> dict[str, Any]:
         """Have the auditor read what the target stored, after one more kill -9; what the manifest says about it."""
         unreachable = self._last_kill(target)
         task = {
             "rundir": str(self._rundir),
+            "run": run,
             "auditor": None if unreachable else target.auditor(),
             "faults": [list(fault) for fault in target.faults],
             "gauges": gauges,

@@ -5,6 +5,7 @@ from typing import Final
 from chatload.plan import Plan
 from chatload.run.directory import planned
 from chatload.run.settings import FILES_BESIDES, Settings, most_open
+from chatload.scenario import spoken
 
 ROWS_A_MESSAGE: Final = 3.6  # sent, stored, seen by the other side; entries of the bot, the queue and the desk
 BYTES_A_ROW: Final = 133
@@ -33,8 +34,16 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f"  a dialog    {main_messages / max(dialogs, 1):.1f} messages, {figures['mean_dialog_s'] / 60:.1f} min;"
         f" the bot keeps {100 * figures['contained'] / max(dialogs, 1):.0f} %",
         f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time",
-        f"  operators   {plan.operators:,} with {plan.slots} dialogs each",
+        f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _opening(settings),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
         f" {settings.operators + open_most + FILES_BESIDES:,} open files a process",
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",
     ]
+
+
+def _opening(settings: Settings) -> str:
+    """When the operators come on duty, unless they are there from the start."""
+    opens_ms = settings.file.scenario.operators.opens
+    if not opens_ms:
+        return ""
+    return f", on duty {spoken(opens_ms)} of business time ({opens_ms / settings.speed / 1000:.1f} s) after the start"

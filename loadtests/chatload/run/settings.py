@@ -138,10 +138,12 @@ def check_files(settings: Settings, plan: Plan) -> None:
 
 
 def most_open(plan: Plan) -> int:
-    """The most dialogs open at once if the platform takes no time."""
-    changes = []
+    """The most dialogs open at once if the platform takes no time, and who needs an operator waits for the opening."""
+    opens_ms, changes = plan.scenario.operators.opens, []
     for dialog in plan.dialogs:
-        until_ms = max(0.0, dialog.start_ms) + plan.expected_ms(dialog) + dialog.hold_ms
+        from_ms = max(0.0, dialog.start_ms)
+        waits_ms = 0.0 if dialog.contained else min(dialog.patience_ms, max(0.0, opens_ms - from_ms))
+        until_ms = from_ms + waits_ms + plan.expected_ms(dialog) + dialog.hold_ms
         changes += [(dialog.start_ms, 1), (until_ms, -1)]
     most = now = 0
     for _, change in sorted(changes):

@@ -50,10 +50,15 @@ def _floor(file: ScenarioFile) -> list[str]:
     people, patience = scenario.operators, scenario.patience
     places = people.count * people.slots
     taken = _per_s(file) * (1 - shape.contained) * shape.operator_ms / 1000
+    closed = [
+        f"They come on duty {spoken(people.opens)} after the start; until then whoever needs one waits, or loses"
+        " patience."
+    ]
     return [
         f"{people.count:,} operators hold up to {people.slots} dialogs each; one holds a dialog for"
         f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer. On"
         f" average {taken:,.0f} of their {places:,} places are taken ({100 * taken / places:.0f} %).",
+        *(closed if people.opens else []),
         f"Customers wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
     ]

@@ -39,9 +39,13 @@ class Volume(Table):
 
 
 class Operators(Table):
-    """The floor, and how its people work; thinking includes turning to another dialog."""
+    """The floor, and how its people work; thinking includes turning to another dialog.
+
+    `opens`: how long after t0 they come on duty; before, they are logged on and away. 0 is a floor that never closes.
+    """
 
     count: Whole
+    opens: DurationMs
     slots: Whole
     accept: DurationMs
     reads_per_min: Positive

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from chatload.fleet.identity import parse
+from chatload.fleet.identity import parse, sender_of
 from chatload.targets.rest import Admin, Unanswered
 from chatreport.rundir import ROW, TEXT_COLUMNS, Channel, Kind, Outcome, What
 
@@ -49,8 +49,8 @@ class Rows:
         return known
 
 
-def history(url: str, token: str, partitions: int) -> Iterator[Row]:
-    """Every entry and receipt of every partition's log, in log order.
+def history(url: str, token: str, partitions: int, run: str) -> Iterator[Row]:
+    """Every entry and receipt of every partition's log, in log order; texts of other runs keep their run's name.
 
     Raises:
         Unanswered: the platform stopped answering.
@@ -59,7 +59,7 @@ def history(url: str, token: str, partitions: int) -> Iterator[Row]:
     with Admin(url, token) as admin:
         for partition in range(partitions):
             for entry in _pages(admin, partition):
-                yield _audited(entry, wall_ns)
+                yield _audited(entry, wall_ns, run)
 
 
 def _pages(admin: Admin, partition: int) -> Iterator[Row]:
@@ -107,7 +107,7 @@ def _patiently(admin: Admin, path: str) -> Row:
         time.sleep(0.2)
 
 
-def _audited(entry: Row, wall_ns: int) -> Row:
+def _audited(entry: Row, wall_ns: int, run: str) -> Row:
     row: Row = {**_dialog(entry["dialog"]), "seq": entry["seq"], "who": "auditor"}
     if entry.get("op") == "receipt" or "status" in entry:
         receipt = {"provider_id": _number(entry.get("provider_id")), "reason": entry["status"]}
@@ -132,7 +132,7 @@ def _audited(entry: Row, wall_ns: int) -> Row:
         row["size"] = len(text)
         row["provider_id"] = _number(entry.get("id")) if row["channel"] == Channel.TELEGRAM else None
         if identity is not None:
-            row |= {"sender": identity.sender, "counter": identity.counter}
+            row |= {"sender": sender_of(identity, run), "counter": identity.counter}
             row["plan"] = identity.n if identity.role == "c" else None
     return row
 

@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from chatload import scratch
 from chatload.errors import BadOption, TargetFailed
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
@@ -56,7 +56,7 @@ class Embedded(Target):
         self._port = free_port(port)
         self.url = f"http://127.0.0.1:{self._port}"
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
-        self._temporary = Path(tempfile.mkdtemp(prefix="chatload-core-"))
+        self._temporary = scratch.make("chatload-core-")
         self._data = data or self._temporary / "data"
         self._secret, self._telegram_secret = secrets.token_hex(16), secrets.token_hex(16)
         self._telegram_token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"

@@ -51,9 +51,11 @@ def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0,
     return msgspec.structs.replace(planned, **changes)
 
 
-def make_plan(dialogs: list[Dialog]) -> Plan:
-    """A real plan of handmade dialogs, with the smoke scenario's operators and words."""
+def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0) -> Plan:
+    """A real plan of handmade dialogs, with the smoke scenario's operators and words; the floor opens at `opens_ms`."""
     scenario, draws = load("smoke").scenario, Draws(7)
+    operators = scenario.operators.model_copy(update={"opens": opens_ms})
+    scenario = scenario.model_copy(update={"operators": operators})
     details = Dialogs(scenario, shape_of(scenario), draws)
     return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, 3)
 
@@ -61,10 +63,12 @@ def make_plan(dialogs: list[Dialog]) -> Plan:
 class Stage:
     """Everything of one worker but the pipe; made inside a running loop."""
 
-    def __init__(self, folder: Path, dialogs: list[Dialog], speed: float = SPEED, **provider: Any) -> None:
+    def __init__(
+        self, folder: Path, dialogs: list[Dialog], speed: float = SPEED, opens_ms: float = 0.0, **provider: Any
+    ) -> None:
         (folder / "ledger").mkdir()
         self.folder = folder
-        self.plan = make_plan(dialogs)
+        self.plan = make_plan(dialogs, opens_ms)
         bot = self.plan.scenario.bot
         answers = {keyword: answer.text for answer in bot.answers for keyword in answer.keywords}
         self.core = StubCore(answers, tuple(bot.handover))

@@ -49,6 +49,7 @@ class StubCore:
         self.contacts: dict[str, Contact] = {}
         self.desks: dict[str, Socket] = {}
         self.online: set[str] = set()
+        self.away: set[str] = set()
         self.queue: deque[Contact] = deque()
         self.refuse: dict[str, deque[str]] = {}
         self.swallow = 0
@@ -172,7 +173,7 @@ class StubCore:
             return socket
         mine = [contact for contact in self.contacts.values() if contact.operator == name]
         listed = [{"dialog": c.dialog, "number": c.assignment, "state": c.state, "seq": c.seq} for c in mine]
-        presence = "online" if name in self.online else "offline"
+        presence = "online" if name in self.online else "away" if name in self.away else "offline"
         await _send(socket, {"op": "welcome", "operator": name, "presence": presence, "open": listed})
         for contact in mine:
             if contact.state == "offered":
@@ -228,10 +229,9 @@ class StubCore:
         await _send(self.desks[name], receipt | {"provider_id": str(answer["result"]["message_id"])})
 
     async def _presence(self, name: str, socket: Socket, state: str) -> None:
-        if state == "online":
-            self.online.add(name)
-        else:
-            self.online.discard(name)
+        for names, held in ((self.online, "online"), (self.away, "away")):
+            (names.add if state == held else names.discard)(name)
+        if state == "offline":
             for contact in [contact for contact in self.contacts.values() if contact.operator == name]:
                 await self.release(contact, "offline")
         await _send(socket, {"op": "presence", "state": state})

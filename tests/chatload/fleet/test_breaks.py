@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from chatload.fleet.clock import now_ns
+from chatload.fleet.customers import LATE_S
 from chatload.fleet.link import BACKOFF_MOST_NS, BACKOFF_NS, backoff_ns
 from chatload.fleet.script import Script
 from chatload.fleet.session import Session
@@ -226,8 +227,13 @@ def test_a_drain_ends_with_one_row_for_every_dialog(tmp_path: Path, due: bool) -
     assert columns(of(ledger, "UNSENT"), "plan", "reason") == ([(8, "dialog"), (9, "dialog")] if due else [])
 
 
-def test_a_due_step_that_never_started_is_unsent(tmp_path: Path) -> None:
-    """A script held up beyond the time of its next step, and cut off there, says so beside its own row."""
+@pytest.mark.parametrize(
+    "silent_ns, unsent",
+    [(None, True), (0, True), (-1, False)],
+    ids=["no drain", "due when the silence begins", "due after the silence began"],
+)
+def test_a_due_step_that_never_started_is_unsent(tmp_path: Path, silent_ns: int | None, unsent: bool) -> None:
+    """A script held up beyond the time of its next step, and cut off there, says so, unless it was to be silent."""
     think_ns = 50_000_000
     planned = dialog(5, "bot", "bot", think_ms=50_000.0)
 
@@ -236,15 +242,42 @@ def test_a_due_step_that_never_started_is_unsent(tmp_path: Path) -> None:
         task = asyncio.get_running_loop().create_task(script.play())
         await stage.until(lambda: stage.recorder.rows == 3)  # connected, sent, and the answer seen
         await asyncio.sleep(0)
-        held_up_until = now_ns() + think_ns
-        while now_ns() < held_up_until:
-            pass
+        if silent_ns is not None:
+            stage.world.silence_ns = script._due_ns + silent_ns
+        hold_up(think_ns)
         task.cancel()
-        assert await task is True
+        assert await task is unsent
 
     ledger = played(tmp_path, [planned], act)
     assert columns(of(ledger, "DIALOG", outcome="IN_FLIGHT"), "counter") == [(1,)]
-    assert columns(of(ledger, "UNSENT", reason="step"), "plan", "counter") == [(5, 2)]
+    assert columns(of(ledger, "UNSENT", reason="step"), "plan", "counter") == ([(5, 2)] if unsent else [])
+
+
+def hold_up(ns: int) -> None:
+    """Keep the loop busy for so long."""
+    until_ns = now_ns() + ns
+    while now_ns() < until_ns:
+        pass
+
+
+@pytest.mark.parametrize("late_s, sent", [(0.3, 2), (LATE_S + 1, 1)], ids=["in time", "too late"])
+def test_what_is_due_before_the_drains_deadline_may_start_a_moment_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_s: float, sent: int
+) -> None:
+    """A script that wakes too late for the deadline still does what was due before; half a second on it is unsent."""
+    planned = dialog(5, "bot", "handover", think_ms=50_000.0)
+
+    async def act(stage: Stage) -> None:
+        on_time = stage.clock.until
+        monkeypatch.setattr(stage.clock, "until", lambda due_ns: on_time(due_ns + int(late_s * 1e9)))
+        stage.customers.begin()
+        await stage.until(lambda: stage.recorder.rows == 3)  # connected, sent, and the answer seen
+        assert await stage.customers.drain(now_ns() + 100_000_000) is False
+        assert stage.customers.unsent == 2 - sent
+
+    ledger = played(tmp_path, [planned], act)
+    assert columns(of(ledger, "DIALOG"), "outcome", "counter") == [("IN_FLIGHT", sent)]
+    assert columns(of(ledger, "UNSENT"), "reason", "counter") == [("step", 2)] * (2 - sent)
 
 
 def test_back_off_doubles_up_to_a_limit_and_is_the_same_every_time() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.fleet.identity import Identity, compose, parse
-from chatload.fleet.ledger import index_of, sender_of
+from chatload.fleet.identity import Identity, compose, parse, sender_of
+from chatload.fleet.ledger import index_of
 from chatload.plan.dialogs import user_of
 
 RUNS = st.text("0123456789abcdef", min_size=6, max_size=6)

@@ -64,11 +64,12 @@ class Driven:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._came += [json.loads(line) for line in lines]
 
-    def arm(self, **changes: Any) -> Message:
-        scenario = load("smoke").scenario
+    def arm(self, opens: str = "0 s", **changes: Any) -> Message:
+        scenario = load("smoke").scenario.model_dump(mode="json")
+        scenario["operators"]["opens"] = opens
         plan = {"seed": 1, "part": "peak", "load": 1.0, "speed": 60.0, "duration_s": 5.0, "ramp_s": 0.0, "operators": 2}
         config = {
-            "scenario": scenario.model_dump(mode="json"),
+            "scenario": scenario,
             "plan": plan,
             "run": "abc123",
             "rundir": str(self.folder),
@@ -179,6 +180,25 @@ def test_a_whole_run_over_the_pipe(tmp_path: Path) -> None:
     assert drained["unsent"] == len([row for row in found if row["what"] == What.UNSENT])
     assert drained["clean"] == all(row["outcome"] != Outcome.IN_FLIGHT for row in ends)
     assert {row["outcome"] for row in found if row["what"] == What.PROBE} == {Outcome.OK}
+
+
+def test_a_floor_opens_when_the_scenario_says_so(tmp_path: Path) -> None:
+    """Seated means logged on; on duty are the operators once that much business time has passed since t0."""
+    with stub_core() as core, driven(tmp_path) as fleet:
+        fleet.arm(opens="4 min")
+        fleet.send(do="target", wire={"url": core.url, "secret": "s"})
+        fleet.send(do="seat", n=1, on=True)
+        fleet.wait("seated")
+        assert (core.away, core.online) == ({"o1"}, set())
+        four_minutes_ns = 4_000_000_000  # at speed 60
+        fleet.send(do="go", t0_ns=time.monotonic_ns() - four_minutes_ns)
+        while not fleet.wait("report")["gauges"]["seats"]:
+            pass
+        assert (core.away, core.online) == (set(), {"o1"})
+        fleet.send(do="finish")
+        fleet.wait("bye")
+    reasons = [row["reason"] for row in read_ledger(tmp_path).to_pylist() if row["what"] == What.PRESENCE]
+    assert reasons[:2] == ["away", "online"]
 
 
 def test_an_interrupt_is_not_meant_for_it(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from aiohttp import web
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import Entry
-from chatload.fleet.identity import OPERATOR, parse
-from chatload.fleet.ledger import Actor, Message, Subject, sender_of
+from chatload.fleet.identity import OPERATOR, parse, sender_of
+from chatload.fleet.ledger import Actor, Message, Subject
 from chatload.fleet.providers.limits import SECOND_NS, TELEGRAM, TokenBucket, share_of
 from chatload.fleet.providers.webhooks import Lane, Update, Webhooks
 from chatload.fleet.session import Customer
