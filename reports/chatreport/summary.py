@@ -93,7 +93,8 @@ def _shortened(reasons: list[str]) -> list[str]:
 
 
 def _marks(verdict: Verdict) -> str:
-    return "  ".join(f"{name} {mark(each.status, each.why)}" for name, each in verdict.guarantees.items())
+    found = ((guarantee.id, verdict.guarantees[guarantee.id]) for guarantee in GUARANTEES)
+    return "  ".join(f"{name} {mark(each.status, each.why)}" for name, each in found)
 
 
 def _figures(verdict: Verdict) -> str:

@@ -1,7 +1,8 @@
 """After the run, in a process of its own: read the final history, and write what the suite itself knows to the ledger.
 
 `python -m chatload.run.collect` takes one JSON object on stdin: `rundir`, `run`, `auditor` (see `Target.auditor`; null
-if it must not be read), `faults` and `gauges`; it answers with one JSON line: `read`, `rows` (all that it wrote), `reason`.
+if it must not be read), `faults` and `gauges`; it answers with one JSON line: `read`, `rows` (all that it wrote) and
+`reason`.
 It is a process of its own because Locust has patched its own for gevent, which Arrow's threads do not survive.
 """
 
