@@ -6,9 +6,9 @@ from aiohttp import web
 
 from chatcore import wire
 from chatcore.config import Account
-from chatcore.edges.gateway import GATEWAY, MAX_TEXT, Gateway, connected
+from chatcore.edges.gateway import MAX_TEXT, Gateway, attend
 from chatcore.edges.messages import receive
-from chatcore.edges.session import BAD_FRAME, UNAUTHORIZED, Session, next_frame
+from chatcore.edges.session import Session, next_frame
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Leave, Refused
 from chatcore.machines.dialog import Contact
@@ -20,16 +20,7 @@ PAGE = 500
 
 async def chat(request: web.Request) -> web.StreamResponse:
     """`GET /v1/chat`: one customer's session, from hello to the end of the socket."""
-    async with connected(request) as session:
-        try:
-            customer = Customer(request.app[GATEWAY], session, await session.hello())
-        except Unauthorized:
-            session.close(UNAUTHORIZED, "say hello with a customer's token")
-        except BadFrame as fault:
-            session.close(BAD_FRAME, str(fault))
-        else:
-            await customer.run()
-    return session.socket
+    return await attend(request, Customer, "a customer's")
 
 
 class Customer:

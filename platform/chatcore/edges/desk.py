@@ -6,10 +6,10 @@ from typing import NamedTuple
 from aiohttp import web
 
 from chatcore import wire
-from chatcore.edges.gateway import GATEWAY, MAX_TEXT, Gateway, connected
+from chatcore.edges.gateway import MAX_TEXT, Gateway, attend
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest
-from chatcore.edges.session import BAD_FRAME, UNAUTHORIZED, Session, next_frame
+from chatcore.edges.session import Session, next_frame
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Accept, Close, FindSeat, LoseSeat, Refused, Reply, SetPresence
 from chatcore.machines.dialog import reply_id
@@ -40,16 +40,7 @@ class Open(NamedTuple):
 
 async def desk(request: web.Request) -> web.StreamResponse:
     """`GET /v1/desk`: one operator's seat, from hello to the end of the socket."""
-    async with connected(request) as session:
-        try:
-            seat = Seat(request.app[GATEWAY], session, await session.hello())
-        except Unauthorized:
-            session.close(UNAUTHORIZED, "say hello with an operator's token")
-        except BadFrame as fault:
-            session.close(BAD_FRAME, str(fault))
-        else:
-            await seat.run()
-    return session.socket
+    return await attend(request, Seat, "an operator's")
 
 
 class Seat:
