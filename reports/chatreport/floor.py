@@ -103,9 +103,19 @@ class Floor:
         closing = soonest(closes["seat"], closes["done"], seats, accepted_at)
         asked = np.where(closing >= 0, np.append(closes["done"], NEVER)[closing], NEVER)
         finished = np.minimum(seen, asked)
-        return np.where(
-            held, np.where(finished < NEVER, finished, self._out_of_sight(operators, accepted_at)), withdrawn
-        )
+        unseen = self._audited_end(dialogs, accepted_seq, self._out_of_sight(operators, accepted_at))
+        return np.where(held, np.where(finished < NEVER, finished, unseen), withdrawn)
+
+    def _audited_end(self, dialogs: Ints, accepted_seq: Ints, out_of_sight: Ints) -> Ints:
+        """When an ownership ended that no desk saw end: out of sight, or by the final history if that was a fault's.
+
+        A desk that comes back after a fault goes on with what it held, so the new connection alone ends nothing.
+        """
+        rows = self.evidence.history
+        rows = rows.where(np.isin(rows["kind"], [Kind.ASSIGNED, Kind.RELEASED, Kind.CLOSED]))
+        found = soonest(rows["dialog"], rows["seq"], dialogs, accepted_seq + 1)
+        by_history = (found >= 0) & self.evidence.in_fault(out_of_sight, out_of_sight)
+        return np.where(by_history, np.append(rows["done"], NEVER)[found], out_of_sight)
 
     def _out_of_sight(self, operators: Ints, accepted_at: Ints) -> Ints:
         """When a desk that never saw the end logged in again or off: what it holds is known no longer."""

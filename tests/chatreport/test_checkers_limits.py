@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chatreport.evidence import Evidence
-from chatreport.rundir import Outcome, What
+from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify import GUARANTEES, check_all
 from chatreport.verify.finding import CannotTell, Finding, Guarantee, Tally
 from tests.chatreport.breaks import at_night, bot_dialog, honest, left_waiting, owned_entry
@@ -228,3 +228,21 @@ def test_evidence_is_made_once() -> None:
     """Checkers share what follows from the record."""
     evidence: Evidence = honest().evidence()
     assert evidence.history is evidence.history
+
+
+def test_a_desk_that_comes_back_after_a_fault_holds_what_it_held() -> None:
+    """An ownership whose end no desk saw lasts until the final history ends it, not until the new connection."""
+    record = honest().copy()
+    accept = record.one(What.ACCEPT, outcome=Outcome.OK)
+    mine = {"who": accept["who"], "contact": accept["contact"], "number": accept["number"]}
+    unseen = [*record.find(What.ENTRY, **mine, kind=Kind.CLOSED), *record.find(What.CLOSE, **mine)]
+    assert unseen
+    record.rows = [row for row in record.rows if row not in unseen]
+    back = accept["done"] + MS
+    record.add({"what": What.FAULT, "who": "suite", "reason": "kill"}, started=accept["done"], done=accept["done"])
+    record.add({"what": What.RESUME, "outcome": Outcome.OK}, who=accept["who"], started=back, done=back, epoch=2)
+    closing = {"contact": accept["contact"], "number": accept["number"], "kind": Kind.CLOSED}
+    record.one(What.AUDIT, **closing)["done"] = accept["done"] + 500 * MS
+    held = record.floor(record.evidence()).holdings
+    ended = dict(zip(held.assignment.tolist(), held.ended_at.tolist(), strict=True))[accept["assignment"]]
+    assert ended == accept["done"] + 500 * MS

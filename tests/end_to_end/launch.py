@@ -1,6 +1,9 @@
 """`chatload run` as the tests want it: with a mutated core, or with a core that is killed while it works.
 
-python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [kills=1.2,3.4] [power=SHIM] [operators=N] …
+    python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [kills=1.2,3.4] [power=SHIM] [operators=N] …
+
+A core that is to be killed snapshots often, and is stopped a moment before, so that every kill meets messages that
+were acknowledged since the last snapshot, and messages on their way.
 """
 
 import dataclasses
@@ -8,10 +11,14 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests import unsynced
+
+FROZEN_S: Final = 0.1
+SNAPSHOT_EVERY: Final = 50
 
 
 def main() -> None:
@@ -26,15 +33,33 @@ def main() -> None:
     if mutant := extra.pop("mutant", None):
         Embedded.command = (sys.executable, "-m", "tests.end_to_end.mutants", mutant)
     kills_s = tuple(float(moment) for moment in extra.pop("kills", "").split(",") if moment)
+    if kills_s:
+        Embedded.snapshot_every = SNAPSHOT_EVERY
     if shim := extra.pop("power", None):
         os.environ |= unsynced.environment(Path(shim), Path(tempfile.gettempdir()))
         Embedded.kill_signal = signal.SIGUSR2  # the shim's word for a power cut
+    elif kills_s:
+        freeze_before_kills(Embedded)
     options: dict[str, Any] = extra
     for name in ("operators", "seed"):
         if name in options:
             options[name] = int(options[name])
+    if "load" in options:
+        options["load"] = float(options["load"])
     settings = settle(load(scenario), out=Path(out), **options)
     sys.exit(play(dataclasses.replace(settings, kills_s=kills_s), ui=False))
+
+
+def freeze_before_kills(target: Any) -> None:
+    """Stop the core for a moment before it is killed: what customers send meanwhile is in flight when it dies."""
+    kill = target.kill
+
+    def frozen(self: Any) -> None:
+        os.kill(self.processes()["core"], signal.SIGSTOP)
+        time.sleep(FROZEN_S)  # the fault itself, not a wait for luck
+        kill(self)
+
+    target.kill = frozen
 
 
 if __name__ == "__main__":

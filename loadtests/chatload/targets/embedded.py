@@ -40,6 +40,7 @@ class Embedded(Target):
     can_restart: ClassVar[bool] = True
     command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "chatcore")
     kill_signal: ClassVar[signal.Signals] = signal.SIGKILL
+    snapshot_every: ClassVar[int] = 20_000
 
     def __init__(
         self,
@@ -216,7 +217,7 @@ class Embedded(Target):
                 "grace": max(1, round(timers.grace)),
                 "inactivity": max(1, round(timers.inactivity / self._speed)),
             },
-            "snapshot_every": 20_000,
+            "snapshot_every": self.snapshot_every,
         }
 
     def _accounts(self, callback: str) -> list[dict[str, Any]]:
