@@ -13,5 +13,5 @@ def chromium() -> str:
     if found is None and os.environ.get("CI") == "true":
         pytest.fail("no Chromium in CI: scripts/test could not install it (Debian: apt install chromium)")
     if found is None:
-        pytest.skip("no Chromium on this machine (Debian, Ubuntu: apt install chromium)")
+        pytest.skip(reason="no Chromium on this machine (Debian, Ubuntu: apt install chromium)")
     return found

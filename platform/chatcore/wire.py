@@ -12,7 +12,7 @@ dumps = orjson.dumps
 CURSOR = re.compile(r"[0-9]{1,15}\.[0-9]{1,15}")
 
 
-def entry(dialog: str, event: e.AnyEvent) -> dict[str, Any]:
+def entry(dialog: str, event: e.Event) -> dict[str, Any]:
     """The entry that `event` shows in `dialog`.
 
     Raises:

@@ -223,7 +223,7 @@ def check_dialogs(records: list[e.Record]) -> None:
             assert last.get(event.contact, (0, 0))[0] + 1 == event.number
             assert event.contact not in owner
             last[event.contact] = (event.number, 0)
-        elif isinstance(event, e.ENTRY_TYPES):
+        elif isinstance(event, e.Entry):
             assert last[event.contact] == (event.number, event.seq - 1)
             last[event.contact] = (event.number, event.seq)
             if isinstance(event, e.Released):

@@ -147,5 +147,5 @@ class World:
             event
             for record in log.records[: log.durable]
             for event in record.events
-            if isinstance(event, e.ENTRY_TYPES) and event.contact == known and event.number == number
+            if isinstance(event, e.Entry) and event.contact == known and event.number == number
         ]

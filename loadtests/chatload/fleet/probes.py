@@ -1,6 +1,7 @@
 """What shows a stall when everything reactive falls silent: open-loop probes, and a mirror of our own loop."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_connect, ws_create_server
@@ -19,7 +20,7 @@ _GAP_NS: Final = 1_000_000_000 // PER_S
 _TEXT: Final = WSMsgType.TEXT
 
 
-class Beat:
+class Beat(ABC):
     """Calls `step(due_ns)` twenty times a second, at moments fixed beforehand, until stopped."""
 
     def __init__(self, world: World) -> None:
@@ -40,9 +41,9 @@ class Beat:
         self.begin(due_ns + _GAP_NS)
         self.step(due_ns)
 
+    @abstractmethod
     def step(self, due_ns: int) -> None:
         """What is done at each beat."""
-        raise NotImplementedError
 
 
 class Probe:

@@ -59,13 +59,18 @@ class Opened(Event, tag=2):
     at: int
 
 
-class Said(Event, tag=3):
-    """A message took a place. `author` is customer, bot or an operator's id; automatic texts carry cause and rule."""
+class Entry(Event):
+    """What a dialog shows at place `seq`. Exactly the kinds below take one."""
 
     contact: int
     number: int
     seq: int
     at: int
+
+
+class Said(Entry, tag=3):
+    """A message took a place. `author` is customer, bot or an operator's id; automatic texts carry cause and rule."""
+
     author: str
     id: str
     digest: int
@@ -82,13 +87,9 @@ class Missed(Event, tag=4):
     in_a_row: int
 
 
-class Queued(Event, tag=5):
+class Queued(Entry, tag=5):
     """The dialog asks for an operator of `department`."""
 
-    contact: int
-    number: int
-    seq: int
-    at: int
     department: str
     priority: int
     previous: str
@@ -124,36 +125,24 @@ class OfferRefused(Event, tag=8):
     assignment: int
 
 
-class Assigned(Event, tag=9):
+class Assigned(Entry, tag=9):
     """`operator` accepted: the dialog's owner until `Released` or `Closed`."""
 
-    contact: int
-    number: int
-    seq: int
-    at: int
     assignment: int
     operator: str
 
 
-class Released(Event, tag=10):
+class Released(Entry, tag=10):
     """The owner lost the dialog; it waits at its old place."""
 
-    contact: int
-    number: int
-    seq: int
-    at: int
     assignment: int
     operator: str
     reason: str
 
 
-class Closed(Event, tag=11):
+class Closed(Entry, tag=11):
     """The dialog ended. `assignment` is the number it sets free, 0 if it held none."""
 
-    contact: int
-    number: int
-    seq: int
-    at: int
     reason: str
     assignment: int
     operator: str
@@ -307,9 +296,6 @@ FloorEvent = (
 )
 AnyEvent = DialogEvent | FloorEvent
 
-# What a dialog shows: exactly these take a seq.
-Entry = Said | Queued | Assigned | Released | Closed
-ENTRY_TYPES: Final = (Said, Queued, Assigned, Released, Closed)
 RECEIPT_TYPES: Final = (Delivered, Undelivered)
 
 

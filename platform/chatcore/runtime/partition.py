@@ -83,7 +83,7 @@ class PartitionOwner(Owner):
             if isinstance(event, e.Met | e.Inert):
                 continue
             contact = self.state.contacts[event.contact]
-            if isinstance(event, e.ENTRY_TYPES):
+            if isinstance(event, e.Entry):
                 own = isinstance(event, e.Said) and event.id  # what follows from a message, its sender is shown, too
                 self._audience.customers(self, position, contact, event, origin if own else None)
             if owner and not (isinstance(event, e.Said) and event.author == owner):
@@ -98,8 +98,8 @@ class PartitionOwner(Owner):
         for event in events:
             if isinstance(event, e.Met):
                 self._contacts.append((event.contact, event.key))
-            elif isinstance(event, e.ENTRY_TYPES + e.RECEIPT_TYPES):
-                seq = event.seq if isinstance(event, e.ENTRY_TYPES) else 0
+            elif isinstance(event, (e.Entry, *e.RECEIPT_TYPES)):
+                seq = event.seq if isinstance(event, e.Entry) else 0
                 self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
 
     def _after_commit(self) -> None:
