@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from chatreport.calibration import ceiling, generator_alone
 from chatreport.distortion import WARNS_ABOVE, WITHHOLDS_ABOVE, distortion, judged
 from chatreport.episodes import Episodes, episodes
 from chatreport.errors import UnreadableRun
@@ -62,11 +63,13 @@ class Run:
         kpi = key_figures(self.evidence, self.floor, self.episodes)
         if bent is not None and bent > WITHHOLDS_ABOVE:
             kpi = withhold(kpi, f"distortion is {100 * bent:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %")
-        generator = health(self.evidence, self.path)
+        generator, reading = health(self.evidence, self.path), self._reading()
+        if generator_alone(manifest):
+            generator["ceiling"] = ceiling(self.path, manifest, reading["messages_per_s"])
         facts: dict[str, Any] = {
             "counts": self._counts() | counts,
             "latency_ms": summarise(self.samples),
-            "reading": self._reading(),
+            "reading": reading,
             "kpi": kpi,
             "generator": generator,
             "distortion": judged(bent),

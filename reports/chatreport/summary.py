@@ -7,8 +7,10 @@ from chatreport.verdict import Verdict
 from chatreport.verify import GUARANTEES
 from chatreport.wording import (
     LOSSES,
+    ceiling,
     channels,
     conditions,
+    heading,
     machine,
     mark,
     milliseconds,
@@ -26,12 +28,10 @@ FIGURES: Final = ("service_level_20s", "accepted_share", "asa_s", "handling_time
 def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> list[str]:
     """The summary, line by line."""
     counts, generator = verdict.counts, verdict.generator
-    acked = counts.get("messages_acked", 0)
-    found = [f"{verdict.verdict.upper()}  {_title(manifest)}"]
+    found = [f"{heading(verdict, manifest)[0].upper()}  {_title(manifest)}"]
     found += [f"  {reason}" for reason in _shortened(verdict.reasons)]
-    found.append(f"guarantees  {_marks(verdict)}")
-    losses = ", ".join(f"{counts.get(f'messages_{name}', 0):,} {name}" for name in LOSSES)
-    found.append(f"messages    {acked:,} acknowledged: {losses}; {counts.get('messages_recovered', 0):,} recovered")
+    alone = ceiling(verdict)
+    found += [*_calibrated(verdict)] if alone else _delivered(verdict)
     found.append(f"dialogs     {counts['dialogs']:,}, {counts['operators']:,} operators, {channels(manifest)}")
     found.append(f"latency     ms, from the intended time, {conditions(verdict)}")
     if verdict.latency_ms:
@@ -41,7 +41,8 @@ def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> li
             figures = verdict.latency_ms[name]
             shown = "".join(f"{milliseconds(figures[stat]):>9}" for stat in ("p50", "p90", "p99", "max"))
             found.append(f"            {name:12}{figures['n']:>9,}{shown}")
-    found.append(f"centre      {_figures(verdict)}")
+    if not alone:
+        found.append(f"centre      {_figures(verdict)}")
     found.append(f"generator   {_generator(generator)}")
     found.append(f"distortion  {_distortion(verdict)}; on {machine(manifest)}, generator included")
     if verdict.warnings:
@@ -52,28 +53,60 @@ def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> li
     return [printable(line).replace("\n", " ") for line in found[:LINES]]
 
 
+def _delivered(verdict: Verdict) -> list[str]:
+    """The guarantees, and what became of the messages."""
+    counts = verdict.counts
+    losses = ", ".join(f"{counts.get(f'messages_{name}', 0):,} {name}" for name in LOSSES)
+    acked, recovered = counts.get("messages_acked", 0), counts.get("messages_recovered", 0)
+    return [f"guarantees  {_marks(verdict)}", f"messages    {acked:,} acknowledged: {losses}; {recovered:,} recovered"]
+
+
+def _calibrated(verdict: Verdict) -> list[str]:
+    """The generator's ceiling and floor."""
+    mirror = {stat: milliseconds(verdict.generator[f"mirror_{stat}_ms"]) for stat in ("p50", "p99")}
+    labels = ("ceiling", "", "")
+    found = [f"{label:12}{value}: {words}" for label, (value, words) in zip(labels, ceiling(verdict), strict=True)]
+    return [
+        *found,
+        f"floor       mirror p50 {mirror['p50']} ms, p99 {mirror['p99']} ms; latencies below are its own, too",
+    ]
+
+
 def markdown(verdict: Verdict, manifest: dict[str, Any]) -> str:
     """The summary as Markdown."""
-    counts = verdict.counts
-    rows = [f"## {verdict.verdict.upper()}: {_plain(_title(manifest))}", "", _plain(played(verdict, manifest)), ""]
+    word = heading(verdict, manifest)[0].upper()
+    rows = [f"## {word}: {_plain(_title(manifest))}", "", _plain(played(verdict, manifest)), ""]
     rows += [f"- {_plain(reason)}" for reason in verdict.reasons]
-    rows += ["", "| guarantee | | evidence |", "|---|---|---:|"]
-    for guarantee in GUARANTEES:
-        finding = verdict.guarantees[guarantee.id]
-        status = f"{mark(finding.status, finding.why)} {finding.why or finding.status}"
-        rows.append(f"| {guarantee.id} {guarantee.name} | {_plain(status)} | {finding.count:,} |")
-    rows += ["", "| messages | n |", "|---|---:|", f"| acknowledged | {counts.get('messages_acked', 0):,} |"]
-    rows += [f"| {name} | {counts.get(f'messages_{name}', 0):,} |" for name in (*LOSSES, "recovered")]
+    rows += _ceiling_rows(verdict) or _delivery_rows(verdict)
     rows += ["", f"Latency in ms from the intended time, {conditions(verdict)}; "
              f"measurement floor p99 {milliseconds(verdict.generator['mirror_p99_ms'])} ms.", "",
              "| operation | n | p50 | p90 | p99 | p99.9 | max |", "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
     for name, figures in verdict.latency_ms.items():
         shown = " | ".join(milliseconds(figures[stat]) for stat in ("p50", "p90", "p99", "p99_9", "max"))
         rows.append(f"| {name} | {figures['n']:,} | {shown} |")
-    rows += ["", f"Contact centre: {_plain(_figures(verdict))}.", "", f"Generator: {_generator(verdict.generator)}."]
+    if not ceiling(verdict):
+        rows += ["", f"Contact centre: {_plain(_figures(verdict))}."]
+    rows += ["", f"Generator: {_generator(verdict.generator)}."]
     rows += [f"Distortion: {_distortion(verdict)}."]
     rows += ["", *(f"> {_plain(warning)}" for warning in verdict.warnings)] if verdict.warnings else []
     return printable("\n".join(rows)) + "\n"
+
+
+def _delivery_rows(verdict: Verdict) -> list[str]:
+    counts = verdict.counts
+    rows = ["", "| guarantee | | evidence |", "|---|---|---:|"]
+    for guarantee in GUARANTEES:
+        finding = verdict.guarantees[guarantee.id]
+        status = f"{mark(finding.status, finding.why)} {finding.why or finding.status}"
+        rows.append(f"| {guarantee.id} {guarantee.name} | {_plain(status)} | {finding.count:,} |")
+    rows += ["", "| messages | n |", "|---|---:|", f"| acknowledged | {counts.get('messages_acked', 0):,} |"]
+    return rows + [f"| {name} | {counts.get(f'messages_{name}', 0):,} |" for name in (*LOSSES, "recovered")]
+
+
+def _ceiling_rows(verdict: Verdict) -> list[str]:
+    found = ceiling(verdict)
+    head = ["", "| the generator’s ceiling | |", "|---:|---|"]
+    return [*head, *(f"| {value} | {_plain(words)} |" for value, words in found)] if found else []
 
 
 def _title(manifest: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ The rules, in the order in which they decide:
    that measures its floor, is over a tenth of the tightest latency objective (and over 2 ms): the miss may be ours.
 5. An objective without data, with too little of it, or on a figure that was withheld is `inconclusive`.
 6. What is left is `pass`: every guarantee that was exercised held, with evidence counted, and every objective is met.
+   Against a target that shows nothing it says that the generator kept its word, and is never worded as more.
 
 What was rejected:
 
@@ -35,6 +36,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from chatreport.calibration import generator_alone
 from chatreport.objectives import Judged
 from chatreport.verify import GUARANTEES, NOT_EXERCISED, NOT_OBSERVABLE
 from chatreport.verify.finding import Finding
@@ -48,6 +50,7 @@ INTERRUPTED: Final = 130
 OFFERED_AT_LEAST: Final = 0.99
 BLUR_SHARE: Final = 0.1
 BLUR_AT_LEAST_MS: Final = 2.0
+ALONE: Final = "the generator kept its word; nothing is claimed about a platform, for nothing of one was observed"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -99,7 +102,7 @@ def decide(
     elif undecided:
         word, reasons = "inconclusive", undecided
     else:
-        word, reasons = "pass", [_all_good(findings, objectives)]
+        word, reasons = "pass", [ALONE if generator_alone(manifest) else _all_good(findings, objectives)]
     reasons[0] += _left_out(findings)
     return word, reasons
 

@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any, Final
 
+from chatreport.calibration import USABLE, generator_alone
 from chatreport.latency import OPERATIONS
 from chatreport.verdict import Verdict
 from chatreport.verify import NOT_EXERCISED, NOT_OBSERVABLE
@@ -17,6 +18,28 @@ ANSWERS: Final = {
 }
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 LOSSES: Final = ("lost", "duplicated", "reordered", "phantom")
+
+
+def heading(verdict: Verdict, manifest: dict[str, Any]) -> tuple[str, str]:
+    """The word that heads a run, and its answer: a generator that did well alone is no platform's pass."""
+    if verdict.verdict == "pass" and generator_alone(manifest):
+        return "generator", "No platform was tested."
+    return verdict.verdict, ANSWERS[verdict.verdict]
+
+
+def ceiling(verdict: Verdict) -> list[tuple[str, str]]:
+    """The generator's ceiling in figures and words; empty where a platform was tested."""
+    found = verdict.generator.get("ceiling")
+    if found is None:
+        return []
+    share, stand_in = (None if found[name] is None else 100 * found[name] for name in ("cpu_share", "target_cpu_share"))
+    return [
+        (number(found["messages_per_s"], "messages/s"), f"sent at {number(share, '%')} of a core, with send lag p99"
+         f" {milliseconds(verdict.generator['lag_p99_ms'])} ms; the stand-in used {number(stand_in, '%')}"),
+        (number(found["estimate_messages_per_s"], "messages/s"), "an estimate of what a whole core would send"),
+        (number(found["usable_messages_per_s"], "messages/s"), f"the most at which latencies are the platform’s:"
+         f" {100 * USABLE:.0f} % of the estimate"),
+    ]  # fmt: skip
 
 
 def printable(text: str) -> str:
@@ -87,6 +110,8 @@ def not_claimed(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
     """What a reader might take from the run and must not."""
     speed = float(manifest.get("speed") or 1)
     found: list[str] = []
+    if generator_alone(manifest):
+        found.append("Anything about a platform: a stand-in answered, which stores nothing and checks nothing.")
     if speed != 1:
         found.append(
             f"Production latency, idle connections, polling, expiry or recovery in business time: time ran "

@@ -61,7 +61,11 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     scenario: Name,
     part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
     target: Annotated[
-        str, typer.Option(help="What is tested; embedded: the reference core, started for the run.")
+        str,
+        typer.Option(
+            help="What is tested; embedded: the reference core, started for the run; null: nothing, which shows"
+            " what the generator itself adds and how much it can send."
+        ),
     ] = "embedded",
     load: Annotated[float, typer.Option(help="Multiplies arrivals and operators: more at once.")] = 1.0,
     speed: Annotated[

@@ -24,16 +24,20 @@ class BotAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where the system under test listens, and the secret that its tokens are signed with."""
+    """Where the system under test listens, and the secret that its tokens are signed with.
+
+    `sockets`: the base of its WebSocket addresses, where that is not the same host and port.
+    """
 
     url: str
     secret: str = ""
     telegram: dict[str, BotAccount] = {}
+    sockets: str = ""
 
     @property
     def socket_url(self) -> str:
         """The base of its WebSocket addresses."""
-        return "ws" + self.url.removeprefix("http")
+        return self.sockets or "ws" + self.url.removeprefix("http")
 
 
 class World:

@@ -7,11 +7,12 @@ from typing import Final
 from chatload.errors import BadOption
 from chatload.scenario import Scenario
 from chatload.targets.embedded import Embedded
+from chatload.targets.null import Null
 from chatload.targets.port import Fault, Target
 
-TARGETS: Final[dict[str, type[Embedded]]] = {"embedded": Embedded}
+TARGETS: Final[dict[str, type[Embedded] | type[Null]]] = {"embedded": Embedded, "null": Null}
 
-__all__ = ["TARGETS", "Embedded", "Fault", "Target", "known", "make"]
+__all__ = ["TARGETS", "Embedded", "Fault", "Null", "Target", "known", "make"]
 
 
 def known(name: str) -> str:

@@ -14,9 +14,10 @@ from chatreport.objectives import Judged
 from chatreport.verdict import OFFERED_AT_LEAST, Verdict, blur_limit_ms
 from chatreport.verify import GUARANTEES, NOT_EXERCISED, NOT_OBSERVABLE
 from chatreport.wording import (
-    ANSWERS,
     LOSSES,
+    ceiling,
     conditions,
+    heading,
     headline_latency,
     mark,
     milliseconds,
@@ -37,13 +38,15 @@ LOSS_MEANINGS: Final = {
 
 def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str]) -> str:
     """The page as one HTML document; everything but our own pictures and style is escaped."""
+    word, answer = heading(verdict, manifest)
     page = _template().render(
-        word=verdict.verdict,
-        answer=ANSWERS[verdict.verdict],
+        word=word,
+        answer=answer,
         sentence=played(verdict, manifest),
         reasons=verdict.reasons,
         warnings=verdict.warnings,
         losses=_losses(verdict),
+        ceiling=ceiling(verdict),
         headline=_headline(verdict),
         guarantees=_guarantees(verdict),
         not_claimed=not_claimed(verdict, manifest),
