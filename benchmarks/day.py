@@ -8,7 +8,6 @@ figures are not asked for: at that compression they say nothing. The figure is t
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from benchmarks.sides import tell
+from benchmarks.sides import chatload, tell
 
 LINE = "T-Bank's whole day on two cores, nothing lost"
 AT_LEAST_S, AIM_S = 180, 60
@@ -36,9 +35,8 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
         out = options.out or Path(scratch) / "run"
-        command = [sys.executable, "-m", "chatload", "run", "tbank", "--part", "day", "--out", str(out)]
-        options_of_run = ["--speed", f"{options.speed:g}", "--target", options.target]
-        print(subprocess.run([*command, *options_of_run], stdout=subprocess.PIPE, text=True, check=False).stdout)
+        arguments = ["--part", "day", "--out", str(out), "--speed", f"{options.speed:g}", "--target", options.target]
+        chatload(*arguments).wait()
         if not (out / "verdict.json").exists():
             raise SystemExit(f"the run left no verdict; see {out}")
         verdict, manifest = (orjson.loads((out / name).read_bytes()) for name in ("verdict.json", "manifest.json"))

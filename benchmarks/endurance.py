@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 import psutil
 import pyarrow.parquet as pq
-from benchmarks.sides import tell
+from benchmarks.sides import chatload, tell
 
 LINE = "endurance: growth from the first tenth to the last"
 SAMPLED_EVERY_S = 10.0
@@ -46,8 +46,8 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "run"
-        command = [sys.executable, "-m", "chatload", "run", "tbank", "--duration", options.duration, "--out", str(out)]
-        run = subprocess.Popen([*command, "--speed", f"{options.speed:g}", "--target", options.target])
+        arguments = ["--duration", options.duration, "--out", str(out), "--speed", f"{options.speed:g}"]
+        run = chatload(*arguments, "--target", options.target)
         samples = watch(run)
         manifest = orjson.loads((out / "manifest.json").read_bytes())
         gauges = pq.read_table(out / "timeseries.parquet").to_pydict()

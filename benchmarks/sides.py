@@ -3,12 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from chatload.process import as_child
 
 WRK_SECONDS = 2
 
@@ -56,6 +60,15 @@ def wrk(url: str, body: bytes, connections: int) -> float | None:
         ).stdout
     rate = next(line for line in said.splitlines() if line.startswith("Requests/sec:"))
     return float(rate.partition(":")[2])
+
+
+def chatload(*arguments: str) -> "subprocess.Popen[bytes]":
+    """`chatload run tbank …`, whose words go to stderr; it is interrupted if we die."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "chatload", "run", "tbank", *arguments],
+        stdout=sys.stderr.fileno(),
+        preexec_fn=as_child([], signal.SIGTERM),  # noqa: PLW1509 - a benchmark starts no threads
+    )
 
 
 def tell(line: str, *, at_least: float | None = None, aim: float | None = None, **measured: Any) -> None:
