@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,19 +72,17 @@ def watch(run: "subprocess.Popen[bytes]") -> dict[str, list[Sample]]:
     pids: dict[str, int] = {}
     while run.poll() is None:
         for process in psutil.Process(run.pid).children(recursive=True):
-            name = kind_of(process)
-            if name is not None and pids.setdefault(name, process.pid) == process.pid:
-                samples.setdefault(name, []).append(look_at(process))
+            with suppress(psutil.Error):  # it may end while we look
+                name = kind_of(process)
+                if name is not None and pids.setdefault(name, process.pid) == process.pid:
+                    samples.setdefault(name, []).append(look_at(process))
         time.sleep(SAMPLED_EVERY_S)
     return samples
 
 
 def kind_of(process: psutil.Process) -> str | None:
     """Whether this is the fleet or the core; None for everything else."""
-    try:
-        command = process.cmdline()
-    except psutil.Error:
-        return None
+    command = process.cmdline()
     return MODULES.get(command[command.index("-m") + 1]) if "-m" in command else None
 
 
