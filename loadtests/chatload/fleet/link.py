@@ -53,6 +53,11 @@ class Link(WSListener):
     actor's `epoch` counts the dials.
     """
 
+    __slots__ = (
+        "_actor", "_failures", "_greeted", "_intended_ns", "_method", "_parts", "_party", "_started_ns", "_subject",
+        "_task", "_timer", "_transport", "_upgraded", "_url", "_wanted", "_world", "down", "live", "resuming",
+    )  # fmt: skip
+
     def __init__(self, actor: Actor, party: Party, path: str, subject: Subject) -> None:
         self._actor = actor
         self._world = actor.world
