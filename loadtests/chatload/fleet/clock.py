@@ -60,6 +60,7 @@ class Clock:
         self._heap: list[tuple[int, int, Timer]] = []
         self._serial = 0
         self._armed_ns = NEVER
+        self._soon: list[Callable[[], None]] = []
         self._loop.add_reader(self._fd, self._expired)
 
     def at(self, due_ns: int, call: Callable[[], None]) -> Timer:
@@ -71,11 +72,26 @@ class Clock:
             self._arm(due_ns)
         return timer
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call `call` in the loop's next turn, with all others that are asked for meanwhile."""
+        if not self._soon:
+            self._loop.call_soon(self._turn)
+        self._soon.append(call)
+
     def close(self) -> None:
         """Drop all timers and release the descriptor."""
         self._heap.clear()
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
+
+    def _turn(self) -> None:
+        calls, self._soon = iter(self._soon), []
+        try:
+            for call in calls:
+                call()
+        finally:  # as with timers: a call that raises leaves the others theirs
+            for call in calls:
+                self.soon(call)
 
     def _arm(self, due_ns: int) -> None:
         """Be woken at `due_ns` and not before: setting the descriptor anew also forgets that it had expired."""

@@ -1,6 +1,5 @@
 """What one customer does in one planned dialog, and how long they put up with what the platform does."""
 
-import asyncio
 from collections.abc import Callable, Generator
 from typing import Final, NamedTuple, Protocol
 
@@ -138,7 +137,7 @@ class Script:
     def _change(self) -> None:
         if not self._changed and self._steps is not None:
             self._changed = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            self._world.clock.soon(self._go_on)
 
     def _fall_due(self) -> None:
         self._timer = None

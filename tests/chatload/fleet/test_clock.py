@@ -115,3 +115,22 @@ def test_a_call_that_raises_stops_nobody_else() -> None:
     with_clock(act)
     assert fired == ["after"]
     assert heard == ["pop from empty list"]
+
+
+def test_what_is_asked_for_soon_happens_once_in_order_and_not_before() -> None:
+    """Calls of one turn come in the next, also those behind one that raises; what they ask for comes after them."""
+    happened: list[str] = []
+    heard: list[str] = []
+    empty: list[None] = []
+
+    async def act(clock: Clock) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(str(context["exception"])))
+        clock.soon(lambda: clock.soon(lambda: happened.append("later")))
+        clock.soon(empty.pop)
+        clock.soon(lambda: happened.append("behind"))
+        assert happened == []
+        await until(clock, now_ns() + MS)
+
+    with_clock(act)
+    assert sorted(happened) == ["behind", "later"]
+    assert heard == ["pop from empty list"]

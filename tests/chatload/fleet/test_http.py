@@ -45,7 +45,7 @@ Ask = Callable[[str], Awaitable[Answer | NoAnswer]]
 
 
 def asked(
-    play: Callable[[Peer], Play],
+    play: Play,
     act: Callable[[Ask, Peer], Awaitable[None]],
     connections: int = 2,
     timeout_s: float = 5,

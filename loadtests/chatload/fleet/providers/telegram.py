@@ -19,6 +19,7 @@ from chatload.fleet.tally import NAMES
 from chatload.fleet.world import World
 
 METHOD: Final = NAMES[codes.TELEGRAM]
+_NAME: Final = "Анна"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,14 +164,16 @@ class Telegram:
 
     @staticmethod
     def _message(chat: Chat, message_id: int, text: str) -> dict[str, Any]:
-        person = {"id": int(chat.user), "first_name": "Анна", "username": f"u{chat.user}"}
+        user, username = int(chat.user), f"u{chat.user}"
         return {
             "message_id": message_id,
             "date": int(time.time()),
             "text": text,
-            "from": person | {"is_bot": False, "language_code": "ru"},
-            "chat": person | {"type": "private"},
-        }
+            "from": {
+                "id": user, "first_name": _NAME, "username": username, "is_bot": False, "language_code": "ru",
+            },
+            "chat": {"id": user, "first_name": _NAME, "username": username, "type": "private"},
+        }  # fmt: skip
 
     def _settled(
         self, chat: Chat, message: Message, message_id: int, update: Update, outcome: int, done_ns: int, reason: str
