@@ -163,6 +163,11 @@ class Link(WSListener):
     def _begin(self, intended_ns: int) -> None:
         self._intended_ns = intended_ns
         self._task = asyncio.get_running_loop().create_task(self._dial())
+        self._task.add_done_callback(self._dialled)
+
+    def _dialled(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None  # an open connection needs none
 
     async def _dial(self) -> None:
         self._actor.epoch += 1

@@ -57,9 +57,9 @@ class Script:
     """
 
     __slots__ = (
-        "_actor", "_answers", "_changed", "_channel", "_dialog", "_due_ns", "_ended", "_human_answers", "_human_ns",
-        "_last", "_live", "_over", "_owned", "_queued_ns", "_reply_ns", "_sent", "_start_ns", "_started_ns", "_steps",
-        "_subject", "_timer", "_until_ns", "_world",
+        "_actor", "_answers", "_asked_ns", "_changed", "_channel", "_dialog", "_due_ns", "_ended", "_human_answers",
+        "_human_ns", "_live", "_over", "_owned", "_queued_ns", "_reply_ns", "_sent", "_start_ns", "_started_ns",
+        "_steps", "_subject", "_timer", "_until_ns", "_world",
     )  # fmt: skip
 
     def __init__(self, world: World, live: Live, dialog: Dialog, join: Join, ended: "Ended") -> None:
@@ -77,7 +77,7 @@ class Script:
         self._changed = False  # the script will look at the facts in the loop's next turn
         self._sent = 0
         self._due_ns = NEVER  # when the step that has not started yet is due
-        self._last = Message(self._subject, "", 0, "", 0)
+        self._asked_ns = 0  # when the message that waits for its answer was meant to go
         self._queued_ns = self._human_ns = self._reply_ns = 0
         self._answers = self._human_answers = 0
         self._owned = False
@@ -118,7 +118,7 @@ class Script:
         if entry.kind == "message":
             if entry.author == "bot":
                 self._answered(stamp_ns)
-                self._world.tally.add("bot", method_of(self._subject.channel), stamp_ns - self._last.intended_ns)
+                self._world.tally.add("bot", method_of(self._subject.channel), stamp_ns - self._asked_ns)
             elif entry.author not in _NOT_HUMAN:
                 self._human(identity, stamp_ns)
         elif entry.kind == "queued":
@@ -227,8 +227,9 @@ class Script:
     def _send(self, position: int, turn: Turn) -> None:
         index = self._dialog.index
         words = self._world.plan.text(index, position)
-        self._last = message = self._actor.message(self._subject, position + 1, words, self._due_ns)
+        message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
+        self._asked_ns = self._due_ns
         if turn.drop_ms is not None:
             message.away_ns = self._world.wall(turn.drop_ms)
             self._live.absent(index, now_ns() + message.away_ns)
@@ -253,7 +254,7 @@ class Script:
     def _patience_ends(self) -> int:
         if self._queued_ns and not self._human_ns:
             return self._queued_ns + self._world.wall(self._dialog.patience_ms)
-        return self._last.intended_ns + self._world.wall(self._dialog.reply_patience_ms)
+        return self._asked_ns + self._world.wall(self._dialog.reply_patience_ms)
 
     def _give_up(self) -> Steps:
         reason = "queue" if self._queued_ns and not self._human_ns else "reply"
