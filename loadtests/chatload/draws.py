@@ -6,6 +6,7 @@ which of two processes asks.
 
 import enum
 import math
+from functools import cache
 from hashlib import blake2b
 from statistics import NormalDist
 from struct import Struct
@@ -41,6 +42,13 @@ class Purpose(enum.IntEnum):
     WORDS = 20
 
 
+@cache
+def _log_shape(cv: float) -> tuple[float, float]:
+    """Variance and standard deviation of the logarithm; a scenario has a handful of them."""
+    variance = math.log1p(cv * cv)
+    return variance, math.sqrt(variance)
+
+
 class Draws:
     """The draws of one seed. Dialog and turn may be any 64-bit integers; means and results share their unit."""
 
@@ -62,8 +70,8 @@ class Draws:
 
     def lognormal(self, mean: float, cv: float, purpose: Purpose, dialog: int, turn: int = 0) -> float:
         """A log-normal value of this mean and coefficient of variation."""
-        variance = math.log1p(cv * cv)
-        return mean * math.exp(math.sqrt(variance) * _quantile(self.uniform(purpose, dialog, turn)) - variance / 2)
+        variance, deviation = _log_shape(cv)
+        return mean * math.exp(deviation * _quantile(self.uniform(purpose, dialog, turn)) - variance / 2)
 
     def count(self, mean: float, least: int, purpose: Purpose, dialog: int) -> int:
         """A whole number from `least` up with this mean; the rest is the sum of two equal geometric counts."""

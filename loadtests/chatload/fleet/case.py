@@ -8,6 +8,7 @@ from chatload.fleet.frames import Entry
 from chatload.fleet.identity import CUSTOMER, Identity
 from chatload.fleet.ledger import Message, Subject
 from chatload.fleet.world import World
+from chatload.plan import Reply
 
 
 class Waiting(NamedTuple):
@@ -22,7 +23,7 @@ class Waiting(NamedTuple):
 class Desk(Protocol):
     """The seat that a case belongs to."""
 
-    def answer(self, case: "Case", waiting: Waiting, due_ns: int) -> None:
+    def answer(self, case: "Case", waiting: Waiting, reply: Reply, due_ns: int) -> None:
         """Send the answer to a message."""
 
     def close(self, case: "Case", due_ns: int) -> None:
@@ -79,7 +80,7 @@ class Case:
             head = self._waiting[0]
             reply = self._world.plan.reply(head.plan, head.counter - 1)
             due_ns = max(head.seen_ns, self._acted_ns) + self._world.wall(reply.react_ms)
-            self._timer = self._world.clock.at(due_ns, lambda: self._answer(due_ns))
+            self._timer = self._world.clock.at(due_ns, lambda: self._answer(reply, due_ns))
         elif self._last is not None:
             due_ns = self._acted_ns + self._world.wall(self._world.plan.wrap_up_ms(self._last))
             self._timer = self._world.clock.at(due_ns, lambda: self._desk.close(self, due_ns))
@@ -90,11 +91,11 @@ class Case:
             self._timer.cancel()
             self._timer = None
 
-    def _answer(self, due_ns: int) -> None:
+    def _answer(self, reply: Reply, due_ns: int) -> None:
         waiting = self._waiting.popleft()
         self._acted_ns = now_ns()
         self._answered(waiting)
-        self._desk.answer(self, waiting, due_ns)
+        self._desk.answer(self, waiting, reply, due_ns)
 
     def _answered(self, waiting: Waiting) -> None:
         if self._world.plan.is_last(waiting.plan, waiting.counter):

@@ -1,6 +1,7 @@
 """Customers: a script for every planned dialog, started when the plan says so, however slow the platform is."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -23,18 +24,18 @@ class Customers:
         self._dialogs = dialogs
         self._joins = joins
         self._next = 0
-        self._playing: set[asyncio.Task[bool]] = set()
+        self._playing: set[Script] = set()
+        self._empty = asyncio.Event()
         self._stopped = False
         self.unsent = 0
         world.tally.planned = len(dialogs)
 
     def begin(self) -> None:
         """Start every dialog that is due, and come back for the next."""
-        loop = asyncio.get_running_loop()
         for dialog in self._due():
-            task = loop.create_task(self._script(dialog).play())
-            self._playing.add(task)
-            task.add_done_callback(self._done)
+            script = self._script(dialog)
+            self._playing.add(script)
+            script.play()
         if self._next < len(self._dialogs) and not self._stopped:
             self._world.clock.at(self._world.when(self._dialogs[self._next].start_ms), self.begin)
 
@@ -45,18 +46,18 @@ class Customers:
         """
         self._stop()
         self._world.silence_ns = deadline_ns
+        self._empty.clear()
         if self._playing:
-            await asyncio.wait(self._playing, timeout=max(0.0, (deadline_ns - now_ns()) / 1e9) + LATE_S)
-        return await self.cut_off() == 0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), max(0.0, (deadline_ns - now_ns()) / 1e9) + LATE_S)
+        return self.cut_off() == 0
 
-    async def cut_off(self) -> int:
+    def cut_off(self) -> int:
         """End what is still open, as in flight; returns how many."""
         self._stop()
-        await asyncio.sleep(0)  # a script cancelled before its first step would leave no row
         left = list(self._playing)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        for script in left:
+            script.cut_off()
         return len(left)
 
     def _due(self) -> Iterator[Dialog]:
@@ -77,9 +78,10 @@ class Customers:
         self._stopped = True
 
     def _script(self, dialog: Dialog) -> Script:
-        return Script(self._world, self._live, dialog, self._joins.get(dialog.channel, Session))
+        return Script(self._world, self._live, dialog, self._joins.get(dialog.channel, Session), self._ended)
 
-    def _done(self, task: asyncio.Task[bool]) -> None:
-        self._playing.discard(task)
-        if not task.cancelled():
-            self.unsent += task.result()
+    def _ended(self, script: Script, unsent: bool) -> None:
+        self._playing.remove(script)
+        self.unsent += unsent
+        if not self._playing:
+            self._empty.set()

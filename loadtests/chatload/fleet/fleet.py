@@ -139,7 +139,7 @@ class Fleet:
             OSError: the ledger could not be written.
         """
         if self._customers is not None:
-            await self._customers.cut_off()
+            self._customers.cut_off()
         if self._probes is not None:
             self._probes.leave()
         if self._seats is not None:

@@ -1,26 +1,31 @@
 """Operators read a dialog's history over REST when they take it over."""
 
-import asyncio
+from functools import partial
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import history_page, split
-from chatload.fleet.http import Http, NoAnswer
+from chatload.fleet.http import Answer, Http, NoAnswer
 from chatload.fleet.ledger import Actor, Subject
 from chatload.fleet.tally import DESK
 from chatload.fleet.world import World
 
 PAGE: Final = 1000
 CONNECTIONS: Final = 64
+TIMEOUT_S: Final = 30.0
 
 
 class Read:
     """One read of a contact's history, over all its pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, actor: Actor, subject: Subject) -> None:
+        self.actor = actor
+        self.subject = subject
+        self.started_ns = now_ns()
         self.cursor: str | None = None
         self.more = True
         self.entries = 0
@@ -42,52 +47,49 @@ class Read:
 
 
 class HistoryReader:
-    """Reads histories in the background; each read leaves one HISTORY row."""
+    """Reads histories beside everything else; each read leaves one HISTORY row. After the target is known."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._http = Http(CONNECTIONS)
-        self._reading: set[asyncio.Task[None]] = set()
+        self._http = Http(world.clock, world.target.url, CONNECTIONS, TIMEOUT_S)
 
     def read(self, actor: Actor, subject: Subject) -> None:
         """Read the whole history of the subject's contact, as the operator `actor`."""
-        task = asyncio.get_running_loop().create_task(self._read(actor, subject))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        self._page(Read(actor, subject))
 
     async def close(self) -> None:
         """Give up what is under way."""
-        for task in list(self._reading):
-            task.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
         await self._http.close()
 
-    async def _read(self, actor: Actor, subject: Subject) -> None:
-        started_ns, read = now_ns(), Read()
-        outcome, reason, done_ns = codes.OK, "", -1
-        try:
-            while read.more:
-                outcome, reason, done_ns = await self._page(actor, subject, read)
-        except NoAnswer as error:
-            outcome, reason, done_ns = codes.INDETERMINATE, error.reason, -1
-        except msgspec.DecodeError:
-            outcome, reason = codes.INDETERMINATE, "not understood"
-        actor.row(
-            codes.HISTORY, outcome, subject, started_ns, intended=started_ns, started=started_ns, done=done_ns,
-            number=read.last[0], seq=read.last[1], size=read.entries, reason=self._world.recorder.text(reason),
+    def _page(self, read: Read) -> None:
+        after = f"&after={read.cursor}" if read.cursor else ""
+        headers = {"Authorization": f"Bearer {self._world.token('operator', read.actor.name)}"}
+        head = self._http.head("GET", f"/v1/history/{quote(read.subject.contact)}?limit={PAGE}{after}", headers)
+        self._http.ask(head, partial(self._answered, read))
+
+    def _answered(self, read: Read, answer: Answer | NoAnswer) -> None:
+        if isinstance(answer, NoAnswer):
+            self._end(read, codes.INDETERMINATE, -1, answer.reason)
+        elif not answer.ok:
+            self._end(read, codes.REJECTED, answer.stamp_ns, f"http {answer.status}")
+        else:
+            try:
+                read.take(answer.body)
+            except msgspec.DecodeError:
+                self._end(read, codes.INDETERMINATE, -1, "not understood")
+                return
+            if read.more:
+                self._page(read)
+            else:
+                self._end(read, codes.OK, answer.stamp_ns)
+
+    def _end(self, read: Read, outcome: int, done_ns: int, reason: str = "") -> None:
+        read.actor.row(
+            codes.HISTORY, outcome, read.subject, read.started_ns, intended=read.started_ns, started=read.started_ns,
+            done=done_ns, number=read.last[0], seq=read.last[1], size=read.entries,
+            reason=self._world.recorder.text(reason),
         )  # fmt: skip
         if outcome == codes.OK:
-            self._world.tally.add("history", DESK, done_ns - started_ns)
+            self._world.tally.add("history", DESK, done_ns - read.started_ns)
         else:
             self._world.tally.fail("history", DESK, reason)
-
-    async def _page(self, actor: Actor, subject: Subject, read: Read) -> tuple[int, str, int]:
-        after = f"&after={read.cursor}" if read.cursor else ""
-        url = f"{self._world.target.url}/v1/history/{subject.contact}?limit={PAGE}{after}"
-        headers = {"Authorization": f"Bearer {self._world.token('operator', actor.name)}"}
-        answer = await self._http.get(url, headers)
-        if answer.ok:
-            read.take(answer.body)
-            return codes.OK, "", answer.stamp_ns
-        read.more = False
-        return codes.REJECTED, f"http {answer.status}", answer.stamp_ns

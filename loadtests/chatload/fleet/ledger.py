@@ -20,7 +20,7 @@ class Subject:
     Where the plan has no such dialog, `planned` is false and `plan` says -1.
     """
 
-    __slots__ = ("channel", "contact", "contact_id", "number", "plan", "planned", "ramp")
+    __slots__ = ("_dialog", "_place", "_text", "channel", "contact", "contact_id", "number", "plan", "planned", "ramp")
 
     def __init__(self, world: World, contact: str, plan: int | None = None) -> None:
         self.contact = contact
@@ -30,6 +30,16 @@ class Subject:
         self.plan = plan if plan is not None and self.planned else -1
         self.ramp = self.planned and self.plan < 0
         self.number = -1
+        self._text = world.recorder.text
+        self._dialog = ""
+        self._place = (-1, -1)
+
+    def place(self, dialog: str) -> tuple[int, int]:
+        """A dialog id's contact, as the recorder's text, and its number; ids of this dialog are taken apart once."""
+        if dialog != self._dialog:
+            contact, number = split(dialog)
+            self._dialog, self._place = dialog, (self._text(contact), number)
+        return self._place
 
 
 def subject_of(world: World, dialog: str) -> Subject:
@@ -82,6 +92,8 @@ class Message:
 class Actor:
     """Writes the rows of `who`; `epoch` is the number of its present connection."""
 
+    __slots__ = ("epoch", "id", "name", "world")
+
     def __init__(self, world: World, who: str) -> None:
         self.world = world
         self.name = who
@@ -94,6 +106,7 @@ class Actor:
 
     def row(self, what: int, outcome: int, subject: Subject, now_ns: int, **columns: int) -> None:
         """A row about something in a dialog."""
+        columns.setdefault("number", subject.number)
         self.world.recorder.put(
             what,
             outcome,
@@ -104,26 +117,44 @@ class Actor:
             epoch=self.epoch,
             who=self.id,
             contact=subject.contact_id,
-            **({"number": subject.number} | columns),
+            **columns,
         )
 
-    def sent(self, message: Message, outcome: int, done_ns: int, reason: str = "", **columns: int) -> None:
-        """A row for one attempt to send `message`."""
-        self.row(
+    def sent(
+        self,
+        message: Message,
+        outcome: int,
+        done_ns: int,
+        reason: str = "",
+        *,
+        seq: int = -1,
+        provider_id: int = -1,
+        sender: int | None = None,
+    ) -> None:
+        """A row for one attempt to send `message`; `sender` if that is not this actor."""
+        world, subject = self.world, message.subject
+        world.recorder.put(
             codes.SEND,
             outcome,
-            message.subject,
-            message.started_ns,
-            kind=codes.MESSAGE,
+            codes.MESSAGE,
+            world.phase(message.started_ns, subject.ramp),
+            subject.channel,
             intended=message.intended_ns,
             started=message.started_ns,
             done=done_ns,
+            assignment=message.assignment,
+            provider_id=provider_id,
+            plan=subject.plan,
+            number=subject.number,
+            seq=seq,
             counter=message.counter,
+            epoch=self.epoch,
             size=message.size,
             attempt=message.attempt,
-            assignment=message.assignment,
-            reason=self.world.recorder.text(reason),
-            **({"sender": self.id} | columns),
+            who=self.id,
+            contact=subject.contact_id,
+            sender=self.id if sender is None else sender,
+            reason=world.recorder.text(reason),
         )
 
     def closed(self, closing: Message, outcome: int, done_ns: int, reason: str = "") -> None:
@@ -143,30 +174,31 @@ class Actor:
 
     def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
-        text = self.world.recorder.text
-        identity = parse(entry.text) if entry.text else None
-        cause = entry.cause
-        self.world.recorder.put(
+        world, cause = self.world, entry.cause
+        text = world.recorder.text
+        identity = parse(entry.text)
+        contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
+        world.recorder.put(
             codes.ENTRY,
             codes.OK,
             codes.KINDS.get(entry.kind, 0),
-            self.world.phase(stamp_ns, subject.ramp),
+            world.phase(stamp_ns, subject.ramp),
             subject.channel,
             done=stamp_ns,
             assignment=entry.number,
             provider_id=provider_number(entry.id),
             plan=subject.plan,
-            number=split(entry.dialog)[1],
+            number=number,
             seq=entry.seq,
-            counter=identity.counter if identity else -1,
-            cause_seq=cause.seq if cause else -1,
+            counter=identity.counter if identity is not None else -1,
+            cause_seq=cause.seq if cause is not None else -1,
             epoch=self.epoch,
             size=len(entry.text),
             who=self.id,
-            contact=text(split(entry.dialog)[0]),  # the frame's: somebody else's entry must not pass for ours
-            sender=text(sender_of(identity, self.world.run)),
+            contact=contact,
+            sender=text(sender_of(identity, world.run)),
             author=text(entry.operator or entry.author),
-            rule=text(cause.rule) if cause else -1,
+            rule=text(cause.rule) if cause is not None else -1,
             reason=text(entry.reason or entry.department),
         )
         return identity

@@ -53,6 +53,11 @@ class Link(WSListener):
     actor's `epoch` counts the dials.
     """
 
+    __slots__ = (
+        "_actor", "_failures", "_greeted", "_intended_ns", "_method", "_parts", "_party", "_started_ns", "_subject",
+        "_task", "_timer", "_transport", "_upgraded", "_url", "_wanted", "_world", "down", "live", "resuming",
+    )  # fmt: skip
+
     def __init__(self, actor: Actor, party: Party, path: str, subject: Subject) -> None:
         self._actor = actor
         self._world = actor.world
@@ -158,6 +163,11 @@ class Link(WSListener):
     def _begin(self, intended_ns: int) -> None:
         self._intended_ns = intended_ns
         self._task = asyncio.get_running_loop().create_task(self._dial())
+        self._task.add_done_callback(self._dialled)
+
+    def _dialled(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None  # an open connection needs none
 
     async def _dial(self) -> None:
         self._actor.epoch += 1

@@ -22,6 +22,8 @@ class Outbox:
     `written` is told of every message that went out.
     """
 
+    __slots__ = ("_actor", "_link", "_open", "_world", "_written")
+
     def __init__(self, actor: Actor, link: Link, written: Callable[[Message], None] = _nothing) -> None:
         self._actor = actor
         self._world = actor.world

@@ -1,11 +1,10 @@
 """What one customer does in one planned dialog, and how long they put up with what the platform does."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Final, NamedTuple, Protocol
 
 from chatload.fleet import codes
-from chatload.fleet.clock import NEVER, Signal, now_ns
+from chatload.fleet.clock import NEVER, Timer, now_ns
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR, Identity
 from chatload.fleet.ledger import Actor, Message, Subject, method_of
@@ -45,10 +44,25 @@ class End(NamedTuple):
     reason: str = ""
 
 
-class Script:
-    """One customer playing one planned dialog; writes exactly one DIALOG row, when it ends."""
+Steps = Generator[int, None, End]  # yields the time until which there is nothing to do, unless something changes
+Yes = Generator[int, None, bool]
 
-    def __init__(self, world: World, live: Live, dialog: Dialog, join: Join) -> None:
+
+class Script:
+    """One customer playing one planned dialog; writes exactly one DIALOG row, when it ends.
+
+    What the customer does is told by a generator, in the order in which it happens. Where it waits, it yields until
+    when; it is resumed then, or in the loop's next turn after something changed, and looks at the facts again.
+    `ended(script, unsent)` is called last, `unsent` being whether a due step was never started.
+    """
+
+    __slots__ = (
+        "_actor", "_answers", "_asked_ns", "_changed", "_channel", "_dialog", "_due_ns", "_ended", "_human_answers",
+        "_human_ns", "_live", "_over", "_owned", "_queued_ns", "_reply_ns", "_sent", "_start_ns", "_started_ns",
+        "_steps", "_subject", "_timer", "_until_ns", "_world",
+    )  # fmt: skip
+
+    def __init__(self, world: World, live: Live, dialog: Dialog, join: Join, ended: "Ended") -> None:
         self._world = world
         self._live = live
         self._dialog = dialog
@@ -56,37 +70,35 @@ class Script:
         contact = f"{ACCOUNTS[dialog.channel]}/{dialog.user}"
         self._subject = Subject(world, contact, dialog.index)
         self._channel = join(self._actor, self._subject, self)
-        self._changed = Signal(world.clock)
+        self._ended = ended
+        self._steps: Steps | None = None
+        self._timer: Timer | None = None
+        self._until_ns = NEVER  # what the timer is set to
+        self._changed = False  # the script will look at the facts in the loop's next turn
         self._sent = 0
         self._due_ns = NEVER  # when the step that has not started yet is due
-        self._last = Message(self._subject, "", 0, "", 0)
+        self._asked_ns = 0  # when the message that waits for its answer was meant to go
         self._queued_ns = self._human_ns = self._reply_ns = 0
         self._answers = self._human_answers = 0
         self._owned = False
         self._over: End | None = None  # the platform ended it, or refused us
         self._start_ns = world.when(dialog.start_ms)
+        self._started_ns = -1
 
-    async def play(self) -> bool:
-        """Play to the end; a cancellation is the end of the drain. Returns whether a due step was never started."""
-        started_ns, tally = now_ns(), self._world.tally
-        tally.lag(started_ns - self._start_ns)
+    def play(self) -> None:
+        """Play to the end."""
+        self._started_ns, tally = now_ns(), self._world.tally
+        tally.lag(self._started_ns - self._start_ns)
         tally.open += 1
         tally.started += 1
         self._live.begin(self._dialog.index, self._subject.channel)
-        unsent = False
-        try:
-            end = await self._converse()
-        except asyncio.CancelledError:
-            end = End(codes.IN_FLIGHT)
-            unsent = self._due_ns <= (self._world.silence_ns or now_ns())
-        self._channel.leave()
-        self._live.end(self._dialog.index)
-        tally.open -= 1
-        tally.waiting -= bool(self._queued_ns and not self._human_ns)
-        self._record(end, started_ns)
-        if unsent:
-            self.unsent("step", self._due_ns)
-        return unsent
+        self._steps = self._converse()
+        self._go_on()
+
+    def cut_off(self) -> None:
+        """End here, as in flight: the drain is over."""
+        if self._steps is not None:
+            self._end(End(codes.IN_FLIGHT), unsent=self._due_ns <= (self._world.silence_ns or now_ns()))
 
     def unsent(self, what: str, due_ns: int) -> None:
         """Record something that was due and never started: a "dialog" or a "step"."""
@@ -106,7 +118,7 @@ class Script:
         if entry.kind == "message":
             if entry.author == "bot":
                 self._answered(stamp_ns)
-                self._world.tally.add("bot", method_of(self._subject.channel), stamp_ns - self._last.intended_ns)
+                self._world.tally.add("bot", method_of(self._subject.channel), stamp_ns - self._asked_ns)
             elif entry.author not in _NOT_HUMAN:
                 self._human(identity, stamp_ns)
         elif entry.kind == "queued":
@@ -115,12 +127,55 @@ class Script:
             self._over = self._over or End(codes.FAILED, f"closed: {entry.reason}")
         else:
             self._owned = entry.kind == "assigned"
-        self._changed.set()
+        self._change()
 
     def failed(self, reason: str) -> None:
         """The platform refused a message, or this customer."""
         self._over = self._over or End(codes.FAILED, reason)
-        self._changed.set()
+        self._change()
+
+    def _change(self) -> None:
+        if not self._changed and self._steps is not None:
+            self._changed = True
+            self._world.clock.soon(self._go_on)
+
+    def _fall_due(self) -> None:
+        self._timer = None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Resume, unless the script has ended meanwhile."""
+        self._changed = False
+        if self._steps is None:
+            return
+        try:
+            until_ns = next(self._steps)
+        except StopIteration as stop:
+            self._end(stop.value, unsent=False)
+            return
+        if self._timer is None or until_ns != self._until_ns:
+            self._stop_timer()
+            self._until_ns = until_ns
+            if until_ns != NEVER:
+                self._timer = self._world.clock.at(until_ns, self._fall_due)
+
+    def _end(self, end: End, unsent: bool) -> None:
+        self._steps = None
+        self._stop_timer()
+        self._channel.leave()
+        self._live.end(self._dialog.index)
+        tally = self._world.tally
+        tally.open -= 1
+        tally.waiting -= bool(self._queued_ns and not self._human_ns)
+        self._record(end)
+        if unsent:
+            self.unsent("step", self._due_ns)
+        self._ended(self, unsent)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _answered(self, stamp_ns: int) -> None:
         self._answers += 1
@@ -143,19 +198,19 @@ class Script:
             self._live.queued(self._dialog.index, stamp_ns)
             self._world.tally.waiting += not self._human_ns
 
-    async def _converse(self) -> End:
+    def _converse(self) -> Steps:
         self._channel.open(self._start_ns)
         trigger_ns = self._start_ns
         for position, turn in enumerate(self._dialog.turns):
             self._due_ns = self._due(position, turn, trigger_ns)
-            if not await self._come(self._due_ns):
+            if not (yield from self._come(self._due_ns)):
                 return self._over or End(codes.FAILED)
             before = self._score(turn)
             self._send(position, turn)
-            if not await self._answer(turn, before):
-                return self._over or await self._give_up()
+            if not (yield from self._answer(turn, before)):
+                return self._over or (yield from self._give_up())
             trigger_ns = self._reply_ns
-        return await self._finish()
+        return (yield from self._finish())
 
     def _due(self, position: int, turn: Turn, trigger_ns: int) -> int:
         due_ns = trigger_ns + self._world.wall(turn.think_ms)
@@ -163,17 +218,18 @@ class Script:
             due_ns = max(due_ns, self._world.when(self._dialog.hold_ms))
         return due_ns
 
-    async def _come(self, due_ns: int) -> bool:
+    def _come(self, due_ns: int) -> Yes:
         """Wait for a time; False if the dialog is over before."""
         while self._over is None and now_ns() < due_ns:
-            await self._changed.wait(due_ns)
+            yield due_ns
         return self._over is None
 
     def _send(self, position: int, turn: Turn) -> None:
         index = self._dialog.index
         words = self._world.plan.text(index, position)
-        self._last = message = self._actor.message(self._subject, position + 1, words, self._due_ns)
+        message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
+        self._asked_ns = self._due_ns
         if turn.drop_ms is not None:
             message.away_ns = self._world.wall(turn.drop_ms)
             self._live.absent(index, now_ns() + message.away_ns)
@@ -187,40 +243,40 @@ class Script:
         """How many answers of the kind this turn waits for have come."""
         return self._answers if turn.to == "bot" else self._human_answers
 
-    async def _answer(self, turn: Turn, before: int) -> bool:
+    def _answer(self, turn: Turn, before: int) -> Yes:
         """Wait for the answer; False if the dialog is over, or patience ends before."""
         while self._score(turn) == before:
             if self._over is not None or now_ns() >= self._patience_ends():
                 return False
-            await self._changed.wait(self._patience_ends())
+            yield self._patience_ends()
         return True
 
     def _patience_ends(self) -> int:
         if self._queued_ns and not self._human_ns:
             return self._queued_ns + self._world.wall(self._dialog.patience_ms)
-        return self._last.intended_ns + self._world.wall(self._dialog.reply_patience_ms)
+        return self._asked_ns + self._world.wall(self._dialog.reply_patience_ms)
 
-    async def _give_up(self) -> End:
+    def _give_up(self) -> Steps:
         reason = "queue" if self._queued_ns and not self._human_ns else "reply"
-        await self._goodbye(self._patience_ends())
+        yield from self._goodbye(self._patience_ends())
         return End(codes.ABANDONED, reason)
 
-    async def _finish(self) -> End:
+    def _finish(self) -> Steps:
         if self._dialog.contained:
-            await self._goodbye(self._reply_ns)
+            yield from self._goodbye(self._reply_ns)
         elif self._channel.shows_queue:
-            await self._come(NEVER)
+            yield from self._come(NEVER)
         if self._over is not None and not self._over.reason.startswith("closed"):
             return self._over
         return End(codes.COMPLETED, self._over.reason if self._over else "")
 
-    async def _goodbye(self, intended_ns: int) -> None:
+    def _goodbye(self, intended_ns: int) -> Generator[int, None, None]:
         """End the dialog and see it closed, unless this customer just goes away."""
         if not self._dialog.silent and self._channel.shows_queue:
             self._channel.end(intended_ns)
-            await self._come(NEVER)
+            yield from self._come(NEVER)
 
-    def _record(self, end: End, started_ns: int) -> None:
+    def _record(self, end: End) -> None:
         recorder = self._world.recorder
         recorder.put(
             codes.DIALOG,
@@ -229,7 +285,7 @@ class Script:
             codes.RAMP if self._subject.ramp else codes.MAIN,
             self._subject.channel,
             intended=self._start_ns,
-            started=started_ns,
+            started=self._started_ns,
             done=now_ns(),
             plan=self._dialog.index,
             number=self._subject.number,
@@ -239,3 +295,6 @@ class Script:
             contact=self._subject.contact_id,
             reason=recorder.text(end.reason),
         )
+
+
+Ended = Callable[[Script, bool], None]

@@ -31,6 +31,7 @@ from chatload.fleet.offers import Offers
 from chatload.fleet.outbox import Outbox
 from chatload.fleet.tally import DESK
 from chatload.fleet.world import World
+from chatload.plan import Reply
 
 
 class Seat:
@@ -118,10 +119,10 @@ class Seat:
             case _:
                 self._heard_rare(frame, stamp_ns)
 
-    def answer(self, case: Case, waiting: Waiting, due_ns: int) -> None:
+    def answer(self, case: Case, waiting: Waiting, reply: Reply, due_ns: int) -> None:
         """Send the answer to a message."""
         self._counter += 1
-        words = self._world.plan.answer_text(waiting.plan, waiting.counter - 1)
+        words = self._world.plan.answer_text(waiting.plan, waiting.counter - 1, reply)
         case.message = message = self._actor.message(case.subject, self._counter, words, due_ns)
         message.assignment = case.number
         self._sending[message.cid] = case

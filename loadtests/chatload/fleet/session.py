@@ -10,7 +10,7 @@ import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
-from chatload.fleet.frames import Ack, Entry, Refused, Welcome, customer_frame, encode, split
+from chatload.fleet.frames import Ack, Entry, Refused, Welcome, customer_frame, encode
 from chatload.fleet.identity import Identity
 from chatload.fleet.ledger import Actor, Message, Subject, method_of
 from chatload.fleet.link import Link
@@ -40,6 +40,10 @@ class Session:
     Every method is synchronous and returns at once; what the platform answers arrives at `customer`.
     """
 
+    __slots__ = (
+        "_actor", "_cursor", "_customer", "_end", "_link", "_missing", "_outbox", "_resumed_ns", "_shown", "_subject",
+        "_world",
+    )  # fmt: skip
     shows_queue = True  # the customer sees the queue and the closing; a messenger shows neither
 
     def __init__(self, actor: Actor, subject: Subject, customer: Customer) -> None:
@@ -130,7 +134,7 @@ class Session:
 
     def _entry(self, entry: Entry, stamp_ns: int) -> None:
         identity = self._actor.saw(entry, self._subject, stamp_ns)
-        here = (split(entry.dialog)[1], entry.seq)
+        here = (self._subject.place(entry.dialog)[1], entry.seq)
         if self._missing is not None and here <= self._missing:
             self._resumed_ns = stamp_ns
             if here == self._missing:
@@ -146,7 +150,7 @@ class Session:
 
     def _ack(self, frame: Ack, stamp_ns: int) -> None:
         self._finish_resume(codes.OK)
-        here = (split(frame.dialog)[1], frame.seq)
+        here = (self._subject.place(frame.dialog)[1], frame.seq)
         self._subject.number = here[0]
         self._cursor = max(self._cursor or (0, 0), here)
         message = self._outbox.acknowledged(frame.cid, stamp_ns, frame.seq)

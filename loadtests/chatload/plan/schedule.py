@@ -93,9 +93,9 @@ class Plan:
         planned = self._by_index[index].turns[turn]
         return self._texts.question(index, turn, planned.to, planned.length)
 
-    def answer_text(self, index: int, turn: int) -> str:
-        """The operator's words in answer to turn `turn`."""
-        return self._texts.answer(index, turn, self.reply(index, turn).length)
+    def answer_text(self, index: int, turn: int, reply: Reply) -> str:
+        """The operator's words in answer to turn `turn`, of the length that `reply` has."""
+        return self._texts.answer(index, turn, reply.length)
 
     def expected_ms(self, dialog: Dialog) -> float:
         """How long the dialog takes, first step to end, if the platform takes no time."""

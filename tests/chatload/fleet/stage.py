@@ -112,7 +112,7 @@ class Stage:
 
     async def close(self) -> None:
         """End everything and write the ledger."""
-        await self.customers.cut_off()
+        self.customers.cut_off()
         self.seats.shut()
         await self.history.close()
         await self.telegram.close()

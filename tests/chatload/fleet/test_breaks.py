@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from chatload.fleet.clock import now_ns
+from chatload.fleet.clock import Timer, now_ns
 from chatload.fleet.customers import LATE_S
 from chatload.fleet.link import BACKOFF_MOST_NS, BACKOFF_NS, backoff_ns
 from chatload.fleet.script import Script
@@ -238,15 +239,16 @@ def test_a_due_step_that_never_started_is_unsent(tmp_path: Path, silent_ns: int 
     planned = dialog(5, "bot", "bot", think_ms=50_000.0)
 
     async def act(stage: Stage) -> None:
-        script = Script(stage.world, stage.live, planned, Session)
-        task = asyncio.get_running_loop().create_task(script.play())
+        ended: list[bool] = []
+        script = Script(stage.world, stage.live, planned, Session, lambda _, unsent: ended.append(unsent))
+        script.play()
         await stage.until(lambda: stage.recorder.rows == 3)  # connected, sent, and the answer seen
         await asyncio.sleep(0)
         if silent_ns is not None:
             stage.world.silence_ns = script._due_ns + silent_ns
         hold_up(think_ns)
-        task.cancel()
-        assert await task is unsent
+        script.cut_off()
+        assert ended == [unsent]
 
     ledger = played(tmp_path, [planned], act)
     assert columns(of(ledger, "DIALOG", outcome="IN_FLIGHT"), "counter") == [(1,)]
@@ -268,8 +270,13 @@ def test_what_is_due_before_the_drains_deadline_may_start_a_moment_late(
     planned = dialog(5, "bot", "handover", think_ms=50_000.0)
 
     async def act(stage: Stage) -> None:
-        on_time = stage.clock.until
-        monkeypatch.setattr(stage.clock, "until", lambda due_ns: on_time(due_ns + int(late_s * 1e9)))
+        on_time = stage.clock.at
+
+        def at(due_ns: int, call: Callable[[], None]) -> Timer:
+            late = isinstance(getattr(call, "__self__", None), Script)
+            return on_time(due_ns + int(late_s * 1e9) * late, call)
+
+        monkeypatch.setattr(stage.clock, "at", at)
         stage.customers.begin()
         await stage.until(lambda: stage.recorder.rows == 3)  # connected, sent, and the answer seen
         assert await stage.customers.drain(now_ns() + 100_000_000) is False

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import uvloop
 
-from chatload.fleet.clock import MS, NEVER, Clock, Signal, now_ns
+from chatload.fleet.clock import MS, Clock, now_ns
 
 
 def with_clock(act: Callable[[Clock], Awaitable[None]]) -> None:
@@ -24,6 +24,13 @@ def with_clock(act: Callable[[Clock], Awaitable[None]]) -> None:
         runner.run(run())
 
 
+async def until(clock: Clock, due_ns: int) -> None:
+    """Wait for a time."""
+    come = asyncio.Event()
+    clock.at(due_ns, come.set)
+    await come.wait()
+
+
 def test_calls_come_in_order_of_due_time_and_never_early() -> None:
     """Timers set in any order fire by due time, and none before it."""
     fired: list[tuple[int, int]] = []
@@ -34,7 +41,7 @@ def test_calls_come_in_order_of_due_time_and_never_early() -> None:
         for offset in offsets_us:
             due_ns = start + offset * 20_000
             clock.at(due_ns, lambda due_ns=due_ns: fired.append((due_ns, now_ns())))  # type: ignore[misc]  # the default binds the loop's value
-        await clock.until(start + 12 * MS)
+        await until(clock, start + 12 * MS)
 
     with_clock(act)
     assert len(fired) == 500
@@ -49,7 +56,7 @@ def test_equal_due_times_keep_the_order_they_were_set_in() -> None:
     async def act(clock: Clock) -> None:
         for n in range(10):
             clock.at(1, lambda n=n: fired.append(n))  # type: ignore[misc]  # the default binds the loop's value
-        await clock.until(2)
+        await until(clock, 2)
 
     with_clock(act)
     assert fired == list(range(10))
@@ -65,7 +72,7 @@ def test_a_cancelled_timer_never_happens() -> None:
         clock.at(start + 2 * MS, lambda: fired.append("second"))
         first.cancel()
         first.cancel()
-        await clock.until(start + 3 * MS)
+        await until(clock, start + 3 * MS)
 
     with_clock(act)
     assert fired == ["second"]
@@ -103,29 +110,27 @@ def test_a_call_that_raises_stops_nobody_else() -> None:
         due_ns = now_ns() + MS
         clock.at(due_ns, empty.pop)
         clock.at(due_ns, lambda: fired.append("after"))
-        await clock.until(due_ns + MS)
+        await until(clock, due_ns + MS)
 
     with_clock(act)
     assert fired == ["after"]
     assert heard == ["pop from empty list"]
 
 
-def test_a_signal_wakes_before_the_deadline_and_a_deadline_without_one() -> None:
-    """Waiting ends at the first of the two; setting with nobody waiting is forgotten."""
-    woken: list[bool] = []
+def test_what_is_asked_for_soon_happens_once_in_order_and_not_before() -> None:
+    """Calls of one turn come in the next, also those behind one that raises; what they ask for comes after them."""
+    happened: list[str] = []
+    heard: list[str] = []
+    empty: list[None] = []
 
     async def act(clock: Clock) -> None:
-        signal = Signal(clock)
-        signal.set()
-        due_ns = now_ns() + MS
-        await signal.wait(due_ns)
-        woken.append(now_ns() >= due_ns)
-        clock.at(now_ns() + MS, signal.set)
-        await signal.wait(NEVER)
-        clock.at(now_ns() + MS, signal.set)
-        far_ns = now_ns() + 3_600_000 * MS
-        await signal.wait(far_ns)
-        woken.append(now_ns() < far_ns)
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(str(context["exception"])))
+        clock.soon(lambda: clock.soon(lambda: happened.append("later")))
+        clock.soon(empty.pop)
+        clock.soon(lambda: happened.append("behind"))
+        assert happened == []
+        await until(clock, now_ns() + MS)
 
     with_clock(act)
-    assert woken == [True, True]
+    assert sorted(happened) == ["behind", "later"]
+    assert heard == ["pop from empty list"]

@@ -155,7 +155,7 @@ def test_a_failing_chat_keeps_its_order_and_blocks_only_itself(tmp_path: Path) -
     rows = of(ledger, "SEND", sender="c1", counter=1)
     assert columns(rows, "attempt", "outcome", "reason") == [
         (1, "INDETERMINATE", "http 500"),
-        (2, "INDETERMINATE", "ServerDisconnectedError"),
+        (2, "INDETERMINATE", "disconnected"),
         (3, "REJECTED", "not_stored"),
         (4, "OK", ""),
     ]

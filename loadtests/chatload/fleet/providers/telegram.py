@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from aiohttp import web
 
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
@@ -13,12 +12,14 @@ from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR, parse, sender_of
 from chatload.fleet.ledger import Actor, Message, Subject
 from chatload.fleet.providers.limits import SECOND_NS, TELEGRAM, TokenBucket, share_of
-from chatload.fleet.providers.webhooks import Lane, Update, Webhooks
+from chatload.fleet.providers.webhooks import Lane, Settled, Update, Webhooks
+from chatload.fleet.server import Request, Server, reply
 from chatload.fleet.session import Customer
 from chatload.fleet.tally import NAMES
 from chatload.fleet.world import World
 
 METHOD: Final = NAMES[codes.TELEGRAM]
+_NAME: Final = "Анна"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,36 +104,26 @@ class Telegram:
         self._bucket = TokenBucket(rate_per_s, max(1.0, rate_per_s))
         self._update_id = (worker + 1) * 100_000_000
         self._first_id = int(world.run, 16) << 6  # not the ids of an earlier run on the same platform
-        self._token = ""
-        self._url = ""
-        self._runner: web.AppRunner | None = None
+        self._path = ""
+        self._server = Server(self._called)
 
     async def start(self, host: str = "127.0.0.1") -> str:
         """Listen; returns the base URL that the platform must call instead of Telegram's."""
-        app = web.Application()
-        app.router.add_post("/bot{token}/{method}", self._called)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        return f"http://{host}:{port}"
+        return await self._server.start(host)
 
     def begin(self) -> None:
         """Use the token and the webhook secret of the target."""
         bot = self._world.target.telegram.get(self._account)
         if bot is None:
             return
-        self._token = bot.token
-        self._url = f"{self._world.target.url}/webhooks/telegram/{self._account}"
+        self._path = f"/bot{bot.token}/"
         headers = {"Content-Type": "application/json", "X-Telegram-Bot-Api-Secret-Token": bot.webhook_secret}
-        self._webhooks.headers[self._url] = headers
+        self._webhooks.begin(f"/webhooks/telegram/{self._account}", headers)
 
     async def close(self) -> None:
         """Post and answer no more."""
         await self._webhooks.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.close()
 
     def join(self, actor: Actor, subject: Subject, customer: Customer) -> Chat:
         """The chat of a customer, whose script hears of replies."""
@@ -155,7 +146,7 @@ class Telegram:
         def settled(update: Update, outcome: int, done_ns: int, reason: str) -> None:
             self._settled(chat, message, message_id, update, outcome, done_ns, reason)
 
-        chat.lane = chat.lane or Lane(self._url)
+        chat.lane = chat.lane or Lane()
         self._webhooks.post(chat.lane, self._update(message.cid, {"message": body}, settled))
         point = share_of(f"other:{message.cid}")
         if point < self._settings.other_share / 2:
@@ -165,22 +156,24 @@ class Telegram:
             reaction = {"chat": body["chat"], "user": body["from"], "date": body["date"], "message_id": message_id}
             reaction |= {"old_reaction": [], "new_reaction": [{"type": "emoji", "emoji": "👍"}]}
             update = self._update(f"{message.cid}r", {"message_reaction": reaction}, self._other)
-            self._webhooks.post(Lane(self._url), update)
+            self._webhooks.post(Lane(), update)
 
-    def _update(self, key: str, content: dict[str, Any], settled: Any) -> Update:
+    def _update(self, key: str, content: dict[str, Any], settled: Settled) -> Update:
         self._update_id += 1
         return Update(key, orjson.dumps({"update_id": self._update_id, **content}), settled)
 
     @staticmethod
     def _message(chat: Chat, message_id: int, text: str) -> dict[str, Any]:
-        person = {"id": int(chat.user), "first_name": "Анна", "username": f"u{chat.user}"}
+        user, username = int(chat.user), f"u{chat.user}"
         return {
             "message_id": message_id,
             "date": int(time.time()),
             "text": text,
-            "from": person | {"is_bot": False, "language_code": "ru"},
-            "chat": person | {"type": "private"},
-        }
+            "from": {
+                "id": user, "first_name": _NAME, "username": username, "is_bot": False, "language_code": "ru",
+            },
+            "chat": {"id": user, "first_name": _NAME, "username": username, "type": "private"},
+        }  # fmt: skip
 
     def _settled(
         self, chat: Chat, message: Message, message_id: int, update: Update, outcome: int, done_ns: int, reason: str
@@ -208,24 +201,22 @@ class Telegram:
 
     # --- from the platform -------------------------------------------------------------------------------------------
 
-    async def _called(self, request: web.Request) -> web.Response:
-        stamp_ns = now_ns()
-        if not self._token or request.match_info["token"] != self._token:
+    def _called(self, request: Request) -> bytes:
+        if not self._path or not request.path.startswith(self._path):
             return _refusal(401, "Unauthorized")
-        if request.match_info["method"].lower() != "sendmessage":
+        if request.method != "POST" or request.path[len(self._path) :].lower() != "sendmessage":
             return _refusal(404, "Not Found: method not found")
         try:
-            body = orjson.loads(await request.read())
+            body = orjson.loads(request.body)
             user, text = str(body["chat_id"]), body["text"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return _refusal(400, "Bad Request: chat_id and text are required")
         chat = self._chats.get(user)
         if chat is None or not isinstance(text, str):
             return _refusal(400, "Bad Request: chat not found")
-        answered = request.transport is not None and not request.transport.is_closing()
-        return self._send_message(chat, text, stamp_ns, answered)
+        return self._send_message(chat, text, request.stamp_ns, request.open)
 
-    def _send_message(self, chat: Chat, text: str, stamp_ns: int, answered: bool) -> web.Response:
+    def _send_message(self, chat: Chat, text: str, stamp_ns: int, answered: bool) -> bytes:
         chat.attempt = (text, chat.attempt[1] + 1 if chat.attempt[0] == text else 1)
         if not text or len(text) > TELEGRAM.text_most:
             what = "message is too long" if text else "message text is empty"
@@ -241,7 +232,7 @@ class Telegram:
         self._row(chat, text, stamp_ns, codes.OK if answered else codes.INDETERMINATE, message_id)
         chat.show(text, message_id, stamp_ns)
         message = self._message(chat, message_id, text) | {"from": {"id": 1, "is_bot": True, "first_name": "Bank"}}
-        return web.Response(body=orjson.dumps({"ok": True, "result": message}), content_type="application/json")
+        return reply(200, orjson.dumps({"ok": True, "result": message}))
 
     def _row(self, chat: Chat, text: str, stamp_ns: int, outcome: int, message_id: int = -1, reason: str = "") -> None:
         if chat.subject is None:
@@ -255,17 +246,11 @@ class Telegram:
         )  # fmt: skip
 
 
-def _refusal(status: int, description: str) -> web.Response:
-    body = orjson.dumps({"ok": False, "error_code": status, "description": description})
-    return web.Response(status=status, body=body, content_type="application/json")
+def _refusal(status: int, description: str) -> bytes:
+    return reply(status, orjson.dumps({"ok": False, "error_code": status, "description": description}))
 
 
-def _too_many(retry_after_s: int) -> web.Response:
+def _too_many(retry_after_s: int) -> bytes:
     description = f"Too Many Requests: retry after {retry_after_s}"
     body = {"ok": False, "error_code": 429, "description": description, "parameters": {"retry_after": retry_after_s}}
-    return web.Response(
-        status=429,
-        body=orjson.dumps(body),
-        content_type="application/json",
-        headers={"Retry-After": str(retry_after_s)},
-    )
+    return reply(429, orjson.dumps(body), f"Retry-After: {retry_after_s}\r\n")

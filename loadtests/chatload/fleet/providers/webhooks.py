@@ -3,9 +3,8 @@
 A lane is a chat (or another key the provider orders by). One failing lane blocks only itself.
 """
 
-import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -40,11 +39,10 @@ Settled = Callable[[Update, int, int, str], None]
 class Lane:
     """Updates that must arrive in order."""
 
-    __slots__ = ("busy", "failures", "updates", "url")
+    __slots__ = ("busy", "failures", "updates")
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.updates: deque[Update] = deque()
+    def __init__(self) -> None:
+        self.updates: list[Update] = []  # a few at most, and most of the time none: an empty deque takes 0.7 KB
         self.failures = 0
         self.busy = False
 
@@ -59,7 +57,8 @@ _error: Final = msgspec.json.Decoder(_Error)
 class Webhooks:
     """Posts the updates of all lanes over a bounded number of connections, again and again until they are accepted.
 
-    `repeat_share` of the accepted updates are posted once more, as if the answer had been lost.
+    `repeat_share` of the accepted updates are posted once more, as if the answer had been lost. Nothing is posted
+    before `begin`.
     """
 
     def __init__(
@@ -70,11 +69,16 @@ class Webhooks:
         self._connections = connections
         self._time_scale = time_scale
         self._repeat_share = repeat_share
-        self._http = Http(connections)
-        self._ready: asyncio.Queue[Lane] = asyncio.Queue()
-        self._idle = 0
-        self._workers: set[asyncio.Task[None]] = set()
-        self.headers: dict[str, dict[str, str]] = {}  # by URL
+        self._http: Http | None = None
+        self._head = b""
+        self._ready: deque[Lane] = deque()
+        self._busy = 0
+
+    def begin(self, path: str, headers: Mapping[str, str]) -> None:
+        """Post to `path` of the target from now on."""
+        timeout_s = self._profile.answer_within_s / self._time_scale
+        self._http = Http(self._world.clock, self._world.target.url, self._connections, timeout_s)
+        self._head = self._http.head("POST", path, headers)
 
     def post(self, lane: Lane, update: Update) -> None:
         """Append an update to its lane."""
@@ -85,53 +89,47 @@ class Webhooks:
 
     async def close(self) -> None:
         """Stop posting; what is under way stays without an answer."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        await self._http.close()
+        self._busy = self._connections  # nothing more goes out
+        if self._http is not None:
+            await self._http.close()
 
     def _make_ready(self, lane: Lane) -> None:
-        self._ready.put_nowait(lane)
-        if self._idle < self._ready.qsize() and len(self._workers) < self._connections:
-            self._workers.add(asyncio.get_running_loop().create_task(self._work()))
+        self._ready.append(lane)
+        self._go_on()
 
-    async def _work(self) -> None:
-        """One of the provider's connections."""
-        while True:
-            self._idle += 1
-            try:
-                lane = await self._ready.get()
-            finally:
-                self._idle -= 1
-            wait_ns = await self._attempt(lane, lane.updates[0])
-            if wait_ns < 0:
-                lane.updates.popleft()
-                lane.failures = 0
-            if not lane.updates:
-                lane.busy = False
-            elif wait_ns > 0:
-                self._world.clock.at(now_ns() + wait_ns, partial(self._make_ready, lane))
-            else:
-                self._make_ready(lane)
+    def _go_on(self) -> None:
+        """Post the heads of lanes, as far as connections are free."""
+        while self._ready and self._busy < self._connections and self._http is not None:
+            lane = self._ready.popleft()
+            update = lane.updates[0]
+            self._busy += 1
+            update.attempt += 1
+            update.started_ns = now_ns()
+            self._http.ask(self._head, partial(self._answered, lane, update), update.body)
 
-    async def _attempt(self, lane: Lane, update: Update) -> int:
-        """Post the lane's head; -1 if that is done with, else how long until it is posted again."""
-        update.attempt += 1
-        update.started_ns = now_ns()
-        try:
-            answer = await self._http.post(
-                lane.url, update.body, self.headers.get(lane.url, {}), self._profile.answer_within_s / self._time_scale
-            )
-        except NoAnswer as error:
-            update.settled(update, codes.INDETERMINATE, -1, error.reason)
+    def _answered(self, lane: Lane, update: Update, answer: Answer | NoAnswer) -> None:
+        self._busy -= 1
+        wait_ns = self._settle(lane, update, answer)
+        if wait_ns < 0:
+            del lane.updates[0]
+            lane.failures = 0
+        if not lane.updates:
+            lane.busy = False
+        elif wait_ns > 0:
+            self._world.clock.at(now_ns() + wait_ns, partial(self._make_ready, lane))
+        else:
+            self._ready.append(lane)
+        self._go_on()
+
+    def _settle(self, lane: Lane, update: Update, answer: Answer | NoAnswer) -> int:
+        """Tell what became of the attempt; -1 if the update is done with, else how long until it is posted again."""
+        if isinstance(answer, NoAnswer):
+            update.settled(update, codes.INDETERMINATE, -1, answer.reason)
             return self._failed(lane, update, None)
-        except asyncio.CancelledError:
-            update.settled(update, codes.INDETERMINATE, -1, "left")
-            raise
         outcome, reason = outcome_of(answer)
         update.settled(update, outcome, answer.stamp_ns, reason)
-        if not answer.ok:
-            return self._failed(lane, update, answer.headers.get("Retry-After"))
+        if outcome != codes.OK:
+            return self._failed(lane, update, answer.header("Retry-After"))
         if not update.repeated and share_of(f"repeat:{update.key}") < self._repeat_share:
             update.repeated = True
             return 0
