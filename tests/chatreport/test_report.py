@@ -9,6 +9,7 @@ import pytest
 
 from chatreport.__main__ import main
 from chatreport.judge import judge, read_verdict
+from chatreport.latency import OPERATIONS
 from chatreport.report import draw
 from chatreport.rundir import Outcome, What
 from chatreport.summary import lines
@@ -112,7 +113,8 @@ def test_junit_is_xml_with_a_case_for_every_guarantee_and_objective(which: str, 
 def test_everything_is_written(run: Path) -> None:
     """Verdict, page, summary, JUnit and pictures, and nothing else besides the record."""
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()) == [
-        "junit.xml", "ledger/w0-00000.parquet", "manifest.json", "plots/percentiles.png", "plots/timeline.png",
+        "junit.xml", "latency.hlog", *(f"latency/{name}.hgrm" for name in sorted(OPERATIONS)),
+        "ledger/w0-00000.parquet", "manifest.json", "plots/percentiles.png", "plots/timeline.png",
         "report.html", "summary.md", "timeseries.parquet", "verdict.json",
     ]  # fmt: skip
 

@@ -18,6 +18,7 @@ from gevent.lock import RLock
 
 from chatload import targets
 from chatload.console import complain
+from chatload.control import gauges
 from chatload.control.link import FLEET, FleetLink, Message
 from chatload.control.live import LiveView
 from chatload.errors import ChatloadError, GeneratorFailed, Interrupted
@@ -295,16 +296,9 @@ class Conductor:
 
     def _on_report(self, message: Message) -> None:
         self._on_stats(message["stats"])
-        gauges = message["gauges"]
-        row = {**gauges, "t_ns": message["t_ns"], "worker": WORKER}
-        row |= {
-            "fleet_cpu": gauges.get("cpu_share", 0.0),
-            "fleet_rss_mb": gauges.get("rss_mb", 0.0),
-            **self._core_use(),
-        }
-        self._gauges.append(row)
+        self._gauges.append(gauges.row(message, WORKER) | self._core_use())
         if self._t0_ns and not self.over:
-            self._view.show((message["t_ns"] - self._t0_ns) / 1e9, gauges)
+            self._view.show((message["t_ns"] - self._t0_ns) / 1e9, gauges.together([message]))
 
     def _core_use(self) -> dict[str, float]:
         pid = (self._target.processes() if self._target else {}).get("core")
