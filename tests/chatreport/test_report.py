@@ -156,6 +156,18 @@ def test_the_first_screen_answers_whether_it_held_and_how_one_knows(run: Path) -
         assert wanted in first
 
 
+def test_isolation_is_disclosed(run: Path, tmp_path: Path) -> None:
+    """A table on the page and a line in the Markdown; a run that recorded none says so, and has no empty table."""
+    assert "<h3>Isolation</h3>" in (run / "report.html").read_text()
+    assert "waited 1.0 % of its time for a CPU" in (run / "report.html").read_text()
+    assert "Isolation: platform and load on CPUs of their own; core waited 1.0 %" in (run / "summary.md").read_text()
+    record = play(dialogs=6)
+    del record.manifest["isolation"]
+    bare = judged(record, tmp_path)
+    assert "<h3>Isolation</h3>" not in (bare / "report.html").read_text()
+    assert "Isolation: not recorded." in (bare / "summary.md").read_text()
+
+
 def test_at_real_speed_nothing_is_said_about_compressed_time(tmp_path: Path) -> None:
     """The disclaimer belongs to compressed runs only."""
     record = play(dialogs=6)
