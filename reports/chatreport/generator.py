@@ -13,6 +13,7 @@ from chatreport.latency import MS, connection, figures
 from chatreport.ledger import Rows
 from chatreport.rundir import Outcome, Phase, What
 
+WHOLE_DIALOG: Final = "dialog"  # the reason of an UNSENT row: not a step of it alone
 OUTCOMES: Final = {
     "completed": Outcome.COMPLETED,
     "abandoned": Outcome.ABANDONED,
@@ -46,11 +47,16 @@ def health(evidence: Evidence, run: Path) -> dict[str, Any]:
 
 
 def conservation(evidence: Evidence) -> dict[str, Any]:
-    """Offered = completed + abandoned + failed + in flight, exactly; and what else must balance."""
+    """Offered = completed + abandoned + failed + in flight, exactly; and what else must balance.
+
+    Dialogs that were due and never started are offered, too: they are *never started*, and unsent work besides.
+    """
     scripts = evidence.ledger.of(What.DIALOG)
     planned = evidence.manifest.get("planned") or {}
     offered = int(planned.get("dialogs", 0)) + int(planned.get("ramp_dialogs", 0))
     ends = {name: int((scripts["outcome"] == outcome).sum()) for name, outcome in OUTCOMES.items()}
+    unsent = evidence.ledger.of(What.UNSENT)
+    never_started = int((unsent["reason"] == evidence.ledger.number(WHOLE_DIALOG)).sum())
     workers = evidence.manifest.get("workers") or []
     told = sum(int(worker.get("rows", 0)) for worker in workers)
     recorded = len(evidence.ledger)
@@ -58,8 +64,9 @@ def conservation(evidence: Evidence) -> dict[str, Any]:
     return {
         "offered": offered,
         **ends,
+        "never_started": never_started,
         "started_twice": twice,
-        "balanced": sum(ends.values()) == offered == len(scripts) and not twice,
+        "balanced": sum(ends.values()) == len(scripts) == offered - never_started and not twice,
         "workers_lost": sorted(str(worker.get("name")) for worker in workers if worker.get("lost")),
         "rows_told": told,
         "rows_recorded": recorded,

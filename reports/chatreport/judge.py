@@ -20,7 +20,7 @@ from chatreport.ledger import Ledger
 from chatreport.objectives import judge as judge_objective
 from chatreport.objectives import parse_all
 from chatreport.rundir import SCHEMA, What, read_manifest
-from chatreport.validity import Seen, warned
+from chatreport.validity import LESS_COMPRESSION, Seen, warned
 from chatreport.verdict import Verdict, decide
 from chatreport.verify import check_all
 
@@ -61,7 +61,8 @@ class Run:
         bent = distortion(self.evidence, self.samples, self.episodes)
         kpi = key_figures(self.evidence, self.floor, self.episodes)
         if bent is not None and bent > WITHHOLDS_ABOVE:
-            kpi = withhold(kpi, f"distortion is {100 * bent:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %")
+            over = f"distortion is {100 * bent:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %"
+            kpi = withhold(kpi, f"{over}; {LESS_COMPRESSION}")
         generator = health(self.evidence, self.path)
         facts: dict[str, Any] = {
             "counts": self._counts() | counts,

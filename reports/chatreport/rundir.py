@@ -60,7 +60,7 @@ class What(enum.IntEnum):
     # A dialog of the platform's final state: reason = bot, queued, offered, assigned; author = operator; outcome
     # REJECTED if that operator is not there.
     STATE = 18
-    UNSENT = 19  # a step that was due and never started
+    UNSENT = 19  # a step that was due and never started; reason = dialog or step
     WITHDRAWN = 20  # a desk saw its offer withdrawn: assignment, done
 
 

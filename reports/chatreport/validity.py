@@ -16,6 +16,7 @@ STOLEN_AT_MOST: Final = 0.01
 WAITING_AT_MOST: Final = 0.1
 
 GENERATE_MORE: Final = "use more workers (--workers N), more machines, or less compression (a lower --speed)"
+LESS_COMPRESSION: Final = "use less compression (a lower --speed)"
 FEWER_NEIGHBOURS: Final = "stop what else runs here, use more machines, or measure on a quieter one"
 REPEAT: Final = "repeat the run"
 
@@ -103,10 +104,12 @@ def _unbalanced(seen: Seen) -> str:
     books = seen.generator["conservation"]
     if books["balanced"]:
         return ""
-    twice = f", {books['started_twice']:,} started twice" if books["started_twice"] else ""
+    more = "".join(
+        f", {books[name]:,} {name.replace('_', ' ')}" for name in ("never_started", "started_twice") if books[name]
+    )
     return (
         f"the books do not balance: {books['offered']:,} offered, {books['completed']:,} completed, "
-        f"{books['abandoned']:,} abandoned, {books['failed']:,} failed, {books['in_flight']:,} in flight{twice}"
+        f"{books['abandoned']:,} abandoned, {books['failed']:,} failed, {books['in_flight']:,} in flight{more}"
     )
 
 
@@ -170,7 +173,7 @@ INVALID: Final = (
     Rule(_unsent, GENERATE_MORE),
     Rule(_workers_lost, "see its log in the run directory, and repeat the run"),
     Rule(_rows_missing, "look for a full disk, and repeat the run"),
-    Rule(_unbalanced, "if nothing above explains it, the suite is at fault: report it with this directory"),
+    Rule(_unbalanced, "unless a worker's record is missing, the suite is at fault: report it with this directory"),
     Rule(_restless, "offer less (--load), or, if lag and stalls are the generator's, " + GENERATE_MORE),
 )
 BLURRING: Final = (
@@ -178,12 +181,12 @@ BLURRING: Final = (
     ("mirror_p99_ms", "mirror", GENERATE_MORE + ", and fewer neighbours"),
 )
 WARNING: Final = (
-    Rule(_bent, "use less compression (a lower --speed)"),
+    Rule(_bent, LESS_COMPRESSION),
     Rule(_busy, GENERATE_MORE),
     Rule(_stalled, GENERATE_MORE + ", and fewer neighbours"),
-    Rule(_unsteady, "play longer (--duration), or with a longer --ramp"),
     Rule(_shared, "use a machine with more cores, or drive the load from another one"),
     Rule(_stolen, FEWER_NEIGHBOURS),
     Rule(_throttled, "raise the quota (cpu.max), or use less of it: a lower --load or --speed"),
-    Rule(_waited, FEWER_NEIGHBOURS),
+    Rule(_waited, "stop what else runs here, or give the run more CPUs or machines"),
+    Rule(_unsteady, "play longer (--duration), or with a longer --ramp"),
 )

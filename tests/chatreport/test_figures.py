@@ -81,7 +81,7 @@ def tiny() -> Record:
         *(row(What.MIRROR, at(started=n, done=n + 0.25)) for n in range(4)),
         row(What.PROBE, said("p1", 1), at(intended=0, started=1, done=5), contact="web/probe", who="p1"),
         row(What.PROBE, said("p1", 2), at(intended=50, started=50), outcome=Outcome.INDETERMINATE, who="p1"),
-        row(What.UNSENT, TELEGRAM, who="c1", plan=1),
+        row(What.UNSENT, TELEGRAM, who="c1", plan=1, reason="step"),
     ]  # fmt: skip
     history: list[tuple[Row, int, Row]] = [
         (WEB, 1, said("c0", 1)), (WEB, 2, BOT), (WEB, 3, said("c0", 2)), (WEB, 4, {"kind": Kind.QUEUED}),
@@ -274,3 +274,13 @@ def test_the_edges_explain_a_steady_run_and_not_a_growing_one(growth: float, mos
         assert found["edges"] is not None
         beyond += abs(found["deviation"]) > found["edges"]
     assert least * 100 <= beyond <= most * 100
+
+
+def test_a_dialog_that_never_started_is_in_the_books() -> None:
+    """Offered and not sent: the books balance, and say so; a step that was not sent is no dialog."""
+    record = tiny().copy()
+    record.manifest["planned"]["dialogs"] = 3
+    assert not conservation(record.evidence())["balanced"]
+    record.add(record.one(What.UNSENT), who="c2", plan=2, reason="dialog")
+    books = conservation(record.evidence())
+    assert (books["offered"], books["never_started"], books["balanced"]) == (3, 1, True)

@@ -64,7 +64,8 @@ WARNED: list[tuple[str, dict[str, Any], dict[str, Any], float | None, str]] = [
     ("throttling", {}, isolated(throttled=1), None,
      "a CPU quota stopped us, times: 1; raise the quota (cpu.max), or use less of it: a lower --load or --speed"),
     ("waiting for a CPU", {}, isolated(processes={"core": process([0], 0.42), "w0": process([1], 0.11)}), None,
-     f"waited for a CPU, of the time in which there was work: core 42 %, w0 11 %; {FEWER_NEIGHBOURS}"),
+     "waited for a CPU, of the time in which there was work: core 42 %, w0 11 %; stop what else runs here, "
+     "or give the run more CPUs or machines"),
 ]  # fmt: skip
 
 

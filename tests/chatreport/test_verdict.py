@@ -13,7 +13,7 @@ from chatreport.verify.finding import Finding
 HELD = {guarantee.id: Finding("held", 10) for guarantee in GUARANTEES}
 BOOKS: dict[str, Any] = {
     "offered": 10, "completed": 9, "abandoned": 1, "failed": 0, "in_flight": 0, "balanced": True,
-    "started_twice": 0, "workers_lost": [], "rows_missing": 0,
+    "never_started": 0, "started_twice": 0, "workers_lost": [], "rows_missing": 0,
 }  # fmt: skip
 HEALTHY: dict[str, Any] = {
     "lag_p99_ms": 0.5, "mirror_p99_ms": 0.4, "offered_share": 1.0, "unsent": 0, "conservation": BOOKS,
@@ -51,8 +51,8 @@ REST_REASON = (
     f"generator's, {GENERATE_MORE}"
 )
 BOOKS_REASON = (
-    "the books do not balance: 10 offered, 9 completed, 1 abandoned, 0 failed, {} in flight{}; if nothing above "
-    "explains it, the suite is at fault: report it with this directory"
+    "the books do not balance: 10 offered, 9 completed, 1 abandoned, 0 failed, {} in flight{}; unless a "
+    "worker's record is missing, the suite is at fault: report it with this directory"
 )
 
 CASES: list[tuple[str, dict[str, Finding], list[Judged], dict[str, Any], dict[str, Any], str, str]] = [

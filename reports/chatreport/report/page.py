@@ -261,7 +261,8 @@ def _share(value: float | None) -> str:
 
 def _books(verdict: Verdict) -> dict[str, Any]:
     books = verdict.generator["conservation"]
-    terms = [(name.replace("_", " "), f"{books[name]:,}") for name in ("completed", "abandoned", "failed", "in_flight")]
+    names = ["completed", "abandoned", "failed", "in_flight", *(["never_started"] if books["never_started"] else [])]
+    terms = [(name.replace("_", " "), f"{books[name]:,}") for name in names]
     return {
         "offered": f"{books['offered']:,}",
         "terms": terms,
