@@ -22,6 +22,7 @@ from chatload.run.isolation import (
     quota_of,
     read,
     scheduled,
+    sibling_groups,
     steal_share,
     throttled_in,
 )
@@ -41,6 +42,7 @@ CPUINFO = "processor\t: 0\ncpu MHz\t\t: 2596.144\n\nprocessor\t: 1\ncpu MHz\t\t:
 def test_ticks_are_those_of_our_cpus() -> None:
     """Guests' time is in the users' already; CPU 10 is not CPU 1."""
     assert cpu_ticks(STAT, [1]) == Ticks(558699 + 1891 + 71495 + 582939 + 5124 + 11869 + 1508, 1508)
+    assert cpu_ticks(STAT, [0]) == Ticks(352061 + 1780 + 68737 + 785708 + 12885 + 7 + 4898 + 1685, 1685)
     assert cpu_ticks(STAT, [0, 1]).stolen == 1685 + 1508
     assert cpu_ticks("", [0]) == Ticks(0, 0)
 
@@ -65,6 +67,21 @@ def test_steal_is_a_share_of_all_time(before: Ticks | None, after: Ticks, share:
 def test_lists_of_cpus(text: str, cpus: list[int]) -> None:
     """Numbers and ranges."""
     assert cpu_list(text) == cpus
+
+
+@pytest.mark.parametrize(
+    "texts, groups",
+    [
+        (["0\n", "1\n"], []),
+        (["0,2\n", "1,3\n", "0,2\n", "1,3\n"], [[0, 2], [1, 3]]),
+        (["0-1\n", "0-1\n", "2\n"], [[0, 1]]),
+        ([], []),
+    ],
+    ids=["a core each", "two threads a core", "one of each", "not shown"],
+)
+def test_cpus_that_are_threads_of_one_core_form_a_group(texts: list[str], groups: list[list[int]]) -> None:
+    """Each CPU's file names its whole group; a CPU alone on its core has none."""
+    assert sibling_groups(texts) == groups
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from chatreport.histogram import DIGITS, HIGHEST_NS
 from chatreport.interchange import write_interchange
 from chatreport.judge import Run
 from chatreport.latency import CHANNELS, Samples
+from chatreport.rundir import What
 from tests.chatreport.ledgers import MS, T0, Record
 from tests.chatreport.worlds import play
 
@@ -20,8 +21,10 @@ WALL_NS = 1_767_603_600_250_000_000  # 2026-01-05 09:00:00.25 UTC
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A played run with its files, whose clocks are tied together."""
+    """A played run with its files, whose clocks are tied together, and whose generator sent 3 ms late."""
     record = play(dialogs=60)
+    for row in record.find(What.SEND):
+        row["intended"] -= 3 * MS
     record.manifest["anchors"] = [{"process": "suite", "wall_ns": WALL_NS - T0, "monotonic_ns": 0}]
     opened = record.judged(tmp_path_factory.mktemp("run"))
     write_interchange(opened.path, opened.samples, opened.manifest)

@@ -78,8 +78,7 @@ def disclosed(before: Reading, after: Reading) -> dict[str, Any]:
 
 def siblings() -> list[list[int]]:
     """The groups of CPUs that are threads of one core; empty if each has a core of its own."""
-    texts = (_text(path) for path in CPUS.glob("cpu[0-9]*/topology/thread_siblings_list"))
-    return sorted({tuple(group): group for text in texts if len(group := cpu_list(text)) > 1}.values())
+    return sibling_groups(_text(path) for path in CPUS.glob("cpu[0-9]*/topology/thread_siblings_list"))
 
 
 def governor() -> str | None:
@@ -119,6 +118,12 @@ def cpu_list(text: str) -> list[int]:
     """The numbers in a list such as 0-2,7."""
     parts = (part.partition("-") for part in text.strip().split(",") if part)
     return [cpu for first, dash, last in parts for cpu in range(int(first), int(last if dash else first) + 1)]
+
+
+def sibling_groups(texts: Iterable[str]) -> list[list[int]]:
+    """The groups of more than one CPU in every CPU's topology/thread_siblings_list."""
+    groups = {tuple(cpu_list(text)) for text in texts}
+    return [list(group) for group in sorted(groups) if len(group) > 1]
 
 
 def quota_of(cpu_max: str) -> float | None:
