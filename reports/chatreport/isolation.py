@@ -44,10 +44,10 @@ def line(isolation: Isolation) -> str:
     if not isolation:
         return "not recorded"
     shared = sharing(isolation)
-    waits = [f"{name} waited {_percent(share)} of its time for a CPU" for name, share in waiting(isolation).items()]
+    waits = [f"{name} {_percent(share)}" for name, share in waiting(isolation).items()]
     return "; ".join([
         shared[0] if shared else "platform and load on CPUs of their own",
-        ", ".join(waits) or "no process was looked at",
+        f"waited for a CPU, of the time with work: {', '.join(waits) or UNKNOWN}",
         f"stolen by the host: {_percent(isolation.get('steal_share'))}",
         f"throttled {_count(isolation.get('throttled'))} times",
     ])  # fmt: skip
@@ -88,8 +88,8 @@ def _placed(process: Mapping[str, Any]) -> str:
 
 def _process(process: Mapping[str, Any]) -> str:
     return (
-        f"waited {_percent(process['wait_share'])} of its time for a CPU ({process['waited_s']:.2f} s beside "
-        f"{process['ran_s']:.2f} s on it), {process['preempted']:,} times taken off it"
+        f"waited for a CPU in {_percent(process['wait_share'])} of the time it had work ({process['waited_s']:.2f} s "
+        f"beside {process['ran_s']:.2f} s on one); taken off it {process['preempted']:,} times"
     )
 
 

@@ -32,12 +32,12 @@ def test_who_shares_a_cpu_or_a_core_with_the_platform(
 def test_the_summary_has_one_line() -> None:
     """Sharing, waiting, steal and throttling; what the system does not show is said to be so."""
     assert line(ALONE) == (
-        "platform and load on CPUs of their own; core waited 0.0 % of its time for a CPU, w0 waited 10.0 % of its time "
-        "for a CPU; stolen by the host: 1.0 %; throttled 0 times"
+        "platform and load on CPUs of their own; waited for a CPU, of the time with work: core 0.0 %, w0 10.0 %; "
+        "stolen by the host: 1.0 %; throttled 0 times"
     )
     assert line(BARE) == (
-        "platform and load on CPUs of their own; w0 waited 0.0 % of its time for a CPU; stolen by the host: not "
-        "shown by this system; throttled an unknown number of times"
+        "platform and load on CPUs of their own; waited for a CPU, of the time with work: w0 0.0 %; stolen by the "
+        "host: not shown by this system; throttled an unknown number of times"
     )
     assert line({}) == "not recorded"
 
@@ -48,7 +48,8 @@ def test_the_table_names_every_process_and_what_the_machine_took() -> None:
         "Platform", "Fleet w0", "Locust", "Sharing", "Stolen by the host", "CPU quota", "Frequency", "Load average",
     ]  # fmt: skip
     assert rows(ALONE)[1] == (
-        "Fleet w0", "waited 10.0 % of its time for a CPU (1.00 s beside 10.00 s on it), 3 times taken off it",
+        "Fleet w0", "waited for a CPU in 10.0 % of the time it had work (1.00 s beside 10.00 s on one); "
+        "taken off it 3 times",
         "CPU 1, normal scheduling, niceness 0",
     )  # fmt: skip
     assert rows({}) == []

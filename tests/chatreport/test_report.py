@@ -159,8 +159,11 @@ def test_the_first_screen_answers_whether_it_held_and_how_one_knows(run: Path) -
 def test_isolation_is_disclosed(run: Path, tmp_path: Path) -> None:
     """A table on the page and a line in the Markdown; a run that recorded none says so, and has no empty table."""
     assert "<h3>Isolation</h3>" in (run / "report.html").read_text()
-    assert "waited 1.0 % of its time for a CPU" in (run / "report.html").read_text()
-    assert "Isolation: platform and load on CPUs of their own; core waited 1.0 %" in (run / "summary.md").read_text()
+    assert "waited for a CPU in 1.0 % of the time it had work" in (run / "report.html").read_text()
+    assert (
+        "Isolation: platform and load on CPUs of their own; waited for a CPU, of the time with work: core 1.0 %"
+        in (run / "summary.md").read_text()
+    )
     record = play(dialogs=6)
     del record.manifest["isolation"]
     bare = judged(record, tmp_path)

@@ -238,8 +238,8 @@ def _health(verdict: Verdict) -> list[tuple[str, str, str]]:
         ("Open-loop probes", f"p50 {milliseconds(probe.get('p50'))} ms, p99 {milliseconds(probe.get('p99'))} ms "
          f"({probe['n']:,} answered, {generator['probes_unanswered']:,} not)",
          "sent by the clock whatever happens; they show a stall in which everybody waits"),
-        ("Generator’s CPU", _share(generator["cpu_share"]), "of one core, mean"),
-        ("Platform’s CPU", _share(generator["core_cpu_share"]), "of one core, mean"),
+        ("Generator’s CPU", _share(generator["cpu_share"]), "of one core, mean of the main part"),
+        ("Platform’s CPU", _share(generator["core_cpu_share"]), "of one core, mean of the main part"),
         ("Distortion", "–" if bent["share"] is None else f"{100 * bent['share']:.2f} %",
          "speed × the platform’s time on critical paths ÷ planned time; over "
          f"{100 * bent['warns_above']:.0f} % warns, over {100 * bent['withholds_above']:.0f} % withholds key figures"),
