@@ -16,7 +16,7 @@ from hdrh.histogram import HdrHistogram
 
 from chatreport.evidence import SECOND_NS
 from chatreport.grouping import Ints, begins, order_by, unique
-from chatreport.histogram import DIGITS, HIGHEST_NS, Histogram, lower_ends
+from chatreport.histogram import DIGITS, HIGHEST_NS, Histogram
 from chatreport.latency import CHANNELS, MS, Samples
 
 LOG: Final = "latency.hlog"
@@ -89,7 +89,8 @@ def _line(second: int, tag: str, histogram: Histogram) -> str:
 def _of_library(histogram: Histogram) -> Any:
     """The same counts in the library's own histogram, whose buckets are ours."""
     made = HdrHistogram(1, HIGHEST_NS, DIGITS)
+    np.frombuffer(made.counts, np.int64)[:] = histogram.counts
     filled = np.flatnonzero(histogram.counts)
-    for value, count in zip(lower_ends(filled).tolist(), histogram.counts[filled].tolist(), strict=True):
-        made.record_value(value, count)
+    if len(filled):
+        made.set_internal_tacking_values(int(filled[0]), int(filled[-1]), len(histogram))
     return made
