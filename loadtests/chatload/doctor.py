@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from chatload.errors import ChatloadError
-from chatload.process import free_port
+from chatload.process import cpu_shares, free_port, own_cpus
+from chatload.run import isolation
 from chatload.run.directory import cpu_model, filesystem, versions
+from chatreport.validity import STOLEN_AT_MOST
 
 State = Literal["ok", "note", "change"]
 
@@ -26,7 +28,6 @@ SLOW_FSYNC_MS: Final = 20.0
 FILES_FOR_TBANK: Final = 1_400
 MEMORY_FOR_TBANK_GB: Final = 2.0
 FREE_DISK_GB: Final = 2.0
-STEAL_SHARE: Final = 0.02
 
 
 class Finding(NamedTuple):
@@ -53,10 +54,29 @@ def examine() -> int:
 
 def cores() -> Finding:
     """CPUs that we may use."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(own_cpus()) or os.cpu_count() or 1
     few = count < 2
     advice = "give it two, so that core and fleet do not share one" if few else ""
     return Finding("cores", f"{count} × {cpu_model()}", "change" if few else "ok", advice)
+
+
+def threads() -> Finding:
+    """Whether core and fleet, pinned to a half of the CPUs each, would still meet on one core."""
+    groups = isolation.siblings()
+    target, fleet = cpu_shares()
+    meet = [group for group in groups if set(group) & set(target) and set(group) & set(fleet)]
+    value = "; ".join(" and ".join(map(str, group)) for group in groups) or "none: each CPU is a core of its own"
+    advice = "switch SMT off, or start with taskset on CPUs of which no two are siblings" if meet else ""
+    return Finding("sibling threads", value, "note" if meet else "ok", advice)
+
+
+def quota() -> Finding:
+    """The CPU time that our cgroups allow."""
+    allowed, count = isolation.quota_cpus(), len(own_cpus())
+    tight = allowed is not None and allowed < count
+    value = "none" if allowed is None else f"{allowed:g} CPUs' time, of {count}"
+    advice = "raise cpu.max: whoever exceeds it stands still for the rest of the period" if tight else ""
+    return Finding("CPU quota", value, "note" if tight else "ok", advice)
 
 
 def memory() -> Finding:
@@ -142,10 +162,9 @@ def clock() -> Finding:
 
 def governor() -> Finding:
     """Whether the CPUs change their frequency."""
-    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    if not path.exists():
+    name = isolation.governor()
+    if name is None:
         return Finding("CPU governor", "not readable here (usual on virtual machines)")
-    name = path.read_text().strip()
     saving = name != "performance"
     advice = "cpupower frequency-set -g performance" if saving else ""
     return Finding("CPU governor", name, "note" if saving else "ok", advice)
@@ -153,14 +172,11 @@ def governor() -> Finding:
 
 def neighbours() -> Finding:
     """CPU time that the host gave to others, and what else runs, over a quarter of a second."""
-    before = psutil.cpu_times()
-    time.sleep(0.25)
-    after = psutil.cpu_times()
-    spent = sum(after) - sum(before) or 1.0
-    stolen = (getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)) / spent
-    busy = 1 - (after.idle - before.idle) / spent
+    before = isolation.read({})
+    busy = psutil.cpu_percent(0.25) / 100
+    stolen = isolation.steal_share(before.ticks, isolation.read({}).ticks) or 0.0
     value = f"{100 * stolen:.1f} % stolen by the host, {100 * busy:.0f} % busy before we start"
-    crowded = stolen > STEAL_SHARE or busy > 0.5
+    crowded = stolen > STOLEN_AT_MOST or busy > 0.5
     return Finding("neighbours", value, "note" if crowded else "ok", "measure on a quiet machine" if crowded else "")
 
 
@@ -172,5 +188,5 @@ def system() -> Finding:
 
 
 CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
-    system, cores, memory, disk, fsync, files, ports, interpreter, clock, governor, neighbours,
+    system, cores, threads, quota, memory, disk, fsync, files, ports, interpreter, clock, governor, neighbours,
 )  # fmt: skip

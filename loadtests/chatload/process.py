@@ -40,23 +40,25 @@ def as_child(cpus: list[int], signal_number: int = signal.SIGKILL) -> Callable[[
     return prepare
 
 
-def give_way() -> str:
-    """Have this process interrupt no other that computes, from now on; how the system schedules it ("batch" if so).
+def give_way() -> None:
+    """Have this process interrupt no other that computes, from now on, where the system can do that.
 
     Not by niceness, which whoever is started later inherits and cannot shed: a core that was killed and comes back in
     the middle of a run would be slower than before.
     """
-    if not hasattr(os, "SCHED_BATCH"):
-        return "normal"
-    with contextlib.suppress(OSError):  # a sandbox may forbid it
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        return "batch"
-    return "normal"
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def own_cpus() -> list[int]:
+    """The CPUs that we may use; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def cpu_shares() -> tuple[list[int], list[int]]:
     """CPUs for the system under test and for the load: halves of what we may use; both empty on a single CPU."""
-    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cpus = own_cpus()
     half = len(cpus) // 2
     return (cpus[:half], cpus[half:]) if half else ([], [])
 

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from chatreport.calibration import ceiling, generator_alone
-from chatreport.distortion import WARNS_ABOVE, WITHHOLDS_ABOVE, distortion, judged
+from chatreport.distortion import WITHHOLDS_ABOVE, distortion, judged
 from chatreport.episodes import Episodes, episodes
 from chatreport.errors import UnreadableRun
 from chatreport.evidence import SECOND_NS, Evidence
 from chatreport.floor import Floor
-from chatreport.generator import HIGH_CPU, health
+from chatreport.generator import health
 from chatreport.grouping import unique
 from chatreport.kpi import key_figures, withhold
 from chatreport.latency import Samples, measure, summarise
@@ -22,6 +21,7 @@ from chatreport.ledger import Ledger
 from chatreport.objectives import judge as judge_objective
 from chatreport.objectives import parse_all
 from chatreport.rundir import SCHEMA, What, read_manifest
+from chatreport.validity import LESS_COMPRESSION, Seen, warned
 from chatreport.verdict import Verdict, decide
 from chatreport.verify import check_all
 
@@ -62,8 +62,10 @@ class Run:
         bent = distortion(self.evidence, self.samples, self.episodes)
         kpi = key_figures(self.evidence, self.floor, self.episodes)
         if bent is not None and bent > WITHHOLDS_ABOVE:
-            kpi = withhold(kpi, f"distortion is {100 * bent:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %")
-        generator, reading = health(self.evidence, self.path), self._reading()
+            over = f"distortion is {100 * bent:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %"
+            kpi = withhold(kpi, f"{over}; {LESS_COMPRESSION}")
+        generator = health(self.evidence, self.path)
+        reading = self._reading(generator["little"]["open"])
         if generator_alone(manifest):
             generator["ceiling"] = ceiling(self.path, manifest, reading["messages_per_s"])
         facts: dict[str, Any] = {
@@ -77,7 +79,7 @@ class Run:
         results = [judge_objective(objective, facts) for objective in objectives]
         word, reasons = decide(findings, results, generator, manifest)
         return Verdict(
-            schema=SCHEMA, verdict=word, reasons=reasons, warnings=warnings(facts), guarantees=findings,
+            schema=SCHEMA, verdict=word, reasons=reasons, warnings=warnings(facts, manifest), guarantees=findings,
             objectives=results, machine=manifest.get("hardware") or {}, labels=manifest.get("labels") or {},
             finished=str(manifest.get("finished")), **facts,
         )  # fmt: skip
@@ -94,32 +96,21 @@ class Run:
             "faults": len(self.evidence.faults),
         }
 
-    def _reading(self) -> dict[str, float | None]:
+    def _reading(self, open_dialogs: float | None) -> dict[str, float | None]:
         """The main part's traffic: messages acknowledged a second, and dialogs open on average."""
         manifest, messages = self.manifest, self.evidence.messages
         begin, end = int(manifest.get("t0_ns") or 0), int(manifest.get("end_ns") or 0)
         if end <= begin:
             return {"messages_per_s": None, "open_dialogs": None}
-        seconds = (end - begin) / SECOND_NS
         acked = int(((messages.acked_at >= begin) & (messages.acked_at < end)).sum())
-        scripts = self.evidence.ledger.of(What.DIALOG)
-        scripts = scripts.where(scripts["started"] >= 0)
-        until = np.where(scripts["done"] >= 0, scripts["done"], end)
-        spent = np.clip(until, begin, end) - np.clip(scripts["started"], begin, end)
-        open_dialogs = float(spent.sum()) / (end - begin)
-        return {"messages_per_s": round(acked / seconds, 3), "open_dialogs": round(open_dialogs, 3)}
+        per_s = acked * SECOND_NS / (end - begin)
+        return {"messages_per_s": round(per_s, 3), "open_dialogs": open_dialogs}
 
 
-def warnings(facts: dict[str, Any]) -> list[str]:
+def warnings(facts: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
     """What does not decide, and should be known."""
-    counts, generator, bent = facts["counts"], facts["generator"], facts["distortion"]["share"]
-    found: list[str] = []
-    if bent is not None and bent > WARNS_ABOVE:
-        found.append(f"distortion is {100 * bent:.1f} %: the platform's own time is no longer small beside the plan's")
-    if (generator["cpu_share"] or 0) > HIGH_CPU:
-        found.append(f"the generator used {100 * generator['cpu_share']:.0f} % of a core")
-    if generator["stalled_s"]:
-        found.append(f"the generator stalled for {generator['stalled_s']:.2f} s in all, by its own mirror")
+    counts, generator = facts["counts"], facts["generator"]
+    found = warned(Seen(generator, manifest, facts["distortion"]["share"]))
     for name, what in (
         ("probes_unanswered", "open-loop probes got no answer"),
         ("messages_recovered", "messages without an answer had been stored all the same"),

@@ -99,7 +99,10 @@ def summarise(samples: dict[str, Samples]) -> dict[str, dict[str, Any]]:
 
 
 def figures(times_ms: Floats) -> dict[str, Any]:
-    """n, exact percentiles (the smallest sample that so many do not exceed), mean and maximum, in ms."""
+    """n, exact percentiles (the smallest sample that so many do not exceed), mean and maximum, in ms.
+
+    Of the record's own values, of all workers at once: no histogram comes in between, and nothing is averaged.
+    """
     if not len(times_ms):
         return {"n": 0}
     values = np.quantile(times_ms, list(STATS.values()), method="inverted_cdf")

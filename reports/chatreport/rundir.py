@@ -5,6 +5,7 @@
     ledger/*.parquet      one row per thing that happened (`ROW`), in parts per worker
     timeseries.parquet    gauges once a second (`GAUGES`)
     verdict.json, report.html, summary.md, junit.xml, plots/*.png   made from the above, and again at will
+    latency.hlog, latency/*.hgrm    the same for HdrHistogram's tools: an interval log and percentiles, values in ns
 
 A ledger row is a fixed-size binary record while the load runs (so that recording costs one `pack_into`) and a
 typed Parquet row afterwards. Times are monotonic nanoseconds of the recording host; -1 stands for "none" in every
@@ -59,7 +60,7 @@ class What(enum.IntEnum):
     # A dialog of the platform's final state: reason = bot, queued, offered, assigned; author = operator; outcome
     # REJECTED if that operator is not there.
     STATE = 18
-    UNSENT = 19  # a step that was due and never started
+    UNSENT = 19  # a step that was due and never started; reason = dialog or step
     WITHDRAWN = 20  # a desk saw its offer withdrawn: assignment, done
 
 
@@ -138,6 +139,7 @@ ROW: Final = np.dtype(
     ]
 )
 TEXT_COLUMNS: Final = ("who", "contact", "sender", "author", "rule", "reason")
+# Of each worker's last second; percentiles of several workers or seconds are taken from the ledger, not from these.
 GAUGES: Final = (
     "t_ns", "worker", "open", "waiting", "messages", "unconfirmed", "seats", "busy", "started", "planned",
     "lag_p99_ms", "deliver_p99_ms", "fleet_cpu", "fleet_rss_mb", "core_cpu", "core_rss_mb",

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from chatreport import isolation
 from chatreport.verdict import Verdict
 from chatreport.verify import GUARANTEES
 from chatreport.wording import (
@@ -21,6 +22,7 @@ from chatreport.wording import (
 
 LINES: Final = 25
 REASONS: Final = 4
+WIDEST: Final = 280  # a reason with what to do about it
 LATENCIES: Final = ("accept", "deliver_in", "deliver_out", "assign", "bot")
 FIGURES: Final = ("service_level_20s", "accepted_share", "asa_s", "handling_time_s", "occupancy", "bot_containment")
 
@@ -87,7 +89,7 @@ def markdown(verdict: Verdict, manifest: dict[str, Any]) -> str:
     if not ceiling(verdict):
         rows += ["", f"Contact centre: {_plain(_figures(verdict))}."]
     rows += ["", f"Generator: {_generator(verdict.generator)}."]
-    rows += [f"Distortion: {_distortion(verdict)}."]
+    rows += [f"Distortion: {_distortion(verdict)}.", f"Isolation: {_plain(isolation.line(isolation.of(manifest)))}."]
     rows += ["", *(f"> {_plain(warning)}" for warning in verdict.warnings)] if verdict.warnings else []
     return printable("\n".join(rows)) + "\n"
 
@@ -120,7 +122,7 @@ def _title(manifest: dict[str, Any]) -> str:
 
 
 def _shortened(reasons: list[str]) -> list[str]:
-    shown = [reason if len(reason) <= 160 else reason[:159] + "…" for reason in reasons[:REASONS]]
+    shown = [reason if len(reason) <= WIDEST else reason[: WIDEST - 1] + "…" for reason in reasons[:REASONS]]
     hidden = len(reasons) - len(shown)
     return [*shown, f"… and {hidden} more reasons"] if hidden else shown
 

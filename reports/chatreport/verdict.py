@@ -8,7 +8,8 @@ The rules, in the order in which they decide:
    came to no rest, is what interrupting means, and no further reproach.
 3. A run that cannot be trusted is `invalid`, and claims nothing: it sent under 99 % of its load, or left due work
    unsent; a guarantee that the target shows and the plan exercises could not be judged; the drain's deadline passed;
-   a worker's record is missing, or the books do not balance.
+   a worker's record or rows of it are missing, the books do not balance, or the run failed before its end. Each
+   reason says what to do. Those rules, and what only warns, are one table in `validity.py`.
 4. A missed objective is `fail`; but a missed latency is `inconclusive` where the generator's own lag, or the mirror
    that measures its floor, is over a tenth of the tightest latency objective (and over 2 ms): the miss may be ours.
 5. An objective without data, with too little of it, or on a figure that was withheld is `inconclusive`.
@@ -38,6 +39,7 @@ import msgspec
 
 from chatreport.calibration import generator_alone
 from chatreport.objectives import Judged
+from chatreport.validity import Seen, blur, blur_limit_ms, untrusted
 from chatreport.verify import GUARANTEES, NOT_EXERCISED, NOT_OBSERVABLE
 from chatreport.verify.finding import Finding
 
@@ -47,9 +49,6 @@ EXIT_CODES: Final[dict[Word, int]] = {"pass": 0, "fail": 1, "inconclusive": 3, "
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 
-OFFERED_AT_LEAST: Final = 0.99
-BLUR_SHARE: Final = 0.1
-BLUR_AT_LEAST_MS: Final = 2.0
 ALONE: Final = "the generator kept its word; nothing is claimed about a platform, for nothing of one was observed"
 
 
@@ -87,7 +86,7 @@ def decide(
     """The word and its reasons, the deciding ones first; the first line also names what was not judged."""
     objectives = list(objectives)
     violated = [_violation(name, finding) for name, finding in findings.items() if finding.status == "violated"]
-    broken = _untrusted(findings, generator, manifest)
+    broken = [*untrusted(Seen(generator, manifest)), *_unjudged(findings)]
     missed, undecided = _objectives(objectives, generator)
     interrupted = manifest.get("finished") == "interrupted"
     if violated:
@@ -105,12 +104,6 @@ def decide(
         word, reasons = "pass", [ALONE if generator_alone(manifest) else _all_good(findings, objectives)]
     reasons[0] += _left_out(findings)
     return word, reasons
-
-
-def blur_limit_ms(objectives: Iterable[Judged]) -> float | None:
-    """The lag above which a missed latency proves nothing; None without latency objectives."""
-    bounds = [objective.threshold for objective in objectives if objective.latency]
-    return max(BLUR_AT_LEAST_MS, BLUR_SHARE * min(bounds)) if bounds else None
 
 
 def _violation(name: str, finding: Finding) -> str:
@@ -139,32 +132,6 @@ def _unjudged(findings: Mapping[str, Finding]) -> list[str]:
     return [f"{', '.join(names)} unknown: {why}" for why, names in reasons.items()]
 
 
-def _untrusted(findings: Mapping[str, Finding], generator: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
-    """Why nothing may be claimed."""
-    reasons: list[str] = []
-    books = generator["conservation"]
-    share = generator["offered_share"]
-    if manifest.get("finished") == "failed":
-        reasons.append("the run failed before its end")
-    if share is None or share < OFFERED_AT_LEAST:
-        shown = "nothing" if share is None else f"{100 * share:.1f} %"
-        reasons.append(f"{shown} of the offered load was started, of which {100 * OFFERED_AT_LEAST:.0f} % are needed")
-    if generator["unsent"]:
-        reasons.append(f"{generator['unsent']:,} due steps were never sent")
-    if books["workers_lost"]:
-        reasons.append(f"the record of {', '.join(books['workers_lost'])} is missing")
-    if books["rows_missing"]:
-        reasons.append(f"{books['rows_missing']:,} rows are missing from the ledger")
-    if not books["balanced"]:
-        reasons.append(
-            f"the books do not balance: {books['offered']:,} offered, {books['completed']:,} completed, "
-            f"{books['abandoned']:,} abandoned, {books['failed']:,} failed, {books['in_flight']:,} in flight"
-        )
-    if not (manifest.get("drain") or {}).get("clean", False):
-        reasons.append("the drain's deadline passed before everything came to rest")
-    return reasons + _unjudged(findings)
-
-
 def _objectives(objectives: list[Judged], generator: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """(reasons to fail, reasons to be inconclusive)."""
     limit_ms = blur_limit_ms(objectives)
@@ -175,20 +142,9 @@ def _objectives(objectives: list[Judged], generator: Mapping[str, Any]) -> tuple
             undecided.append(f"{objective.objective}: {objective.why}")
         elif objective.status == "missed":
             told = f"{objective.objective} is missed: {objective.value:,.4g} {objective.unit}".rstrip()
-            blur = _blur(generator, limit_ms) if objective.latency and limit_ms is not None else ""
-            (undecided if blur else missed).append(f"{told}; {blur}" if blur else told)
+            ours = blur(generator, limit_ms) if objective.latency and limit_ms is not None else ""
+            (undecided if ours else missed).append(f"{told}; {ours}" if ours else told)
     return missed, undecided
-
-
-def _blur(generator: Mapping[str, Any], limit_ms: float) -> str:
-    """Why the generator cannot tell a missed latency from its own; empty if it can."""
-    for name, label in (("lag_p99_ms", "send lag"), ("mirror_p99_ms", "mirror")):
-        value = generator[name]
-        if value is None:
-            return f"the generator's {label} is not known"
-        if value > limit_ms:
-            return f"the generator's {label} p99 is {value:.2f} ms, over {limit_ms:.2f} ms, so the miss may be its own"
-    return ""
 
 
 def _all_good(findings: Mapping[str, Finding], objectives: list[Judged]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chatreport.histogram import Histogram
 from chatreport.rundir import ROW, What, write_part
 
 FLAW = os.environ.get("FLAW", "")
@@ -101,9 +102,9 @@ class StubFleet:
             "waiting": 1,
             "messages": 10 * self.reports,
             "seats": len(self.seats),
-            "deliver_p99_ms": 20.0,
         }
-        self.say("report", epoch=1, t_ns=time.monotonic_ns(), stats=[row], gauges=gauges)
+        histograms = {"delivery": Histogram([10_000_000, 20_000_000]).sparse(), "lag": Histogram().sparse()}
+        self.say("report", epoch=1, t_ns=time.monotonic_ns(), stats=[row], gauges=gauges, histograms=histograms)
 
     def write_ledger(self) -> None:
         rows = np.zeros(1, dtype=ROW)

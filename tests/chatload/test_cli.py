@@ -181,7 +181,10 @@ def test_help_and_version(tmp_path: Path) -> None:
 def test_the_doctor_looks_at_everything(tmp_path: Path) -> None:
     """And ends with 3 exactly if something must change."""
     answer = chatload("doctor", cwd=tmp_path)
-    for piece in ("cores", "memory", "fsync", "open files", "loopback", "versions", "clock", "governor", "stolen"):
+    for piece in (
+        "cores", "sibling threads", "CPU quota", "memory", "fsync", "open files", "loopback", "versions", "clock",
+        "governor", "stolen",
+    ):  # fmt: skip
         assert piece in answer.stdout
     assert answer.returncode == (3 if "change  " in answer.stdout.split("\n", 1)[1] else 0)
 

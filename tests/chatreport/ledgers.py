@@ -123,6 +123,12 @@ def _gauges(manifest: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
+def alone(cpus: list[int]) -> dict[str, Any]:
+    """A process that hardly had to wait for a CPU."""
+    used = {"ran_s": 1.0, "waited_s": 0.01, "wait_share": 0.0099, "preempted": 3}
+    return {"cpus": cpus, "policy": "normal", "niceness": 0, **used}
+
+
 def manifest(drained_ns: int, dialogs: int, ramp: int, operators: int) -> dict[str, Any]:
     """The manifest of an honest run."""
     return {
@@ -131,6 +137,11 @@ def manifest(drained_ns: int, dialogs: int, ramp: int, operators: int) -> dict[s
         "speed": 2.0, "duration_s": 2.0, "ramp_s": 1.0, "drain_s": 0.2, "t0_ns": T0, "end_ns": T0 + 2000 * MS,
         "drained_ns": drained_ns, "versions": {"chatload": "0.1.0", "python": "3.11.4", "locust": "2.47.0"},
         "hardware": {"cpu": "Virtual CPU", "cores": 2, "memory_gb": 8, "kernel": "6.1", "disk": "nvme"},
+        "isolation": {
+            "processes": {"core": alone([0]), "w0": alone([1]), "locust": alone([0, 1])}, "siblings": [],
+            "governor": None, "mhz": 2600.0, "load_average": 0.5, "steal_share": 0.0, "quota_cpus": None,
+            "throttled": 0, "throttled_s": 0.0,
+        },
         "labels": {"branch": "main"}, "published": {"service_level_20s": 80.0, "ratings": 120.0},
         "target": {"name": "embedded", "observes": [guarantee.id for guarantee in GUARANTEES], "restart": True},
         "channels": {"played": list(CHANNELS), "published": [*CHANNELS, "facebook", "viber", "vk"]},

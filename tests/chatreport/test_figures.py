@@ -4,12 +4,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chatreport.distortion import distortion, judged
 from chatreport.episodes import episodes
 from chatreport.floor import Floor
-from chatreport.generator import conservation, health
+from chatreport.generator import conservation, health, littles_law
 from chatreport.kpi import FIGURES, key_figures, withhold
 from chatreport.latency import figures, measure, summarise
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
@@ -78,7 +81,7 @@ def tiny() -> Record:
         *(row(What.MIRROR, at(started=n, done=n + 0.25)) for n in range(4)),
         row(What.PROBE, said("p1", 1), at(intended=0, started=1, done=5), contact="web/probe", who="p1"),
         row(What.PROBE, said("p1", 2), at(intended=50, started=50), outcome=Outcome.INDETERMINATE, who="p1"),
-        row(What.UNSENT, TELEGRAM, who="c1", plan=1),
+        row(What.UNSENT, TELEGRAM, who="c1", plan=1, reason="step"),
     ]  # fmt: skip
     history: list[tuple[Row, int, Row]] = [
         (WEB, 1, said("c0", 1)), (WEB, 2, BOT), (WEB, 3, said("c0", 2)), (WEB, 4, {"kind": Kind.QUEUED}),
@@ -133,8 +136,6 @@ def test_latencies_are_told_apart_by_channel() -> None:
 
 def test_percentiles_are_samples() -> None:
     """The smallest sample that the given share does not exceed: no interpolation, no rounding to buckets."""
-    import numpy as np
-
     assert figures(np.arange(1.0, 1001.0)) == {
         "n": 1000, "p50": 500.0, "p90": 900.0, "p99": 990.0, "p99_9": 999.0, "mean": 500.5, "max": 1000.0,
     }  # fmt: skip
@@ -201,7 +202,7 @@ def test_distortion_warns_and_then_withholds(share: float | None, level: str) ->
 def test_the_generators_health(tmp_path: Path) -> None:
     """Lag of sends, dials and probes; mirror; offered and started; probes; unsent."""
     found = health(tiny().evidence(), tmp_path)
-    assert {name: found[name] for name in found if name not in ("conservation", "probe_ms")} == {
+    assert {name: found[name] for name in found if name not in ("conservation", "probe_ms", "little")} == {
         "lag_p50_ms": 0.5, "lag_p99_ms": 2.0, "lag_max_ms": 2.0, "late_starts": 1,
         "mirror_p50_ms": 0.25, "mirror_p99_ms": 0.25, "mirror_n": 4, "stalled_s": 0.0, "probes_unanswered": 1,
         "dialogs_offered": 2, "dialogs_started": 2, "offered_share": 1.0, "unsent": 1,
@@ -219,3 +220,67 @@ def test_the_books() -> None:
     record.drop(record.one(What.DIALOG))
     books = conservation(record.evidence())
     assert (books["balanced"], books["workers_lost"], books["rows_missing"]) == (False, ["w1"], 1000 - len(record.rows))
+
+
+def test_a_dialog_started_twice_does_not_stand_for_one_that_never_was() -> None:
+    """Two rows for two planned dialogs are not enough: they must be two dialogs."""
+    record = tiny().copy()
+    first, second = record.find(What.DIALOG)
+    record.drop(second)
+    record.add(first)
+    books = conservation(record.evidence())
+    assert (books["offered"], books["completed"], books["started_twice"], books["balanced"]) == (2, 2, 1, False)
+
+
+def test_the_generators_share_of_a_core_is_that_of_the_main_part(tmp_path: Path) -> None:
+    """The busiest worker's; seconds before t0 and after the end, in which it does little, do not dilute it."""
+    record = tiny().copy()
+    record.manifest["end_ns"] = T0 + 2_000 * MS
+    run = record.write(tmp_path)
+    seconds = [(-1, "w0", 0.1), (0, "w0", 0.8), (1, "w0", 0.9), (1, "w1", 0.2), (2, "w1", 0.4), (3, "w0", 0.1)]
+    columns: dict[str, list[Any]] = {"t_ns": [], "worker": [], "fleet_cpu": [], "core_cpu": []}
+    for second, worker, share in seconds:
+        for name, value in (("t_ns", T0 + second * 1000 * MS), ("worker", worker), ("fleet_cpu", share)):
+            columns[name].append(value)
+        columns["core_cpu"].append(0.0)
+    pq.write_table(pa.table(columns), run / "timeseries.parquet")
+    found = health(record.evidence(), run)
+    assert (found["cpu_share"], found["core_cpu_share"]) == (0.85, None)
+
+
+def test_littles_law_by_hand() -> None:
+    """Ten seconds; one dialog from before, two of this window, one of them outlasting it by four seconds."""
+    second = 1000 * MS
+    started = np.array([-2, 1, 8]) * second
+    done = np.array([3, 4, 14]) * second
+    assert littles_law(started, done, 0, 10 * second) == {
+        "open": 0.8, "per_s": 0.2, "mean_s": 4.5, "deviation": round(8 / 9 - 1, 4),
+        "edges": round(2 * (2 / 3 * (3**3 + 6**3) / 10) ** 0.5 / 9, 4),
+    }  # fmt: skip
+    assert set(littles_law(started, done, 20 * second, 30 * second).values()) == {None}
+
+
+@pytest.mark.parametrize("growth, most, least", [(0.0, 0.1, 0.0), (3.0, 1.0, 0.9)], ids=["steady", "growing"])
+def test_the_edges_explain_a_steady_run_and_not_a_growing_one(growth: float, most: float, least: float) -> None:
+    """Of a hundred short runs: where arrivals are steady few go beyond the edges, where they treble nearly all do."""
+    beyond, random, second = 0, np.random.default_rng(7), 1000 * MS
+    for _ in range(100):
+        at_s = random.uniform(-60, 60, random.poisson(1200 * (1 + growth / 2)))
+        at_s = at_s[random.uniform(0, 1 + growth, len(at_s)) < 1 + growth * (at_s + 60) / 120] if growth else at_s
+        done_s = at_s + random.exponential(10, len(at_s))
+        started, done = ((time * second).astype(np.int64) for time in (at_s, done_s))
+        found = littles_law(started, done, 0, 60 * second)
+        assert found["deviation"] is not None
+        assert found["edges"] is not None
+        beyond += abs(found["deviation"]) > found["edges"]
+    assert least * 100 <= beyond <= most * 100
+
+
+def test_a_dialog_that_never_started_is_in_the_books() -> None:
+    """Offered and not sent: the books balance, and say so; a step that was not sent is no dialog."""
+    record = tiny().copy()
+    record.manifest["planned"]["dialogs"] = 3
+    assert not conservation(record.evidence())["balanced"]
+    record.add(record.one(What.UNSENT), who="c2", plan=2, reason="dialog")
+    books = conservation(record.evidence())
+    assert (books["offered"], books["never_started"], books["balanced"]) == (3, 1, True)

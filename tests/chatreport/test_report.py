@@ -9,6 +9,7 @@ import pytest
 
 from chatreport.__main__ import main
 from chatreport.judge import judge, read_verdict
+from chatreport.latency import OPERATIONS
 from chatreport.report import draw
 from chatreport.rundir import Outcome, What
 from chatreport.summary import lines
@@ -112,7 +113,8 @@ def test_junit_is_xml_with_a_case_for_every_guarantee_and_objective(which: str, 
 def test_everything_is_written(run: Path) -> None:
     """Verdict, page, summary, JUnit and pictures, and nothing else besides the record."""
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()) == [
-        "junit.xml", "ledger/w0-00000.parquet", "manifest.json", "plots/percentiles.png", "plots/timeline.png",
+        "junit.xml", "latency.hlog", *(f"latency/{name}.hgrm" for name in sorted(OPERATIONS)),
+        "ledger/w0-00000.parquet", "manifest.json", "plots/percentiles.png", "plots/timeline.png",
         "report.html", "summary.md", "timeseries.parquet", "verdict.json",
     ]  # fmt: skip
 
@@ -152,6 +154,21 @@ def test_the_first_screen_answers_whether_it_held_and_how_one_knows(run: Path) -
         *(f'<span class="id">{guarantee.id}</span>' for guarantee in GUARANTEES),
     ):  # fmt: skip
         assert wanted in first
+
+
+def test_isolation_is_disclosed(run: Path, tmp_path: Path) -> None:
+    """A table on the page and a line in the Markdown; a run that recorded none says so, and has no empty table."""
+    assert "<h3>Isolation</h3>" in (run / "report.html").read_text()
+    assert "waited for a CPU in 1.0 % of the time it had work" in (run / "report.html").read_text()
+    assert (
+        "Isolation: platform and load on CPUs of their own; waited for a CPU, of the time with work: core 1.0 %"
+        in (run / "summary.md").read_text()
+    )
+    record = play(dialogs=6)
+    del record.manifest["isolation"]
+    bare = judged(record, tmp_path)
+    assert "<h3>Isolation</h3>" not in (bare / "report.html").read_text()
+    assert "Isolation: not recorded." in (bare / "summary.md").read_text()
 
 
 def test_at_real_speed_nothing_is_said_about_compressed_time(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""`chatload run` as the tests want it: with a mutated core, or with a core that is killed while it works.
+"""`chatload run` as the tests want it: with a mutated core, a poor fleet, or a core that is killed while it works.
 
-    python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [kills=1.2,3.4] [power=SHIM] [operators=N] …
+    python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [fleet=starved] [kills=1.2,3.4] [power=SHIM] …
 
 A core that is to be killed snapshots often, and is stopped a moment before, so that every kill meets messages that
 were acknowledged since the last snapshot, and messages on their way.
@@ -32,6 +32,7 @@ def main() -> None:
     extra = dict(item.split("=", 1) for item in rest)
     if mutant := extra.pop("mutant", None):
         Embedded.command = (sys.executable, "-m", "tests.end_to_end.mutants", mutant)
+    fleet = extra.pop("fleet", None)
     kills_s = tuple(float(moment) for moment in extra.pop("kills", "").split(",") if moment)
     if kills_s:
         Embedded.snapshot_every = SNAPSHOT_EVERY
@@ -47,7 +48,8 @@ def main() -> None:
     if "load" in options:
         options["load"] = float(options["load"])
     settings = settle(load(scenario), out=Path(out), **options)
-    sys.exit(play(dataclasses.replace(settings, kills_s=kills_s), ui=False))
+    command = (sys.executable, "-m", "tests.end_to_end.poor_fleets", fleet) if fleet else None
+    sys.exit(play(dataclasses.replace(settings, kills_s=kills_s), ui=False, fleet=command))
 
 
 def freeze_before_kills(target: Any) -> None:

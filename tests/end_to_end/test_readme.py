@@ -20,7 +20,7 @@ def test_the_first_command_plays_tbank_and_every_guarantee_holds(first_run: Play
     assert first_run.code == ENDINGS[verdict["verdict"]]
     made = {path.name for path in first_run.rundir.iterdir()}
     fixed = {"manifest.json", "scenario.toml", "ledger", "timeseries.parquet", "verdict.json", "report.html"}
-    assert fixed | {"summary.md", "junit.xml", "plots"} <= made
+    assert fixed | {"summary.md", "junit.xml", "plots", "latency.hlog", "latency"} <= made
 
 
 def test_the_summary_is_short_and_names_the_report(first_run: Played) -> None:

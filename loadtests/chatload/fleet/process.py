@@ -150,8 +150,9 @@ class Process:
         fleet.clock.at(self._report_ns, self._report)
 
     def _send_report(self, fleet: Fleet) -> None:
-        stats, gauges = fleet.tally.report()
-        self._pipe.send({"is": "report", "epoch": self._epoch, "t_ns": now_ns(), "stats": stats, "gauges": gauges})
+        stats, gauges, histograms = fleet.tally.report()
+        found = {"stats": stats, "gauges": gauges, "histograms": histograms}
+        self._pipe.send({"is": "report", "epoch": self._epoch, "t_ns": now_ns(), **found})
 
 
 async def main(fd_in: int, fd_out: int) -> int:

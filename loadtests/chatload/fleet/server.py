@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server for the simulated providers: it answers in the read callback, and stamps on entering it."""
+"""An HTTP/1.1 server, of the simulated providers and the null target: it stamps and answers in the read callback."""
 
 import asyncio
 from collections.abc import Callable
@@ -42,10 +42,12 @@ class Server:
         self._listening: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
-    async def start(self, host: str) -> str:
-        """Listen on a free port; returns the base URL."""
+    async def start(self, host: str, port: int = 0) -> str:
+        """Listen, on a free port unless one is given; returns the base URL."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: _Connection(self._answering, self._connections), host, 0)
+        self._listening = await loop.create_server(
+            lambda: _Connection(self._answering, self._connections), host, port, backlog=1024
+        )
         return f"http://{host}:{self._listening.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
@@ -74,7 +76,6 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own kind
         self._connections.add(self)
 

@@ -1,6 +1,7 @@
 """What Locust's tables and the live view show: sums of the last second, for display only.
 
-Nothing here is judged; the ledger has every value unrounded.
+Nothing here is judged; the ledger has every value unrounded. Percentiles are taken by whoever has the histograms of
+all workers: those of one worker could not be merged with another's.
 """
 
 import resource
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatload.fleet.clock import MS
+from chatreport.histogram import Histogram, Sparse
 
 NAMES: Final = {1: "WEB", 2: "APP", 3: "TG"}  # the ledger's channel codes as Locust's "method"
 DESK: Final = "DESK"
+DELIVERIES: Final = ("deliver_in", "deliver_out")
 _STATM: Final = Path("/proc/self/statm")
 _PAGE_MB: Final = resource.getpagesize() / 1e6
 
@@ -22,14 +25,6 @@ def bucket_ms(ms: float) -> int:
     if ms < 100:
         return round(ms)
     return int(round(ms, -1 if ms < 1_000 else -2 if ms < 10_000 else -3))
-
-
-def quantile(values: list[float], share: float) -> float:
-    """The smallest value that `share` of them do not exceed; 0 without values."""
-    if not values:
-        return 0.0
-    values.sort()
-    return values[min(len(values) - 1, int(share * len(values)))]
 
 
 class Tally:
@@ -44,18 +39,18 @@ class Tally:
         self.busy = 0
         self.started = 0
         self.planned = 0
-        self._times: dict[tuple[str, str], list[float]] = {}
+        self._times_ns: dict[tuple[str, str], list[int]] = {}
         self._errors: dict[tuple[str, str], Counter[str]] = {}
-        self._lags_ms: list[float] = []
+        self._lags_ns: list[int] = []
         self._cpu_s = time.process_time()
         self._since_s = time.monotonic()
 
     def add(self, name: str, method: str, elapsed_ns: int) -> None:
         """Something took so long."""
-        times = self._times.get((name, method))
+        times = self._times_ns.get((name, method))
         if times is None:
-            times = self._times[name, method] = []
-        times.append(elapsed_ns / MS)
+            times = self._times_ns[name, method] = []
+        times.append(elapsed_ns)
 
     def fail(self, name: str, method: str, text: str) -> None:
         """Something was refused, or stayed without an answer."""
@@ -63,22 +58,20 @@ class Tally:
 
     def lag(self, late_ns: int) -> None:
         """A step started so long after it was due."""
-        self._lags_ms.append(late_ns / MS)
+        self._lags_ns.append(late_ns)
 
-    def report(self) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """Deltas per (name, method) since the last report, and the gauges of now."""
-        delivered = [
-            ms for (name, _), times in self._times.items() if name in {"deliver_in", "deliver_out"} for ms in times
-        ]
-        stats = [self._delta(*key) for key in self._times.keys() | self._errors.keys()]
-        gauges = self._gauges(quantile(delivered, 0.99), quantile(self._lags_ms, 0.99))
-        self._times.clear()
+    def report(self) -> tuple[list[dict[str, Any]], dict[str, float], dict[str, Sparse]]:
+        """Deltas per (name, method) and histograms ("delivery", "lag") since the last report, and the gauges of now."""
+        delivered = [ns for (name, _), times in self._times_ns.items() if name in DELIVERIES for ns in times]
+        stats = [self._delta(*key) for key in self._times_ns.keys() | self._errors.keys()]
+        histograms = {"delivery": Histogram(delivered).sparse(), "lag": Histogram(self._lags_ns).sparse()}
+        self._times_ns.clear()
         self._errors.clear()
-        self._lags_ms.clear()
-        return stats, gauges
+        self._lags_ns.clear()
+        return stats, self._gauges(), histograms
 
     def _delta(self, name: str, method: str) -> dict[str, Any]:
-        times = self._times.get((name, method), [])
+        times = [ns / MS for ns in self._times_ns.get((name, method), [])]
         errors = self._errors.get((name, method), Counter())
         return {
             "name": name,
@@ -92,15 +85,13 @@ class Tally:
             "errors": dict(errors),
         }
 
-    def _gauges(self, deliver_p99_ms: float, lag_p99_ms: float) -> dict[str, float]:
+    def _gauges(self) -> dict[str, float]:
         cpu_s, since_s = time.process_time(), time.monotonic()
         share = (cpu_s - self._cpu_s) / max(since_s - self._since_s, 1e-6)
         self._cpu_s, self._since_s = cpu_s, since_s
         counts = ("open", "waiting", "messages", "unconfirmed", "seats", "busy", "started", "planned")
         return {
             **{name: getattr(self, name) for name in counts},
-            "deliver_p99_ms": deliver_p99_ms,
-            "lag_p99_ms": lag_p99_ms,
             "cpu_share": share,
             "rss_mb": resident_mb(),
         }

@@ -18,12 +18,13 @@ from gevent.lock import RLock
 
 from chatload import targets
 from chatload.console import complain
+from chatload.control import gauges
 from chatload.control.link import FLEET, FleetLink, Message
 from chatload.control.live import LiveView
 from chatload.errors import ChatloadError, GeneratorFailed, Interrupted
 from chatload.plan import Plan
 from chatload.process import cpu_shares, free_port, give_way
-from chatload.run import directory
+from chatload.run import directory, isolation
 from chatload.run.ending import Ending
 from chatload.run.settings import Settings, check_files
 
@@ -68,6 +69,7 @@ class Conductor:
         self._kills_s = sorted(settings.kills_s, reverse=True)
         self._ending: Ending | None = None
         self._watched: dict[int, psutil.Process] = {}
+        self._before = isolation.read({})
 
     @property
     def fleet_ended(self) -> bool:
@@ -107,7 +109,7 @@ class Conductor:
             )
             self._manifest = directory.manifest(settings, self.plan, self._target, self.run, started)
             self._arm(self._link, self._target, self.rundir)
-            self._manifest["isolation"] = {"target_cpus": core_cpus, "fleet_cpus": fleet_cpus, "locust": give_way()}
+            give_way()
         except BaseException:
             self.close()
             self._forget(existed)
@@ -127,6 +129,7 @@ class Conductor:
         self._t0_ns = time.monotonic_ns() + round(self.settings.ramp_s * 1e9)
         self._manifest["t0_ns"] = self._t0_ns
         self._view.start(self.settings.file.name)
+        self._before = isolation.read(self._processes())
         self._sure_link().send("go", t0_ns=self._t0_ns)
 
     def play(self) -> None:
@@ -136,6 +139,7 @@ class Conductor:
             self._look_after()
         now_ns = time.monotonic_ns()
         self._manifest["end_ns"] = min(end_ns, now_ns)
+        self._manifest["isolation"] = isolation.disclosed(self._before, isolation.read(self._processes()))
         if now_ns < end_ns:
             until_ms = (now_ns - self._t0_ns) / 1e6 * self.settings.speed
             self._manifest["planned"] = directory.planned(self.plan, until_ms)
@@ -295,16 +299,14 @@ class Conductor:
 
     def _on_report(self, message: Message) -> None:
         self._on_stats(message["stats"])
-        gauges = message["gauges"]
-        row = {**gauges, "t_ns": message["t_ns"], "worker": WORKER}
-        row |= {
-            "fleet_cpu": gauges.get("cpu_share", 0.0),
-            "fleet_rss_mb": gauges.get("rss_mb", 0.0),
-            **self._core_use(),
-        }
-        self._gauges.append(row)
+        self._gauges.append(gauges.row(message, WORKER) | self._core_use())
         if self._t0_ns and not self.over:
-            self._view.show((message["t_ns"] - self._t0_ns) / 1e9, gauges)
+            self._view.show((message["t_ns"] - self._t0_ns) / 1e9, gauges.together([message]))
+
+    def _processes(self) -> dict[str, int]:
+        """Everything of the run on this machine, by the name it has in the record."""
+        target = self._target.processes() if self._target else {}
+        return target | {WORKER: self._sure_link().process.pid, "locust": os.getpid()}
 
     def _core_use(self) -> dict[str, float]:
         pid = (self._target.processes() if self._target else {}).get("core")

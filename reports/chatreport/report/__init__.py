@@ -1,8 +1,9 @@
-"""Draws a judged run: one self-contained page, pictures, a summary and a JUnit file."""
+"""Draws a judged run: one self-contained page, pictures, a summary, a JUnit file, and histograms for other tools."""
 
 from pathlib import Path
 from typing import Final
 
+from chatreport.interchange import write_interchange
 from chatreport.judge import Run, read_verdict
 from chatreport.junit import write_junit
 from chatreport.latency import STATS
@@ -28,10 +29,11 @@ def draw(path: Path) -> Path:
 
 
 def draw_run(run: Run, verdict: Verdict) -> Path:
-    """Write `report.html`, `summary.md`, `junit.xml` and `plots/*.png` of an opened run; the path of its page."""
+    """Write `report.html`, `summary.md`, `junit.xml`, plots and histograms of an opened run; the path of its page."""
     manifest = run.manifest
     (run.path / "summary.md").write_text(markdown(verdict, manifest), encoding="utf-8")
     write_junit(run.path, verdict, manifest)
+    write_interchange(run.path, run.samples, manifest)
     page = run.path / "report.html"
     page.write_text(render(verdict, manifest, _pictures(run, verdict)), encoding="utf-8")
     return page

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from chatreport import isolation
 from chatreport.kpi import MAIN as USUAL_WINDOW
 from chatreport.kpi import RAMP as USUALLY_LEFT_OUT
 from chatreport.latency import OPERATIONS, STATS
 from chatreport.objectives import Judged
-from chatreport.verdict import OFFERED_AT_LEAST, Verdict, blur_limit_ms
+from chatreport.validity import LITTLE_WITHIN, OFFERED_AT_LEAST, blur_limit_ms
+from chatreport.verdict import Verdict
 from chatreport.verify import GUARANTEES, NOT_EXERCISED, NOT_OBSERVABLE
 from chatreport.wording import (
     LOSSES,
@@ -59,6 +61,7 @@ def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str])
         window=USUAL_WINDOW,
         left_out=USUALLY_LEFT_OUT,
         health=_health(verdict),
+        isolation=isolation.rows(isolation.of(manifest)),
         books=_books(verdict),
         evidence=_evidence(verdict),
         environment=_environment(verdict, manifest),
@@ -233,15 +236,26 @@ def _health(verdict: Verdict) -> list[tuple[str, str, str]]:
         ("Load started", f"{number(None if share is None else 100 * share, '%')} ({generator['dialogs_started']:,} of "
          f"{generator['dialogs_offered']:,} dialogs)", f"below {100 * OFFERED_AT_LEAST:.0f} % a run is invalid"),
         ("Unsent", f"{generator['unsent']:,}", "steps that were due and never started"),
+        ("Little’s law", _little(generator["little"]),
+         f"L ÷ λW − 1; over {100 * LITTLE_WITHIN:.0f} % beyond what the run’s edges explain, it was not steady"),
         ("Open-loop probes", f"p50 {milliseconds(probe.get('p50'))} ms, p99 {milliseconds(probe.get('p99'))} ms "
          f"({probe['n']:,} answered, {generator['probes_unanswered']:,} not)",
          "sent by the clock whatever happens; they show a stall in which everybody waits"),
-        ("Generator’s CPU", _share(generator["cpu_share"]), "of one core, mean"),
-        ("Platform’s CPU", _share(generator["core_cpu_share"]), "of one core, mean"),
+        ("Generator’s CPU", _share(generator["cpu_share"]), "of one core, mean of the main part"),
+        ("Platform’s CPU", _share(generator["core_cpu_share"]), "of one core, mean of the main part"),
         ("Distortion", "–" if bent["share"] is None else f"{100 * bent['share']:.2f} %",
          "speed × the platform’s time on critical paths ÷ planned time; over "
          f"{100 * bent['warns_above']:.0f} % warns, over {100 * bent['withholds_above']:.0f} % withholds key figures"),
     ]  # fmt: skip
+
+
+def _little(found: dict[str, float | None]) -> str:
+    if found["deviation"] is None or found["edges"] is None:
+        return "no dialog was started in the main part"
+    return (
+        f"off by {100 * found['deviation']:.1f} %, edges explain {100 * found['edges']:.1f} % "
+        f"(L {number(found['open'])}, λ {number(found['per_s'], '/s')}, W {number(found['mean_s'], 's')})"
+    )
 
 
 def _share(value: float | None) -> str:
@@ -250,11 +264,13 @@ def _share(value: float | None) -> str:
 
 def _books(verdict: Verdict) -> dict[str, Any]:
     books = verdict.generator["conservation"]
-    terms = [(name.replace("_", " "), f"{books[name]:,}") for name in ("completed", "abandoned", "failed", "in_flight")]
+    names = ["completed", "abandoned", "failed", "in_flight", *(["never_started"] if books["never_started"] else [])]
+    terms = [(name.replace("_", " "), f"{books[name]:,}") for name in names]
     return {
         "offered": f"{books['offered']:,}",
         "terms": terms,
         "balanced": books["balanced"],
+        "twice": f"{books['started_twice']:,}",
         "rows": f"{books['rows_recorded']:,}",
         "missing": f"{books['rows_missing']:,}",
         "workers_lost": books["workers_lost"],
@@ -293,7 +309,7 @@ def _environment(verdict: Verdict, manifest: dict[str, Any]) -> list[tuple[str, 
         ("duration", f"{manifest.get('duration_s')} s after {manifest.get('ramp_s')} s of ramp"),
         ("target", (manifest.get("target") or {}).get("name")),
     ]
-    for name in ("hardware", "isolation", "versions", "labels"):
+    for name in ("hardware", "versions", "labels"):
         group = manifest.get(name) or {}
         rows.append((name, ", ".join(f"{key} {value}" for key, value in sorted(group.items()))))
     rows += [("note", note) for note in manifest.get("notes") or []]

@@ -3,7 +3,8 @@
 import pytest
 
 from chatload.fleet.live import Live
-from chatload.fleet.tally import Tally, bucket_ms, quantile
+from chatload.fleet.tally import Tally, bucket_ms
+from chatreport.histogram import Histogram
 
 MS = 1_000_000
 
@@ -18,14 +19,14 @@ def test_buckets_are_locusts(ms: float, bucket: int) -> None:
 
 
 def test_a_report_holds_what_came_since_the_last() -> None:
-    """Sums, buckets and errors of one interval, once; the next report starts from nothing."""
+    """Sums, buckets, errors and histograms of one interval, once; the next report starts from nothing."""
     tally = Tally()
     tally.add("accept", "WEB", 2 * MS)
     tally.add("accept", "WEB", 5 * MS)
     tally.fail("accept", "WEB", "too_long")
     tally.add("deliver_in", "TG", 7 * MS)
     tally.lag(3 * MS)
-    stats, gauges = tally.report()
+    stats, _, histograms = tally.report()
     assert sorted(stats, key=lambda row: str(row["name"])) == [
         {
             "name": "accept", "method": "WEB", "n": 3, "failures": 1, "total_ms": 7.0, "min_ms": 2.0, "max_ms": 5.0,
@@ -36,15 +37,9 @@ def test_a_report_holds_what_came_since_the_last() -> None:
             "buckets": {7: 1}, "errors": {},
         },
     ]  # fmt: skip
-    assert (gauges["deliver_p99_ms"], gauges["lag_p99_ms"]) == (7.0, 3.0)
-    assert tally.report()[0] == []
-
-
-def test_quantiles_take_the_value_that_enough_do_not_exceed() -> None:
-    """Sane and empty cases."""
-    assert quantile([float(n) for n in range(1, 101)], 0.99) == 100.0
-    assert quantile([5.0], 0.99) == 5.0
-    assert quantile([], 0.99) == 0.0
+    assert histograms == {"delivery": Histogram([7 * MS]).sparse(), "lag": Histogram([3 * MS]).sparse()}
+    again, _, histograms = tally.report()
+    assert (again, histograms) == ([], dict.fromkeys(("delivery", "lag"), Histogram().sparse()))
 
 
 def test_a_message_is_unconfirmed_from_its_acknowledgement_to_the_owners_screen() -> None:

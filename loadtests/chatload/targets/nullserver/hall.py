@@ -3,16 +3,17 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
 import orjson
 
-from chatload.fleet.http import Http, NoAnswer
+from chatload.targets.nullserver.messenger import Messenger
 
 RECENT: Final = 16  # entries a contact keeps: more than a hand-over or an absence needs
 SWEEP_S: Final = 0.5
-_JSON: Final = {"Content-Type": "application/json"}
 
 
 class Party(Protocol):
@@ -75,16 +76,15 @@ class Contact:
 class Hall:
     """All contacts and seats: what happens when somebody says something."""
 
-    def __init__(self, config: Config, http: Http) -> None:
+    def __init__(self, config: Config, messengers: Mapping[str, Messenger]) -> None:
         self.config = config
         self.contacts: dict[str, Contact] = {}
         self.unsettled = 0
-        self._http = http
+        self._messengers = messengers
         self._handover = tuple(word.lower() for word in config.handover)
         self._free: deque[Seat] = deque()
         self._waiting: deque[Contact] = deque()
         self._offers = 0
-        self._posting: set[asyncio.Task[None]] = set()
 
     def contact(self, key: str) -> Contact:
         """The contact of this key, known or new."""
@@ -178,26 +178,14 @@ class Hall:
     def post(self, seat: Seat, contact: Contact, text: str) -> None:
         """Send a reply to its messenger, if the contact is there."""
         account, _, user = contact.key.partition("/")
-        url = self.config.messengers.get(account)
-        if url is None:
+        messenger = self._messengers.get(account)
+        if messenger is None:
             return
         self.unsettled += 1
         body = orjson.dumps({"chat_id": int(user), "text": text})
-        about = {"op": "receipt", "dialog": contact.dialog, "seq": contact.seq}
-        task = asyncio.get_running_loop().create_task(self._post(seat, url, body, about))
-        self._posting.add(task)
-        task.add_done_callback(self._posting.discard)
+        messenger.post(body, partial(self._posted, seat, {"dialog": contact.dialog, "seq": contact.seq}))
 
-    async def _post(self, seat: Seat, url: str, body: bytes, about: dict[str, Any]) -> None:
-        try:
-            while True:
-                answer = await self._http.post(url, body, _JSON, 60)
-                if answer.status != 429:
-                    break
-                await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
-            result = orjson.loads(answer.body).get("result") or {}
-            seat.tell(**about, status="delivered" if answer.ok else "failed", provider_id=result.get("message_id"))
-        except NoAnswer as error:
-            seat.tell(**about, status="failed", reason=error.reason)
-        finally:
-            self.unsettled -= 1
+    def _posted(self, seat: Seat, about: dict[str, Any], provider_id: str, reason: str) -> None:
+        self.unsettled -= 1
+        status = "failed" if reason else "delivered"
+        seat.tell(op="receipt", **about, status=status, provider_id=provider_id, reason=reason)
