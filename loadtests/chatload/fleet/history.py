@@ -62,7 +62,7 @@ class HistoryReader:
         await self._http.close()
 
     def _page(self, read: Read) -> None:
-        after = f"&after={read.cursor}" if read.cursor else ""
+        after = f"&after={quote(read.cursor)}" if read.cursor else ""
         headers = {"Authorization": f"Bearer {self._world.token('operator', read.actor.name)}"}
         head = self._http.head("GET", f"/v1/history/{quote(read.subject.contact)}?limit={PAGE}{after}", headers)
         self._http.ask(head, partial(self._answered, read))

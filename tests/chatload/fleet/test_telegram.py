@@ -164,6 +164,38 @@ def test_a_failing_chat_keeps_its_order_and_blocks_only_itself(tmp_path: Path) -
     assert all(gap >= wait / 100 for gap, wait in zip(gaps_s, (0, 2, 4), strict=True))
 
 
+def test_the_end_leaves_what_waited_unposted_and_what_was_under_way_indeterminate(tmp_path: Path) -> None:
+    """With one connection, held by the first chat's update, the second chat's is never posted, and has no row."""
+    platform = Platform()
+    held = asyncio.Event()
+
+    async def act(stage: Stage) -> None:
+        async def hold(request: web.Request) -> web.Response:
+            platform.calls.append((0, {}, orjson.loads(await request.read())))
+            held.set()
+            await asyncio.sleep(3600)
+            return web.json_response({})
+
+        app = web.Application()
+        app.router.add_post("/webhooks/telegram/tg", hold)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.telegram)
+        stage.telegram.begin()
+        for index in (1, 2):
+            join(stage, index)[1](1)
+        await held.wait()
+        await stage.telegram.close()
+        await runner.cleanup()
+
+    ledger = posted(tmp_path, platform, act, connections=1)
+    assert columns(of(ledger, "SEND"), "sender", "outcome", "reason") == [("c1", "INDETERMINATE", "left")]
+    assert platform.messages(5_000_000_001) == [1]
+    assert platform.messages(5_000_000_002) == []
+
+
 def test_retry_after_takes_the_place_of_the_doubling(tmp_path: Path) -> None:
     """A refusal that says when to come back is taken at its word."""
     platform = Platform({5_000_000_001: [(429, {"Retry-After": "3"})]})

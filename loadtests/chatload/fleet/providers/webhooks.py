@@ -89,9 +89,9 @@ class Webhooks:
 
     async def close(self) -> None:
         """Stop posting; what is under way stays without an answer."""
-        self._busy = self._connections  # nothing more goes out
-        if self._http is not None:
-            await self._http.close()
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
 
     def _make_ready(self, lane: Lane) -> None:
         self._ready.append(lane)
