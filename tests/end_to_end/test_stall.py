@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
+import pytest
 
 from chatload.fleet.probes import PER_S
 from chatload.run import directory
@@ -118,6 +119,7 @@ def rank(times: list[int], share: float) -> int:
     return sorted(times)[math.ceil(share * len(times)) - 1]
 
 
+@pytest.mark.slow
 def test_the_probes_show_a_stall_that_a_naive_client_hides(tmp_path: Path) -> None:
     """A probe due in the stall took until the stall's end, to the judge's p99; a naive client had one slow answer."""
     run = settings(tmp_path / "run")
