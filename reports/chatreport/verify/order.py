@@ -5,7 +5,19 @@ from functools import cached_property
 import numpy as np
 
 from chatreport.evidence import Evidence
-from chatreport.grouping import Ints, Mask, begins, contains, dense, holes, latest, order_by, running_max, unique
+from chatreport.grouping import (
+    Ints,
+    Mask,
+    begins,
+    contains,
+    dense,
+    group_numbers,
+    holes,
+    latest,
+    order_by,
+    running_max,
+    unique,
+)
 from chatreport.ledger import OPERATOR, Rows
 from chatreport.rundir import Channel, Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
@@ -156,7 +168,7 @@ class Streams:
         found: list[Ints] = []
         for group in (stream, dense(rows["seat"], holding) if len(rows) else stream):
             order = order_by(group, rows["seq"])
-            at, seq = holes(group[order], rows["seq"][order])
+            at, seq = holes(group_numbers(group[order]), rows["seq"][order])
             firsts = np.flatnonzero(begins(group[order])) if len(order) else order
             head = rows.at(order[firsts])
             found.append(ledger.sight(head["who"][at], ledger.spot(head["dialog"][at], seq)))
