@@ -34,7 +34,7 @@ AT_LEAST_S, AIM_S, AT_MOST_GB = 60, 15, 4
 ROWS_PER_PART: Final = 65_536  # as the recorder has it
 APART_NS: Final = 10_000_000_000  # between two copies; a fault's recovery takes half of it
 TIMES: Final = ("intended", "started", "done")
-NUMBERED: Final = ("assignment", "place", "provider_id", "counter", "epoch")  # further copies count on
+NUMBERED: Final = ("assignment", "place", "provider_id", "epoch")  # further copies count on
 OWN_NAME: Final = re.compile(r"[cp]-?\d+")  # customers and probes are others in every copy
 
 Packed = npt.NDArray[Any]
@@ -161,14 +161,13 @@ def _copy(rows: Packed, texts: list[str], number: int, copies: int, period_ns: i
     for name in (*TIMES, *NUMBERED):
         step = period_ns if name in TIMES else int(rows[name].max()) + 1
         copy[name] += np.where(rows[name] >= 0, number * step, 0).astype(ROW[name])
+    contacts = set(rows["contact"].tolist())
+    own = np.array([at in contacts or bool(OWN_NAME.fullmatch(text)) for at, text in enumerate([*texts, ""])])
+    copy["counter"] += np.where((rows["counter"] >= 0) & ~own[rows["sender"]], number * (rows["counter"].max() + 1), 0)
     width = len(str(copies - 1))
     plan = rows["plan"].astype(np.int64)
     copy["plan"] = np.where(plan == -1, -1, plan * 10**width + np.where(plan < 0, -number, number))
-    contacts = set(rows["contact"].tolist())
-    return copy, [
-        f"{text}{number:0{width}}" if at in contacts or OWN_NAME.fullmatch(text) else text
-        for at, text in enumerate(texts)
-    ]
+    return copy, [f"{text}{number:0{width}}" if renamed else text for text, renamed in zip(texts, own, strict=False)]
 
 
 def _used(rows: Packed, texts: list[str]) -> tuple[Packed, list[str]]:

@@ -46,6 +46,10 @@ class Columns:
             columns[name] = _joined(self._parts.get(kind, {}).pop(name, []))
         return columns[name]
 
+    def has(self, kind: int, name: str) -> bool:
+        """Whether a column was put, or recorded and asked for before."""
+        return name in self._whole.get(kind, {})
+
     def put(self, kind: int, name: str, values: Column) -> None:
         """Add a column that was made from others."""
         self._whole.setdefault(kind, {})[name] = _spared(values)

@@ -138,9 +138,19 @@ def between(sorted_keys: Ints, low: Ints, high: Ints) -> Ints:
 
 def earliest(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     """The distinct keys in order, each with its smallest value."""
-    order = order_by(keys, values)
-    first = begins(keys[order])
-    return keys[order][first], values[order][first]
+    if not (keys[1:] >= keys[:-1]).all():
+        order = order_by(keys)
+        keys, values = keys[order], values[order]
+    first = np.flatnonzero(begins(keys))
+    return keys[first], np.minimum.reduceat(values, first) if len(first) else values
+
+
+def raise_to(largest: Ints, groups: Ints, values: Ints) -> None:
+    """Raise the largest value of each group, in place, to those of the rows."""
+    above = values > largest[groups]
+    largest[groups[above]] = values[above]  # of several rows the last counts, which mostly is the largest
+    above = values > largest[groups]
+    np.maximum.at(largest, groups[above], values[above])
 
 
 def running_max(groups: Ints, values: Ints, *, before: bool = False) -> Ints:
@@ -196,28 +206,33 @@ def latest(groups: Ints, times: Ints, wanted: Ints, at: Ints) -> Ints:
 
     Rows need no order.
     """
-    return _nearest(groups, times, wanted, at, sign=1)
+    return _nearest(groups, times, wanted, at, before=True)
 
 
 def soonest(groups: Ints, times: Ints, wanted: Ints, at: Ints) -> Ints:
     """For each (wanted group, time): the index of the group's first row at or after it; -1 if there is none."""
-    return _nearest(groups, -times, wanted, -at, sign=-1)
+    return _nearest(groups, times, wanted, at, before=False)
 
 
-def _nearest(groups: Ints, times: Ints, wanted: Ints, at: Ints, sign: int) -> Ints:
-    rows, asked = len(groups), len(wanted)
-    everyone = np.concatenate([groups[::sign], wanted])  # of equal times: the last row, or the first
-    order = order_by(everyone, np.concatenate([times[::sign], at]))
-    everyone = everyone[order]
-    asking = order >= rows
-    seen = np.maximum.accumulate(np.where(asking, -1, np.arange(len(order))))
-    answers = np.flatnonzero(asking)
-    row = seen[answers]
-    same = (row >= 0) & (everyone[row] == everyone[answers])
-    found = order[row] if sign > 0 else rows - 1 - order[row]
-    result = np.full(asked, -1, np.int64)
-    result[order[answers] - rows] = np.where(same, found, -1)
-    return result
+def _nearest(groups: Ints, times: Ints, wanted: Ints, at: Ints, *, before: bool) -> Ints:
+    """One search among the rows, ordered by group and time, both in one number."""
+    if not len(groups):
+        return np.full(len(wanted), -1, np.int64)
+    order = order_by(groups, times)
+    ordered = groups[order]
+    known = ordered[begins(ordered)]
+    low, high = int(times.min()), int(times.max())
+    span = high - low + 3  # each group has room for a time before all and one after
+    if len(known) * span > NEVER:
+        moments, ranks = ranked(times)
+        ends = np.searchsorted(moments, at, side="right" if before else "left").astype(np.int64)
+        return _nearest(groups, ranks, wanted, ends - before, before=before)
+    keys = group_numbers(ordered) * span + (times[order] - low + 1)
+    group = position(known, wanted)
+    asked = group * span + (np.clip(at, low - 1, high + 1) - low + 1)
+    found = np.searchsorted(keys, asked, side="right").astype(np.int64) - 1 if before else np.searchsorted(keys, asked)
+    row = np.append(order, -1)[found]
+    return np.where((group >= 0) & (row >= 0) & (groups[row] == wanted), row, -1)
 
 
 class Numbering:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from chatreport.columns import Column, Columns, is_one_value, repeated
 from chatreport.errors import UnreadableRun
-from chatreport.grouping import Ints, Mask, Numbering, position, unique
+from chatreport.grouping import Ints, Mask, Numbering, position, raise_to, unique
 from chatreport.rundir import ROW, TEXT_COLUMNS, What, read_parts
 
 CUSTOMER: Final = 1
@@ -20,6 +20,7 @@ _ROLES: Final = {"c": CUSTOMER, "o": OPERATOR, "p": PROBE}
 _ACTOR: Final = re.compile(r"[cop]-?\d+")
 
 _KEY_BITS: Final = 63
+_KEYS: Final = {"spot": ("dialog", "seq"), "identity": ("sender", "counter")}
 
 
 class Rows:
@@ -46,7 +47,7 @@ class Rows:
 
     def where(self, mask: Mask) -> "Rows":
         """The rows for which `mask` holds."""
-        return self.at(np.flatnonzero(mask))
+        return self if mask.all() else self.at(np.flatnonzero(mask))
 
     def at(self, positions: Ints) -> "Rows":
         """The rows at these positions, in their order."""
@@ -59,14 +60,10 @@ class Rows:
     def _make(self, column: str) -> Ints:
         ledger = self._ledger
         match column:
-            case "spot":
-                return ledger.spot(self["dialog"], self["seq"])
             case "seat":
                 return ledger.seat(self["who"], self["dialog"])
             case "sight":
                 return ledger.sight(self["who"], self["spot"])
-            case "identity":
-                return ledger.identity(self["sender"], self["counter"])
             case _:
                 return self._recorded(column)
 
@@ -122,13 +119,12 @@ class Ledger:
 
     def _largest(self, groups: int, group: str, *names: str) -> Ints:
         """The largest value of some columns in each group; 0 where there is none."""
-        largest = np.zeros(groups, np.int64)
+        largest = np.zeros(groups + 1, np.int64)  # the last is for rows of no group
         for kind in self._columns.kinds():
             among = self._columns.of(kind, group)
-            known = slice(None) if len(among) and among.min() >= 0 else among >= 0
             for name in names:
-                np.maximum.at(largest, among[known], self._columns.of(kind, name)[known])
-        return largest
+                raise_to(largest, among, self._columns.of(kind, name))
+        return largest[:-1]
 
     def __len__(self) -> int:
         return len(self._columns)
@@ -143,8 +139,16 @@ class Ledger:
 
     def column(self, name: str, *kinds: What) -> Column:
         """One column as it was written, kind after kind."""
-        columns = [self._columns.of(kind, name) for kind in kinds]
+        columns = [self._column(name, kind) for kind in kinds]
         return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+    def _column(self, name: str, kind: What) -> Column:
+        columns = self._columns
+        if name in _KEYS and not columns.has(kind, name):
+            numbering = self._places if name == "spot" else self._identities
+            group, offset = (columns.of(kind, part).astype(np.int64) for part in _KEYS[name])
+            columns.put(kind, name, numbering.number(group, offset).astype(_narrowest(len(numbering))))
+        return columns.of(kind, name)
 
     def text(self, number: int) -> str:
         """A text by its number; -1 is the empty one."""
@@ -160,10 +164,6 @@ class Ledger:
     def role(self, people: Ints) -> Ints:
         """CUSTOMER, OPERATOR, PROBE or 0 for each text number."""
         return self.roles[people]
-
-    def identity(self, senders: Ints, counters: Ints) -> Ints:
-        """Sender and counter in one number; it grows with the counter."""
-        return self._identities.number(senders, counters)
 
     def spot(self, dialogs: Ints, seqs: Ints) -> Ints:
         """Dialog and seq in one number; it grows with seq, and with the dialogs of one contact."""
@@ -226,6 +226,10 @@ def _numbered(table: pa.Table, numbers: dict[str, int], texts: list[str]) -> dic
             own = np.array([numbers[text] for text in dictionary.to_pylist()], np.int32)
         columns[name] = own[_numbers(values.indices)]
     return columns
+
+
+def _narrowest(numbers: int) -> type[np.signedinteger]:
+    return np.int32 if numbers <= np.iinfo(np.int32).max else np.int64
 
 
 def _bits(largest: int) -> int:

@@ -3,7 +3,20 @@
 import numpy as np
 
 from chatreport.evidence import SECOND_NS, Evidence
-from chatreport.grouping import NEVER, Ints, Mask, begins, contains, dense, latest, order_by, position, running_sum
+from chatreport.grouping import (
+    NEVER,
+    Ints,
+    Mask,
+    begins,
+    contains,
+    dense,
+    earliest,
+    latest,
+    lookup,
+    order_by,
+    position,
+    running_sum,
+)
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
@@ -116,12 +129,11 @@ def effectively_once(tally: Tally) -> None:
 
 def _second_places(rows: Rows) -> tuple[Ints, Ints]:
     """(identity, place) of every place beyond an identity's first."""
-    order = order_by(rows["identity"], rows["spot"])
-    keys, places = rows["identity"][order], rows["spot"][order]
-    if not len(keys):
-        return keys, places
-    further = ~begins(keys) & (places != np.append(-1, places[:-1]))
-    return keys[further], places[further]
+    first = lookup(*earliest(rows["identity"], rows["spot"]), rows["identity"])
+    rows = rows.where(rows["spot"] != first)
+    rows = rows.at(order_by(rows["identity"], rows["spot"]))
+    rows = rows.where(begins(rows["identity"]) | begins(rows["spot"]))
+    return rows["identity"], rows["spot"]
 
 
 def accepted_or_told(tally: Tally) -> None:

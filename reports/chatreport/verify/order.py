@@ -15,6 +15,7 @@ from chatreport.grouping import (
     holes,
     latest,
     order_by,
+    position,
     running_max,
     unique,
 )
@@ -49,10 +50,11 @@ def _same_for_all(tally: Tally) -> int:
     if not len(place):
         return 0
     content = np.concatenate([_content(rows, told) for rows, told in zip(sources, (False, False, True), strict=True)])
-    order = order_by(place, content)
-    place, content = place[order], content[order]
-    differs = ~begins(place) & (content != np.append(-1, content[:-1]))
-    return tally.wrong("different entries at one place", places=unique(place[differs]))
+    places = unique(place)
+    at = position(places, place)
+    one = np.empty(len(places), np.int64)
+    one[at] = content
+    return tally.wrong("different entries at one place", places=unique(place[content != one[at]]))
 
 
 def _content(rows: Rows, acknowledgement: bool) -> Ints:
