@@ -24,7 +24,8 @@ OUTCOMES: Final = {
 
 def health(evidence: Evidence, run: Path) -> dict[str, Any]:
     """`generator` of the verdict."""
-    lag = figures(_lag(evidence))
+    late = _lag(evidence)
+    lag = figures(late)
     mirror = figures(spans(evidence.ledger.of(What.MIRROR)))
     probes = evidence.ledger.of(What.PROBE)
     answered = probes.where((probes["outcome"] == Outcome.OK) & (probes["done"] >= 0))
@@ -32,7 +33,7 @@ def health(evidence: Evidence, run: Path) -> dict[str, Any]:
         "lag_p50_ms": lag.get("p50"),
         "lag_p99_ms": lag.get("p99"),
         "lag_max_ms": lag.get("max"),
-        "late_starts": int((_lag(evidence) > 1.0).sum()),
+        "late_starts": int((late > 1.0).sum()),
         "mirror_p50_ms": mirror.get("p50"),
         "mirror_p99_ms": mirror.get("p99"),
         "mirror_n": mirror["n"],

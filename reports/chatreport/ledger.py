@@ -1,17 +1,17 @@
 """The ledger in memory: columns of numbers by kind of row, one numbering of all texts, keys that fit one integer."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from chatreport.columns import Column, Columns, is_one_value, repeated
 from chatreport.errors import UnreadableRun
-from chatreport.grouping import Ints, Mask
-from chatreport.rundir import ROW, TEXT_COLUMNS, What, read_ledger
+from chatreport.grouping import Ints, Mask, Numbering, position, raise_to, unique
+from chatreport.rundir import ROW, TEXT_COLUMNS, What, read_parts
 
 CUSTOMER: Final = 1
 OPERATOR: Final = 2
@@ -19,25 +19,26 @@ PROBE: Final = 3
 _ROLES: Final = {"c": CUSTOMER, "o": OPERATOR, "p": PROBE}
 _ACTOR: Final = re.compile(r"[cop]-?\d+")
 
-_COUNTER_BITS: Final = 32
 _KEY_BITS: Final = 63
+_KEYS: Final = {"spot": ("dialog", "seq"), "identity": ("sender", "counter")}
 
 
 class Rows:
-    """Some rows of the ledger in the order of recording; `rows["seq"]` is a column as 64-bit integers.
+    """Some rows of the ledger in the order of recording; `rows["seq"]` is a column as 64-bit integers, to be read only.
 
     Beside the columns of `rundir.ROW` there are `dialog` (a number per contact and dialog number), `spot` (dialog
     and seq), `seat` (who and dialog), `sight` (who, dialog and seq) and `identity` (sender and counter); each is -1
     where a part of it is missing.
     """
 
-    def __init__(self, ledger: "Ledger", index: npt.NDArray[np.int64]) -> None:
+    def __init__(self, ledger: "Ledger", kinds: tuple[What, ...], index: Ints | None = None) -> None:
         self._ledger = ledger
-        self._index = index
+        self._kinds = kinds
+        self._index = index  # among the rows of all the kinds; None: all of them
         self._taken: dict[str, Ints] = {}
 
     def __len__(self) -> int:
-        return len(self._index)
+        return self._ledger.count(*self._kinds) if self._index is None else len(self._index)
 
     def __getitem__(self, column: str) -> Ints:
         if column not in self._taken:
@@ -46,11 +47,11 @@ class Rows:
 
     def where(self, mask: Mask) -> "Rows":
         """The rows for which `mask` holds."""
-        return Rows(self._ledger, self._index[mask])
+        return self if mask.all() else self.at(np.flatnonzero(mask))
 
     def at(self, positions: Ints) -> "Rows":
         """The rows at these positions, in their order."""
-        return Rows(self._ledger, self._index[positions])
+        return Rows(self._ledger, self._kinds, positions if self._index is None else self._index[positions])
 
     def is_(self, column: str, value: int) -> "Rows":
         """The rows whose `column` equals `value`."""
@@ -59,40 +60,35 @@ class Rows:
     def _make(self, column: str) -> Ints:
         ledger = self._ledger
         match column:
-            case "spot":
-                return ledger.spot(self["dialog"], self["seq"])
             case "seat":
                 return ledger.seat(self["who"], self["dialog"])
             case "sight":
                 return ledger.sight(self["who"], self["spot"])
-            case "identity":
-                return identity(self["sender"], self["counter"])
             case _:
-                return ledger.columns[column][self._index].astype(np.int64)
+                return self._recorded(column)
+
+    def _recorded(self, column: str) -> Ints:
+        values = self._ledger.column(column, *self._kinds)
+        if is_one_value(values):
+            return repeated(np.int64(values[0]), len(self))
+        return (values if self._index is None else values[self._index]).astype(np.int64)
 
 
 class Ledger:
     """Every row of a run, and the texts its text columns number; text -1 is the empty one."""
 
-    def __init__(self, columns: dict[str, npt.NDArray[Any]], texts: list[str], where: Path = Path()) -> None:
+    def __init__(self, parts: Iterable[Mapping[str, Column]], texts: list[str], where: Path = Path()) -> None:
+        self._columns = Columns()
+        for part in parts:
+            self._columns.add(part)
         self.texts = texts
         self.roles = np.array([_ROLES[text[0]] if _ACTOR.fullmatch(text) else 0 for text in [*texts, ""]], np.int64)
-        pairs = np.where(
-            (columns["contact"] >= 0) & (columns["number"] >= 0),
-            columns["contact"].astype(np.int64) << 32 | columns["number"],
-            -1,
-        )
-        distinct, dialogs = np.unique(pairs, return_inverse=True)
-        lacking = int(len(distinct) > 0 and distinct[0] < 0)
-        self._pairs = distinct[lacking:]
-        self.columns = {**columns, "dialog": (dialogs - lacking).astype(np.int32)}
-        self._seq_bits = _bits(int(columns["seq"].max(initial=0)))
-        self._place_bits = self._seq_bits + _bits(len(self._pairs))
+        self._contacts, self._numbers = self._number_dialogs()
+        self._places = Numbering(self._largest(len(self._contacts), "dialog", "seq", "cause_seq"))
+        self._identities = Numbering(self._largest(len(texts), "sender", "counter"))
+        self._dialog_bits, self._place_bits = _bits(len(self._contacts)), _bits(len(self._places))
         if self._place_bits + _bits(len(texts)) > _KEY_BITS:
             raise UnreadableRun(where, "more dialogs, people and entries than one judgement holds", "split the run")
-        what = columns["what"]
-        self._by_kind = np.argsort(what, kind="stable").astype(np.int64)
-        self._bounds = np.searchsorted(what[self._by_kind], np.arange(max(What) + 2))
 
     @classmethod
     def read(cls, run: Path) -> "Ledger":
@@ -101,27 +97,58 @@ class Ledger:
         Raises:
             UnreadableRun: there is none, or a part of it cannot be read.
         """
-        table = read_ledger(run)
-        encoded = {name: _one_chunk(table.column(name)) for name in TEXT_COLUMNS}
-        everything = pa.concat_arrays([column.dictionary for column in encoded.values()]).unique()
-        texts = everything.to_pylist()
-        nothing = texts.index("") if "" in texts else -1
-        columns: dict[str, npt.NDArray[Any]] = {}
-        for name in ROW.names or ():
-            if name in TEXT_COLUMNS:
-                numbers = _numbers(pc.index_in(encoded[name].dictionary, everything))
-                columns[name] = np.where(numbers == nothing, -1, numbers)[_numbers(encoded[name].indices)]
-            else:
-                columns[name] = _numbers(_one_chunk(table.column(name)))
-        return cls(columns, texts, run)
+        texts: list[str] = []  # grows while the parts are read
+        numbers = {"": -1}
+        return cls((_numbered(table, numbers, texts) for table in read_parts(run)), texts, run)
+
+    def _number_dialogs(self) -> tuple[Ints, Ints]:
+        """Number the pairs of contact and dialog number in order, as column `dialog`; (contact, number) of each."""
+        columns = self._columns
+        kinds = list(columns.kinds())
+        most = 1 + max((int(columns.of(kind, "number").max(initial=0)) for kind in kinds), default=0)
+
+        def pairs(kind: int) -> Ints:
+            contact, number = columns.of(kind, "contact").astype(np.int64), columns.of(kind, "number")
+            return np.where((contact >= 0) & (number >= 0), contact * most + number, -1)
+
+        distinct = unique(np.concatenate([np.zeros(0, np.int64), *(unique(pairs(kind)) for kind in kinds)]))
+        distinct = distinct[distinct >= 0]
+        for kind in kinds:
+            columns.put(kind, "dialog", position(distinct, pairs(kind)).astype(np.int32))
+        return distinct // most, distinct % most
+
+    def _largest(self, groups: int, group: str, *names: str) -> Ints:
+        """The largest value of some columns in each group; 0 where there is none."""
+        largest = np.zeros(groups + 1, np.int64)  # the last is for rows of no group
+        for kind in self._columns.kinds():
+            among = self._columns.of(kind, group)
+            for name in names:
+                raise_to(largest, among, self._columns.of(kind, name))
+        return largest[:-1]
 
     def __len__(self) -> int:
-        return len(self._by_kind)
+        return len(self._columns)
 
     def of(self, *kinds: What) -> Rows:
         """The rows of these kinds, in the order of recording."""
-        parts = [self._by_kind[self._bounds[kind] : self._bounds[kind + 1]] for kind in kinds]
-        return Rows(self, parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts)))
+        return Rows(self, kinds, None if len(kinds) == 1 else np.argsort(self.column("recorded", *kinds)))
+
+    def count(self, *kinds: What) -> int:
+        """How many rows these kinds have."""
+        return sum(len(self._columns.of(kind, "what")) for kind in kinds)
+
+    def column(self, name: str, *kinds: What) -> Column:
+        """One column as it was written, kind after kind."""
+        columns = [self._column(name, kind) for kind in kinds]
+        return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+    def _column(self, name: str, kind: What) -> Column:
+        columns = self._columns
+        if name in _KEYS and not columns.has(kind, name):
+            numbering = self._places if name == "spot" else self._identities
+            group, offset = (columns.of(kind, part).astype(np.int64) for part in _KEYS[name])
+            columns.put(kind, name, numbering.number(group, offset).astype(_narrowest(len(numbering))))
+        return columns.of(kind, name)
 
     def text(self, number: int) -> str:
         """A text by its number; -1 is the empty one."""
@@ -140,11 +167,11 @@ class Ledger:
 
     def spot(self, dialogs: Ints, seqs: Ints) -> Ints:
         """Dialog and seq in one number; it grows with seq, and with the dialogs of one contact."""
-        return np.where((dialogs >= 0) & (seqs >= 0), dialogs << self._seq_bits | seqs, -1)
+        return self._places.number(dialogs, seqs)
 
     def seat(self, people: Ints, dialogs: Ints) -> Ints:
         """Somebody and a dialog in one number."""
-        return np.where((people >= 0) & (dialogs >= 0), people << self._place_bits - self._seq_bits | dialogs, -1)
+        return np.where((people >= 0) & (dialogs >= 0), people << self._dialog_bits | dialogs, -1)
 
     def sight(self, people: Ints, places: Ints) -> Ints:
         """Somebody and a place in one number."""
@@ -152,11 +179,11 @@ class Ledger:
 
     def dialog_of(self, places: Ints) -> Ints:
         """The dialog of each place; -1 of none."""
-        return np.where(places >= 0, places >> self._seq_bits, -1)
+        return self._places.group_of(places)
 
     def seq_of(self, places: Ints) -> Ints:
         """The seq of each place; -1 of none."""
-        return np.where(places >= 0, places & (1 << self._seq_bits) - 1, -1)
+        return self._places.offset_of(places)
 
     def spot_of(self, sights: Ints) -> Ints:
         """The place of each sight."""
@@ -168,26 +195,41 @@ class Ledger:
 
     def contact_of(self, dialogs: Ints) -> Ints:
         """The contact of each dialog."""
-        return self._pairs[dialogs] >> 32
+        return self._contacts[dialogs]
 
     def dialog_name(self, dialog: int) -> str:
         """A dialog as the wire names it: ACCOUNT/USER#N."""
-        pair = int(self._pairs[dialog])
-        return f"{self.text(pair >> 32)}#{pair & 0xFFFFFFFF}"
+        return f"{self.text(int(self._contacts[dialog]))}#{self._numbers[dialog]}"
 
     def identity_name(self, key: int) -> str:
         """An identity as texts carry it: sender:counter."""
-        return f"{self.text(key >> _COUNTER_BITS)}:{key & 0xFFFFFFFF}"
+        keys = np.array([key], np.int64)
+        sender, counter = self._identities.group_of(keys), self._identities.offset_of(keys)
+        return f"{self.text(int(sender[0]))}:{counter[0]}"
 
 
-def identity(senders: Ints, counters: Ints) -> Ints:
-    """Sender and counter in one number."""
-    return np.where((senders >= 0) & (counters >= 0), senders << _COUNTER_BITS | counters, -1)
+def _numbered(table: pa.Table, numbers: dict[str, int], texts: list[str]) -> dict[str, Column]:
+    """A part's columns, texts by their numbers; new texts are appended to `texts` and numbered."""
+    columns: dict[str, Column] = {}
+    dictionary, own = None, np.zeros(0, np.int32)
+    for name in ROW.names or ():
+        values = _one_chunk(table.column(name))
+        if name not in TEXT_COLUMNS:
+            columns[name] = _numbers(values)
+            continue
+        if dictionary is None or not dictionary.equals(values.dictionary):  # mostly the part's columns share one
+            dictionary = values.dictionary
+            for text in dictionary.to_pylist():
+                if text not in numbers:
+                    numbers[text] = len(texts)
+                    texts.append(text)
+            own = np.array([numbers[text] for text in dictionary.to_pylist()], np.int32)
+        columns[name] = own[_numbers(values.indices)]
+    return columns
 
 
-def sender_of(identities: Ints) -> Ints:
-    """The sender of each identity."""
-    return identities >> _COUNTER_BITS
+def _narrowest(numbers: int) -> type[np.signedinteger]:
+    return np.int32 if numbers <= np.iinfo(np.int32).max else np.int64
 
 
 def _bits(largest: int) -> int:
@@ -198,7 +240,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _numbers(array: pa.Array) -> npt.NDArray[Any]:
+def _numbers(array: pa.Array) -> Column:
     """An array's memory as numpy sees it; unlike `to_numpy` this does not import pandas."""
-    numbers: npt.NDArray[Any] = np.from_dlpack(array)
+    numbers: Column = np.from_dlpack(array)
     return numbers

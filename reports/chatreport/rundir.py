@@ -185,14 +185,22 @@ def read_ledger(run: Path) -> pa.Table:
     Raises:
         UnreadableRun: no ledger, or a part is truncated or has other columns.
     """
-    tables = [_read_part(path) for path in ledger_parts(run)]
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    return pa.concat_tables(read_parts(run)).unify_dictionaries().combine_chunks()
+
+
+def read_parts(run: Path) -> Iterator[pa.Table]:
+    """The ledger part by part; a text column's dictionary is the part's own.
+
+    Raises:
+        UnreadableRun: as `read_ledger`.
+    """
+    return map(_read_part, ledger_parts(run))
 
 
 def _read_part(path: Path) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:  # not `read_table`, which imports pandas to read one file
-            table = file.read()
+            table = file.read(use_threads=False)  # a part's columns are too short to be worth a thread each
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise UnreadableRun(

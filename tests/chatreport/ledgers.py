@@ -88,7 +88,7 @@ class Record:
     def evidence(self) -> Evidence:
         """What the record says, without a directory."""
         rows, texts = self.packed()
-        return Evidence(Ledger({name: rows[name] for name in ROW.names or ()}, texts), self.manifest)
+        return Evidence(Ledger([{name: rows[name] for name in ROW.names or ()}], texts), self.manifest)
 
     def floor(self, evidence: Evidence) -> Floor:
         """The floor as the record has it."""

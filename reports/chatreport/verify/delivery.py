@@ -3,7 +3,20 @@
 import numpy as np
 
 from chatreport.evidence import SECOND_NS, Evidence
-from chatreport.grouping import NEVER, Ints, Mask, begins, contains, dense, latest, order_by, position
+from chatreport.grouping import (
+    NEVER,
+    Ints,
+    Mask,
+    begins,
+    contains,
+    dense,
+    earliest,
+    latest,
+    lookup,
+    order_by,
+    position,
+    running_sum,
+)
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
@@ -22,13 +35,9 @@ def durable(tally: Tally) -> None:
         "acknowledged, not in the final history", places=messages.acked_place[lost], keys=messages.identity[lost]
     )
     found = evidence.message_places >= 0
-    earlier = np.zeros(len(messages), np.bool_)
-    later = np.zeros(len(messages), np.bool_)
-    if len(messages):
-        seen_before = np.maximum.accumulate(np.where(found, messages.identity, -1))
-        earlier = seen_before >> 32 == messages.sender
-        seen_after = np.minimum.accumulate(np.where(found, messages.identity, NEVER)[::-1])[::-1]
-        later = seen_after >> 32 == messages.sender
+    read = found.astype(np.int64)
+    earlier = running_sum(messages.sender, read) > 0
+    later = running_sum(messages.sender[::-1], read[::-1])[::-1] > 0
     tally.counts = {
         "messages_attempted": len(messages),
         "messages_acked": tally.count,
@@ -120,12 +129,11 @@ def effectively_once(tally: Tally) -> None:
 
 def _second_places(rows: Rows) -> tuple[Ints, Ints]:
     """(identity, place) of every place beyond an identity's first."""
-    order = order_by(rows["identity"], rows["spot"])
-    keys, places = rows["identity"][order], rows["spot"][order]
-    if not len(keys):
-        return keys, places
-    further = ~begins(keys) & (places != np.append(-1, places[:-1]))
-    return keys[further], places[further]
+    first = lookup(*earliest(rows["identity"], rows["spot"]), rows["identity"])
+    rows = rows.where(rows["spot"] != first)
+    rows = rows.at(order_by(rows["identity"], rows["spot"]))
+    rows = rows.where(begins(rows["identity"]) | begins(rows["spot"]))
+    return rows["identity"], rows["spot"]
 
 
 def accepted_or_told(tally: Tally) -> None:

@@ -5,7 +5,20 @@ from functools import cached_property
 import numpy as np
 
 from chatreport.evidence import Evidence
-from chatreport.grouping import Ints, Mask, begins, contains, dense, holes, latest, order_by, running_max, unique
+from chatreport.grouping import (
+    Ints,
+    Mask,
+    begins,
+    contains,
+    dense,
+    group_numbers,
+    holes,
+    latest,
+    order_by,
+    position,
+    running_max,
+    unique,
+)
 from chatreport.ledger import OPERATOR, Rows
 from chatreport.rundir import Channel, Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
@@ -37,10 +50,11 @@ def _same_for_all(tally: Tally) -> int:
     if not len(place):
         return 0
     content = np.concatenate([_content(rows, told) for rows, told in zip(sources, (False, False, True), strict=True)])
-    order = order_by(place, content)
-    place, content = place[order], content[order]
-    differs = ~begins(place) & (content != np.append(-1, content[:-1]))
-    return tally.wrong("different entries at one place", places=unique(place[differs]))
+    places = unique(place)
+    at = position(places, place)
+    one = np.empty(len(places), np.int64)
+    one[at] = content
+    return tally.wrong("different entries at one place", places=unique(place[content != one[at]]))
 
 
 def _content(rows: Rows, acknowledgement: bool) -> Ints:
@@ -156,7 +170,7 @@ class Streams:
         found: list[Ints] = []
         for group in (stream, dense(rows["seat"], holding) if len(rows) else stream):
             order = order_by(group, rows["seq"])
-            at, seq = holes(group[order], rows["seq"][order])
+            at, seq = holes(group_numbers(group[order]), rows["seq"][order])
             firsts = np.flatnonzero(begins(group[order])) if len(order) else order
             head = rows.at(order[firsts])
             found.append(ledger.sight(head["who"][at], ledger.spot(head["dialog"][at], seq)))
