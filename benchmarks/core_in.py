@@ -20,14 +20,12 @@ from pathlib import Path
 import orjson
 import uvloop
 from aiohttp import web
-
 from benchmarks.core_side import (
     CLIENT_CPU,
     CORE_CPU,
     HOOK,
     Core,
     Crew,
-    Desk,
     Floor,
     Provider,
     free_port,

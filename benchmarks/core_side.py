@@ -148,7 +148,7 @@ class Floor:
             self.desks.append(desk)
 
 
-class Desk(WSListener):  # type: ignore[misc]  # picows ships no types
+class Desk(WSListener):
     """An operator who accepts every offer."""
 
     def __init__(self, floor: Floor, operator: str) -> None:

@@ -21,6 +21,7 @@ from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
 from chatcore.edges import chat, desk, rest, webhooks
+from chatcore.edges.door import Door
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway, error
 from chatcore.edges.hub import Hub
 from chatcore.edges.outbox import MessengerOutbox
@@ -121,22 +122,26 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     """
     runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S)
     await runner.setup()
+    assert runner.server is not None, "it is set up"
+    door = Door(gateway, runner.server)
     try:
-        yield f"http://{gateway.config.host}:{await _bind(runner, gateway.config)}"
+        server = await _bind(door, gateway.config)
+        try:
+            yield f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            door.close()
     finally:
         await runner.cleanup()
 
 
-async def _bind(runner: web.AppRunner, config: Config) -> int:
-    site = web.TCPSite(runner, config.host, config.port, backlog=1024)
+async def _bind(door: Door, config: Config) -> asyncio.Server:
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(door, config.host, config.port, backlog=1024)
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
             raise PortTaken(config.host, config.port) from fault
         raise CannotListen(config.host, config.port, fault.strerror or str(fault)) from fault
-    address = runner.addresses[0]
-    return int(address[1])
 
 
 async def run(gateway: Gateway, stop: asyncio.Event) -> None:
