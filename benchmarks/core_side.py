@@ -174,6 +174,8 @@ class Desk(WSListener):
         match view["op"]:
             case "entry" if view.get("author") == "customer":
                 self.floor.saw(view["text"])
+            case "entry" if view["kind"] == "closed":
+                self.floor.owned.pop(view["dialog"], None)
             case "offered":
                 self.send({"op": "accept", "dialog": view["dialog"], "number": view["number"]})
             case "accepted":
