@@ -6,13 +6,14 @@ supervises it starts it again, and it recovers as after `kill -9`.
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -155,7 +156,8 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), http)
         try:
-            await core.start()
+            with _nothing_is_garbage():
+                await core.start()
             await outbox.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
@@ -168,6 +170,17 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
             await outbox.close()
             await core.journal.close()
             watch.cancel()
+
+
+@contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """What is made meanwhile is there to stay: the collector never looks through it."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 async def _drain(gateway: Gateway) -> None:
