@@ -6,13 +6,14 @@ supervises it starts it again, and it recovers as after `kill -9`.
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +22,7 @@ from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
 from chatcore.edges import chat, desk, rest, webhooks
+from chatcore.edges.door import Door
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway, error
 from chatcore.edges.hub import Hub
 from chatcore.edges.outbox import MessengerOutbox
@@ -121,22 +123,26 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     """
     runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S)
     await runner.setup()
+    assert runner.server is not None, "it is set up"
+    door = Door(gateway, runner.server)
     try:
-        yield f"http://{gateway.config.host}:{await _bind(runner, gateway.config)}"
+        server = await _bind(door, gateway.config)
+        try:
+            yield f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            door.close()
     finally:
         await runner.cleanup()
 
 
-async def _bind(runner: web.AppRunner, config: Config) -> int:
-    site = web.TCPSite(runner, config.host, config.port, backlog=1024)
+async def _bind(door: Door, config: Config) -> asyncio.Server:
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(door, config.host, config.port, backlog=1024)
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
             raise PortTaken(config.host, config.port) from fault
         raise CannotListen(config.host, config.port, fault.strerror or str(fault)) from fault
-    address = runner.addresses[0]
-    return int(address[1])
 
 
 async def run(gateway: Gateway, stop: asyncio.Event) -> None:
@@ -150,7 +156,8 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), http)
         try:
-            await core.start()
+            with _nothing_is_garbage():
+                await core.start()
             await outbox.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
@@ -163,6 +170,17 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
             await outbox.close()
             await core.journal.close()
             watch.cancel()
+
+
+@contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """What is made meanwhile is there to stay: the collector never looks through it."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 async def _drain(gateway: Gateway) -> None:

@@ -14,7 +14,7 @@ class Channel(Protocol):
     """The verbs of a messenger channel."""
 
     def verify(self, account: Account, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether the provider sent this webhook; compared in constant time."""
+        """Whether the provider sent this webhook; header names are in lower case. Compared in constant time."""
 
     def parse(self, body: bytes) -> list[Inbound]:
         """The messages in a webhook's body; empty for kinds that are none. ValueError if it is unreadable."""

@@ -13,7 +13,7 @@ import orjson
 from chatcore.channels.shapes import Inbound, Outcome
 from chatcore.config import Account
 
-SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
+SECRET_HEADER = "x-telegram-bot-api-secret-token"
 
 
 class _Chat(msgspec.Struct):

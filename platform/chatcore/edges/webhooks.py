@@ -1,4 +1,8 @@
-"""Messengers' webhooks: one handler for all of them; what differs stands in `chatcore.channels`."""
+"""Messengers' webhooks: one way for all of them; what differs stands in `chatcore.channels`."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -11,29 +15,65 @@ from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
 
 
-async def webhook(request: web.Request) -> web.Response:
-    """`POST /webhooks/{channel}/{account}`: 200 once everything in the body is durable, or was ignored on purpose."""
-    gateway = request.app[GATEWAY]
-    account = gateway.accounts.get(request.match_info["account"])
-    channel = CHANNELS.get(request.match_info["channel"])
-    if account is None or channel is None or account.channel != request.match_info["channel"]:
-        return error(404, "unknown_account")
-    body = await request.read()
-    if not channel.verify(account, request.headers, body):
+class Refusal(NamedTuple):
+    """Why a webhook is not taken: the HTTP status, a stable code and a sentence."""
+
+    status: int
+    code: str
+    detail: str = ""
+
+
+NOT_STORED = Refusal(503, "not_stored", "recovering or stopping: come back in a moment")
+
+
+def take(
+    gateway: Gateway,
+    channel_name: str,
+    account_id: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    done: Callable[[], None],
+) -> Refusal | None:
+    """Take what a webhook brings; `done` is called once all of it is durable, or was ignored on purpose.
+
+    Nothing is taken, and `done` is not called, when a refusal is returned.
+    """
+    if not gateway.ready:
+        return NOT_STORED
+    account = gateway.accounts.get(account_id)
+    channel = CHANNELS.get(channel_name)
+    if account is None or channel is None or account.channel != channel_name:
+        return Refusal(404, "unknown_account")
+    if not channel.verify(account, headers, body):
         gateway.count("webhook_secret_wrong")
-        return error(401, "wrong_secret")
+        return Refusal(401, "wrong_secret")
     try:
         messages = channel.parse(body)
     except ValueError:
         gateway.count("webhook_unreadable")
-        return error(400, "unreadable")
+        return Refusal(400, "unreadable")
     if not messages:
         gateway.count("webhook_ignored")
-    if not gateway.ready:
-        return error(503, "not_stored", "stopping")
-    for partition in {_take(gateway, account, message) for message in messages}:
-        await partition.settled()
-    return web.Response(body=b"{}", content_type="application/json")
+        done()
+        return None
+    partitions = {_take(gateway, account, message) for message in messages}
+    settled = done if len(partitions) == 1 else _after(len(partitions), done)
+    for partition in partitions:
+        partition.hold(settled)
+    return None
+
+
+def _after(calls: int, done: Callable[[], None]) -> Callable[[], None]:
+    """What calls `done` when it was called itself so many times."""
+    left = calls
+
+    def one_less() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done()
+
+    return one_less
 
 
 def _take(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner:
@@ -45,3 +85,18 @@ def _take(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwne
     except Poisoned:
         gateway.count("webhook_unprocessable")
     return gateway.core.partition_of(f"{account.id}/{message.user}")
+
+
+async def webhook(request: web.Request) -> web.Response:
+    """`POST /webhooks/{channel}/{account}` in any form that the door leaves to aiohttp, such as a chunked body."""
+    body = await request.read()
+    taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    found = request.match_info
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    refusal = take(
+        request.app[GATEWAY], found["channel"], found["account"], headers, body, lambda: taken.set_result(None)
+    )
+    if refusal is not None:
+        return error(*refusal)
+    await taken
+    return web.Response(body=b"{}", content_type="application/json")

@@ -9,16 +9,16 @@ from functools import partial
 from chatcore.journal import rows as table
 from chatcore.journal.fence import known
 from chatcore.journal.port import Page, Row
+from chatcore.journal.projector import Work
 from chatcore.journal.reader import Reader
 from chatcore.journal.tail import Tail, number_rows, portions
-from chatcore.journal.writer import Work
 
 FLUSH_AFTER_S = 0.5
-FLUSH_AT_ROWS = 512
+FLUSH_AT_ROWS = 2_000
 
 
 class SqliteHistory:
-    """See History. `logs` are the logs' numbers in the file; `submit` does work in the writer's thread."""
+    """See History. `logs` are the logs' numbers in the file; `submit` does work in the projector's thread."""
 
     def __init__(
         self, logs: dict[str, int], projected: dict[str, int], reader: Reader, submit: Callable[[Work], Future[None]]
@@ -50,7 +50,7 @@ class SqliteHistory:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
 
     def flush(self) -> None:
-        """Have the writer store what was handed in."""
+        """Have what was handed in stored."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

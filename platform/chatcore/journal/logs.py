@@ -14,12 +14,11 @@ from chatcore.journal.framing import BrokenFrame, pack, unpack
 
 
 class Taken(NamedTuple):
-    """A log after its take-over: its number in the file, the new epoch, the last position, the projected position."""
+    """A log after its take-over: its number in the file, the new epoch, the last position."""
 
     id: int
     epoch: int
     position: int
-    projected: int
 
 
 class Batch(NamedTuple):
@@ -41,8 +40,8 @@ def take_over(db: sqlite3.Connection, names: Sequence[str]) -> dict[str, Taken]:
             "INSERT INTO log(name, epoch) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET epoch = excluded.epoch",
             (name, epoch),
         )
-    known = db.execute("SELECT name, id, projected FROM log").fetchall()
-    taken = {name: Taken(id, epoch, _head(db, id), projected) for name, id, projected in known if name in names}
+    known = db.execute("SELECT name, id FROM log").fetchall()
+    taken = {name: Taken(id, epoch, _head(db, id)) for name, id in known if name in names}
     db.execute("COMMIT")
     return taken
 

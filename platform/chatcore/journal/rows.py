@@ -1,4 +1,4 @@
-"""The history's rows in the SQLite file: writing a generation of them, and the four ways to read them.
+"""The history's rows in their SQLite file: writing a generation of them, and the four ways to read them.
 
 Rows are written by a few statements of many rows each: Python hands over to SQLite once a statement, and each such
 hand-over beside a busy event loop costs more than the rows themselves.
@@ -19,20 +19,17 @@ Value = int | str | bytes
 
 
 def write(db: sqlite3.Connection, ids: dict[str, int], generation: Generation) -> int:
-    """Store a generation in one transaction; returns roughly how many pages it wrote.
-
-    Without a flush of its own: the next commit's flush covers it, and a crash before takes back rows and position.
-    """
-    (careful,) = db.execute("PRAGMA synchronous").fetchone()
-    db.execute(f"PRAGMA synchronous = {min(careful, 1)}")
+    """Store a generation in one transaction; returns roughly how many pages it wrote."""
     db.execute("BEGIN IMMEDIATE")
     for name, share in generation.shares.items():
         log = ids[name]
         _insert(db, "contact", 3, ((log, *contact) for contact in share.contacts.items()))
         _insert(db, "entry", 7, (_values(log, row) for row in share.rows))
-        db.execute("UPDATE log SET projected = max(projected, ?) WHERE id = ?", (share.through, log))
+        db.execute(
+            "INSERT INTO log VALUES (?, ?) ON CONFLICT DO UPDATE SET projected = max(projected, excluded.projected)",
+            (log, share.through),
+        )
     db.execute("COMMIT")
-    db.execute(f"PRAGMA synchronous = {careful}")
     return 3 + sum(len(share.rows) + len(share.contacts) for share in generation.shares.values())
 
 
@@ -58,13 +55,14 @@ def drop(db: sqlite3.Connection, log: int) -> int:
     db.execute("BEGIN IMMEDIATE")
     dropped = db.execute("DELETE FROM entry WHERE log = ?", (log,)).rowcount
     db.execute("DELETE FROM contact WHERE log = ?", (log,))
-    db.execute("UPDATE log SET projected = 0 WHERE id = ?", (log,))
+    db.execute("DELETE FROM log WHERE id = ?", (log,))
     db.execute("COMMIT")
     return dropped // ROWS_A_PAGE
 
 
-def _projected(db: sqlite3.Connection, log: int) -> int:
-    (position,) = db.execute("SELECT projected FROM log WHERE id = ?", (log,)).fetchone()
+def projected(db: sqlite3.Connection, log: int) -> int:
+    """The position through which the stored rows are complete."""
+    (position,) = db.execute("SELECT projected FROM log WHERE id = ?", (log,)).fetchone() or (0,)
     return int(position)
 
 
@@ -76,27 +74,27 @@ def entries(
     db: sqlite3.Connection, log: int, contact: int, after: tuple[int, int], limit: int, unwritten: Sequence[Row]
 ) -> list[Row]:
     """See History.entries; `unwritten` are the contact's rows that may not be in the file yet."""
-    projected = _projected(db, log)
+    through = projected(db, log)
     found = db.execute(
         "SELECT row, contact, dialog, seq, kind, blob FROM entry "
         "WHERE log = ? AND contact = ? AND (dialog, seq) > (?, ?) AND seq > 0 ORDER BY dialog, seq, row LIMIT ?",
         (log, contact, *after, limit),
     )
     rows = [_row(*values) for values in found]
-    rows += (row for row in unwritten if row.position > projected and row.seq > 0 and (row.dialog, row.seq) > after)
+    rows += (row for row in unwritten if row.position > through and row.seq > 0 and (row.dialog, row.seq) > after)
     rows.sort(key=lambda row: (row.dialog, row.seq))
     return rows[:limit]
 
 
 def audit(db: sqlite3.Connection, log: int, after: int, limit: int, unwritten: Sequence[NumberedRow]) -> Page:
     """See History.audit; `unwritten` are the log's rows that may not be in the file yet."""
-    projected = _projected(db, log)
+    through = projected(db, log)
     found = db.execute(
         "SELECT row, contact, dialog, seq, kind, blob FROM entry WHERE log = ? AND row > ? ORDER BY row LIMIT ?",
         (log, after, limit + 1),
     )
     rows = [(values[0], _row(*values)) for values in found]
-    rows += ((number, row) for number, row in unwritten if row.position > projected and number > after)
+    rows += ((number, row) for number, row in unwritten if row.position > through and number > after)
     return page(rows, limit)
 
 

@@ -1,7 +1,6 @@
-"""The SQLite file: its tables, its connections, and its errors in this package's words."""
+"""The two SQLite files: their tables, their connections, and their errors in this package's words."""
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,15 +11,17 @@ from chatcore.journal.errors import JournalDamaged, JournalTooNew, JournalUnreac
 FORMAT = 1
 LOCK_TIMEOUT_S = 5.0
 
-TABLES = """
+LOG_TABLES = """
 CREATE TABLE journal(identity BLOB NOT NULL);
-CREATE TABLE log(
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL, projected INTEGER NOT NULL DEFAULT 0
-);
+CREATE TABLE log(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL);
 CREATE TABLE batch(
     log INTEGER NOT NULL, first INTEGER NOT NULL, epoch INTEGER NOT NULL, count INTEGER NOT NULL, blob BLOB NOT NULL,
     PRIMARY KEY (log, first)
-);
+) WITHOUT ROWID;
+"""
+HISTORY_TABLES = """
+CREATE TABLE journal(identity BLOB NOT NULL);
+CREATE TABLE log(id INTEGER PRIMARY KEY, projected INTEGER NOT NULL);
 CREATE TABLE entry(
     log INTEGER NOT NULL, row INTEGER NOT NULL, contact INTEGER NOT NULL, dialog INTEGER NOT NULL,
     seq INTEGER NOT NULL, kind INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (log, row)
@@ -46,7 +47,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise JournalUnreachable(str(path), error.strerror or str(error)) from error
 
 
-def create(path: Path) -> None:
+def create(path: Path, tables: str, identity: bytes) -> None:
     """Create folder and file, durably and whole or not at all, so that an empty file always means damage."""
     create_folder(path.parent)
     if path.exists():
@@ -56,8 +57,8 @@ def create(path: Path) -> None:
     db = sqlite3.connect(unfinished, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
-        db.execute("INSERT INTO journal VALUES (?)", (secrets.token_bytes(16),))
+        db.executescript(f"BEGIN; {tables} PRAGMA user_version = {FORMAT}; COMMIT;")
+        db.execute("INSERT INTO journal VALUES (?)", (identity,))
     finally:
         db.close()
     with suppress(FileExistsError):  # another process was faster, and its file is as good
@@ -77,6 +78,20 @@ def connect_writer(path: Path, synchronous: str) -> sqlite3.Connection:
     except BaseException:
         db.close()
         raise
+    return db
+
+
+def connect_history(path: Path, identity: bytes) -> sqlite3.Connection:
+    """The one connection that writes the history of the journal `identity`; another one's is replaced.
+
+    Its transactions are atomic, but not flushed one by one: the history is made again from the log.
+    """
+    create(path, HISTORY_TABLES, identity)
+    db = connect_writer(path, "NORMAL")
+    if bytes(db.execute("SELECT identity FROM journal").fetchone()[0]) != identity:
+        db.close()
+        path.unlink()
+        return connect_history(path, identity)
     return db
 
 

@@ -1,6 +1,7 @@
-"""The journal in one SQLite file, write-ahead logged and flushed at every commit; snapshots lie beside it."""
+"""The journal in a SQLite file, write-ahead logged and flushed at every commit; history and snapshots lie beside it."""
 
 import asyncio
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -10,17 +11,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chatcore.journal import logs as stored
+from chatcore.journal import rows
 from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
 from chatcore.journal.fence import Append, Fence, known
 from chatcore.journal.group import GroupCommit
 from chatcore.journal.history import SqliteHistory
 from chatcore.journal.port import Done, Recovery, Snapshot
+from chatcore.journal.projector import Projector
 from chatcore.journal.reader import Reader
-from chatcore.journal.schema import connect_writer, create, storage_errors
+from chatcore.journal.schema import LOG_TABLES, connect_history, connect_writer, create, storage_errors
 from chatcore.journal.snapshots import SnapshotFolder
 from chatcore.journal.writer import Writer
 
-FILE = "journal.db"
+FILE, HISTORY_FILE = "journal.db", "history.db"
 
 
 class _Parts(NamedTuple):
@@ -30,6 +33,8 @@ class _Parts(NamedTuple):
     fence: Fence
     writer: Writer
     reader: Reader
+    projector: Projector
+    history_reader: Reader
     history: SqliteHistory
     snapshots: SnapshotFolder
     snapshot_thread: ThreadPoolExecutor
@@ -62,28 +67,49 @@ class SqliteJournal:
         if self._opened is not None:
             raise JournalMisuse(f"{self._path}: the journal is already open")
         with storage_errors(self._path):
-            create(self._path)
+            create(self._path, LOG_TABLES, secrets.token_bytes(16))
             db = connect_writer(self._path, self.synchronous)
             try:
                 taken = stored.take_over(db, logs)
-                snapshots = SnapshotFolder(self._folder, stored.identity(db))
+                identity = stored.identity(db)
+                snapshots = SnapshotFolder(self._folder, identity)
                 recovered = {log: _recovery(own, snapshots) for log, own in taken.items()}
-                self._opened = self._assemble(db, taken, snapshots)
+                self._opened = self._assemble(db, taken, snapshots, self._open_history(identity, taken))
             except BaseException:
                 db.close()
                 raise
         self._opened.writer.start()
         return recovered
 
-    def _assemble(self, db: sqlite3.Connection, taken: dict[str, stored.Taken], snapshots: SnapshotFolder) -> _Parts:
+    def _open_history(self, identity: bytes, taken: dict[str, stored.Taken]) -> sqlite3.Connection:
+        """The history's file; what it holds beyond the end of a log is not of this log and is dropped."""
+        path = self._folder / HISTORY_FILE
+        with storage_errors(path):
+            db = connect_history(path, identity)
+            for own in taken.values():
+                if rows.projected(db, own.id) > own.position:
+                    rows.drop(db, own.id)
+        return db
+
+    def _assemble(
+        self,
+        db: sqlite3.Connection,
+        taken: dict[str, stored.Taken],
+        snapshots: SnapshotFolder,
+        past: sqlite3.Connection,
+    ) -> _Parts:
         ids = {log: own.id for log, own in taken.items()}
         fence = Fence()
         for log, own in taken.items():
             fence.grant(log, own.epoch, own.position)
         writer = Writer(db, str(self._path), GroupCommit(fence, ids, self._store))
-        reader = Reader(self._path)
-        history = SqliteHistory(ids, {log: own.projected for log, own in taken.items()}, reader, writer.submit)
-        return _Parts(ids, fence, writer, reader, history, snapshots, ThreadPoolExecutor(1))
+        path = self._folder / HISTORY_FILE
+        projector, reader = Projector(past, str(path), writer.give_up), Reader(path)
+        projected = {log: rows.projected(past, own.id) for log, own in taken.items()}
+        history = SqliteHistory(ids, projected, reader, projector.submit)
+        return _Parts(
+            ids, fence, writer, Reader(self._path), projector, reader, history, snapshots, ThreadPoolExecutor(1)
+        )
 
     def _store(self, db: sqlite3.Connection, batches: Sequence[stored.Batch]) -> set[int]:
         """Commit, in the writer's thread; the place where tests make a commit fail, hang or wait."""
@@ -145,7 +171,9 @@ class SqliteJournal:
 
     def _end(self) -> None:
         self._parts.writer.join()
+        self._parts.projector.close()
         self._parts.snapshot_thread.shutdown()
+        self._parts.history_reader.close()
         self._parts.reader.close()
 
     def _id(self, log: str) -> int:

@@ -1,19 +1,14 @@
-"""The thread that owns the connection: it commits what waits, and between commits does the history's work.
+"""The thread that owns the logs' connection: it commits what waits, and nothing else.
 
-Appends that are handed in during a commit make up the next one. Other work gets its turn when no append waits, or
-when it has fallen behind; then one piece of it before the next commit, so pieces must stay within milliseconds.
-Checkpoints are made when idle, early and small, and at a limit that bounds the write-ahead log when it is never idle.
-Not a file for a first change.
+Appends that are handed in during a commit make up the next one. Checkpoints are made when idle, early and small, and
+at a limit that bounds the write-ahead log when it is never idle. Not a file for a first change.
 """
 
 import asyncio
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import NamedTuple
 
 from chatcore.journal.errors import CommitFailed, JournalMisuse
 from chatcore.journal.fence import Append
@@ -22,22 +17,11 @@ from chatcore.journal.outcome import Outcome, deliver
 
 CHECKPOINT_WHEN_IDLE_PAGES = 256
 CHECKPOINT_ALWAYS_PAGES = 4_000
-BEHIND_JOBS = 4
 COMMIT_BYTES = 1 << 20
 """A commit takes no further append above this size, so that neither a commit nor the reading of a batch gets long."""
 
-Work = Callable[[sqlite3.Connection], int]
-"""Work between commits, in transactions of its own; returns roughly how many pages it wrote."""
-
 Mark = Callable[[CommitFailed | None], None]
 """Called in the writer's thread, once all appends before it were committed, or with the reason why they were not."""
-
-
-class Job(NamedTuple):
-    """Work, and where its end is told."""
-
-    work: Work
-    ended: Future[None]
 
 
 class Writer(threading.Thread):
@@ -51,7 +35,7 @@ class Writer(threading.Thread):
         self._wake = threading.Condition()
         self._appends: list[Append] = []
         self._marks: list[Mark] = []
-        self._jobs: deque[Job] = deque()
+        self._given_up: CommitFailed | None = None
         self._closing = False
         self._taken: list[Append] = []
         self._taken_marks: list[Mark] = []
@@ -82,17 +66,11 @@ class Writer(threading.Thread):
                 return
         mark(self.failure)
 
-    def submit(self, work: Work) -> Future[None]:
-        """Do the work between commits; the future is completed in the writer's thread."""
-        job = Job(work, Future())
+    def give_up(self, failure: CommitFailed) -> None:
+        """Write nothing more: something else of the journal has failed."""
         with self._wake:
-            self._refuse_after_close()
-            if self.failure is None:
-                self._jobs.append(job)
-                self._wake.notify()
-            else:
-                job.ended.set_exception(self.failure)
-        return job.ended
+            self._given_up = failure
+            self._wake.notify()
 
     def post(self, outcomes: list[Outcome]) -> None:
         """Deliver the outcomes on the event loop, in one turn of it."""
@@ -129,7 +107,7 @@ class Writer(threading.Thread):
         try:
             while self._next_turn():
                 self._commit()
-                self._work_between()
+                self._checkpoint_when_due()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the commit is indeterminate
             self._fail(error)
         else:
@@ -137,11 +115,13 @@ class Writer(threading.Thread):
 
     def _next_turn(self) -> bool:
         with self._wake:
-            while not (self._appends or self._marks or self._jobs or self._closing):
+            while not (self._appends or self._marks or self._given_up or self._closing):
                 self._wake.wait()
+            if self._given_up is not None:
+                raise self._given_up
             self._taken, self._appends = self._appends, []
             self._taken_marks, self._marks = self._marks, []
-            return bool(self._taken or self._taken_marks or self._jobs)
+            return bool(self._taken or self._taken_marks)
 
     def _commit(self) -> None:
         while self._taken:
@@ -163,27 +143,15 @@ class Writer(threading.Thread):
             size += sum(map(len, append.records))
         return appends.copy()
 
-    def _work_between(self) -> None:
-        with self._wake:
-            due = self._jobs and (not self._appends or len(self._jobs) > BEHIND_JOBS)
-            job = self._jobs.popleft() if due else None
-        if job is not None:
-            self._do(job)
+    def _checkpoint_when_due(self) -> None:
         if self._pages_since_checkpoint >= (CHECKPOINT_ALWAYS_PAGES if self._appends else CHECKPOINT_WHEN_IDLE_PAGES):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._pages_since_checkpoint = 0
 
-    def _do(self, job: Job) -> None:
-        try:
-            self._pages_since_checkpoint += job.work(self._db)
-        except Exception as error:
-            job.ended.set_exception(error)
-            raise
-        job.ended.set_result(None)
-
     def _fail(self, error: Exception) -> None:
-        failure = CommitFailed(self._where, str(error))
-        failure.__cause__ = error
+        failure = error if isinstance(error, CommitFailed) else CommitFailed(self._where, str(error))
+        if failure is not error:
+            failure.__cause__ = error
         with self._wake:
             self.failure = failure
             lost, marks = self._taken + self._appends, self._taken_marks + self._marks
@@ -191,5 +159,3 @@ class Writer(threading.Thread):
             self.post([(append.done, failure) for append in lost])
         for mark in marks:
             mark(failure)
-        for job in self._jobs:
-            job.ended.set_exception(failure)

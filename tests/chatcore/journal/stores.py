@@ -67,7 +67,7 @@ class ControlledSqlite(SqliteJournal):
 
     async def settle(self) -> None:
         self.history.flush()
-        await asyncio.wrap_future(self._parts.writer.submit(lambda db: 0))
+        await asyncio.wrap_future(self._parts.projector.submit(lambda db: 0))
         await turns()
 
     def _store(self, db: Connection, batches: Sequence[Batch]) -> set[int]:

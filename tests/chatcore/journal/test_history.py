@@ -129,6 +129,7 @@ def test_a_long_backlog_is_handed_in_at_once(store: Store) -> None:
         first.open(["a"])
         rows = [row(n % 3, 1, 1 + n, 1 + n // 5) for n in range(5 * FLUSH_AT_ROWS)]
         rows += [row(n % 3, 2, 1 + n, FLUSH_AT_ROWS + 1) for n in range(2 * FLUSH_AT_ROWS)]
+        assert await commit(first, "a", 0, 1, *[b"x"] * (FLUSH_AT_ROWS + 9)) is None
         first.history.project("a", FLUSH_AT_ROWS + 9, rows, [(FIRST, "web/u1")])
         assert await whole(first.history, "a", 1_000) == rows
         await first.close()
@@ -149,6 +150,7 @@ def test_a_rebuilt_history_is_the_same(store: Store) -> None:
         journal = store.journal()
         journal.open(["a", "b"])
         for log in "ab":
+            assert await commit(journal, log, 0, 1, *[b"x"] * 5) is None
             journal.history.project(log, 5, TWO_CONTACTS, [(FIRST, "web/u1")])
         await journal.close()
         again = store.journal()

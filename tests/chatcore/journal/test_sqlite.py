@@ -1,5 +1,6 @@
 """What the SQLite journal does beyond the port: its files, their damage, its commits."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -295,6 +296,40 @@ def test_a_history_that_a_crash_took_back_is_projected_again(tmp_path: Path) -> 
         assert (await journal.history.audit("a", 0, 99)).rows == rows
         await journal.close()
         await crashed.close()
+
+    play(scene())
+
+
+@pytest.mark.parametrize("left", ["journal.db", "history.db"])
+def test_a_history_that_is_not_of_this_journal_is_dropped(tmp_path: Path, left: str) -> None:
+    """With another journal's file in place of either, or an older copy of the log, nothing foreign is shown."""
+    one, other, older = tmp_path / "one", tmp_path / "other", tmp_path / "older"
+
+    async def write(folder: Path, count: int, blob: bytes) -> None:
+        journal = SqliteJournal(folder)
+        (own,) = journal.open(["a"]).values()
+        assert await commit(journal, "a", own.position, own.epoch, *[blob] * count) is None
+        rows = [Row(1, 1, seq, 0, seq, blob) for seq in range(own.position + 1, own.position + count + 1)]
+        journal.history.project("a", own.position + count, rows, [(1, "web/u1")])
+        await journal.close()
+
+    async def shown(folder: Path) -> tuple[int, list[Row], int | None]:
+        journal = SqliteJournal(folder)
+        journal.open(["a"])
+        history = journal.history
+        found = history.projected("a"), (await history.audit("a", 0, 99)).rows, await history.number("a", "web/u1")
+        await journal.close()
+        return found
+
+    async def scene() -> None:
+        await write(one, 3, b"x")
+        shutil.copytree(one, older)
+        await write(one, 2, b"y")
+        await write(other, 9, b"z")
+        shutil.copy(one / left, other / left)
+        assert await shown(other) == (0, [], None)
+        shutil.copy(older / "journal.db", one / "journal.db")
+        assert await shown(one) == (0, [], None)
 
     play(scene())
 
