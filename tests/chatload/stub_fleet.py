@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chatload.accounts import account
 from chatreport.rundir import ROW, What, write_part
 
 FLAW = os.environ.get("FLAW", "")
@@ -25,7 +26,8 @@ class StubFleet:
     def __init__(self, down: int, up: int) -> None:
         self.down, self.up = down, up
         self.seats: set[int] = set()
-        self.rundir = Path()
+        self.rundir, self.worker = Path(), "w0"
+        self.index, self.count = 0, 1
         self.told: list[dict[str, Any]] = []
         self.reports = 0
         self.going = False
@@ -53,7 +55,10 @@ class StubFleet:
     def hear(self, message: dict[str, Any]) -> bool:
         """Whether this was the last message."""
         if message["do"] == "arm":
-            self.rundir = Path(message["config"]["rundir"])
+            config = message["config"]
+            self.rundir, self.worker = Path(config["rundir"]), config["worker"]
+            self.index, self.count = config["index"], config["count"]
+            (self.rundir / "ledger").mkdir(exist_ok=True)
         with (self.rundir / "messages.jsonl").open("a") as file:
             file.write(json.dumps(message) + "\n")
         {
@@ -64,7 +69,7 @@ class StubFleet:
 
     def arm(self, _: dict[str, Any]) -> None:
         if FLAW != "deaf":
-            self.say("armed", dialogs=1, callback="http://127.0.0.1:1")
+            self.say("armed", dialogs=1, callbacks={account("telegram", self.index, self.count): "http://127.0.0.1:1"})
 
     def target(self, _: dict[str, Any]) -> None:
         self.say("targeted")
@@ -108,7 +113,7 @@ class StubFleet:
     def write_ledger(self) -> None:
         rows = np.zeros(1, dtype=ROW)
         rows["what"] = What.MIRROR
-        write_part(self.rundir / "ledger", "w0", 0, rows, [""])
+        write_part(self.rundir / "ledger", self.worker, 0, rows, [""])
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ SMOKE = load("smoke").scenario
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[Embedded]:
     target = Embedded(SMOKE, 60, tmp_path / "core.log")
-    target.start(callback="http://127.0.0.1:1")
+    target.start({"tg": "http://127.0.0.1:1"})
     yield target
     target.stop()
 
@@ -94,7 +94,7 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Stop ends the process and removes its data; also twice, and also if it never started."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     target = Embedded(SMOKE, 60, tmp_path / "core.log")
-    target.start("")
+    target.start({})
     pid = target.processes()["core"]
     target.stop()
     target.stop()
@@ -116,7 +116,7 @@ def test_a_core_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Embedded, "command", (sys.executable, "-c", "raise SystemExit('no room on this disk')"))
     target = Embedded(SMOKE, 60, tmp_path / "core.log")
     with pytest.raises(TargetFailed, match="the core ended with 1: no room on this disk"):
-        target.start("")
+        target.start({})
     target.stop()
 
 
@@ -125,7 +125,7 @@ def test_data_that_cannot_be_kept_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a directory")
     target = Embedded(SMOKE, 60, tmp_path / "core.log", data=tmp_path / "data" / "below")
     with pytest.raises(BadOption, match="--data"):
-        target.start("")
+        target.start({})
     target.stop()
 
 
