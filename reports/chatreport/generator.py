@@ -42,6 +42,7 @@ def health(evidence: Evidence, run: Path) -> dict[str, Any]:
         **_offered(evidence),
         **_cpu(run),
         "conservation": conservation(evidence),
+        "clocks": 1 if evidence.clocks is None else len(unique(evidence.clocks[evidence.clocks >= 0])),
     }
 
 
@@ -59,7 +60,7 @@ def conservation(evidence: Evidence) -> dict[str, Any]:
         **ends,
         "started_twice": len(scripts) - len(unique(scripts["who"])),
         "balanced": sum(ends.values()) == offered == len(scripts),
-        "workers_lost": sorted(str(worker.get("name")) for worker in workers if worker.get("lost")),
+        "workers_lost": evidence.workers_lost,
         "rows_told": told,
         "rows_recorded": recorded,
         "rows_missing": max(told - recorded, 0),

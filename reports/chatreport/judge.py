@@ -35,7 +35,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest = read_manifest(path)
-        self.evidence = Evidence(Ledger.read(path), self.manifest)
+        self.evidence = Evidence(Ledger.read(path, self.manifest), self.manifest)
         self.floor = Floor(self.evidence)
 
     @cached_property
@@ -115,6 +115,8 @@ def warnings(facts: dict[str, Any]) -> list[str]:
         found.append(f"distortion is {100 * bent:.1f} %: the platform's own time is no longer small beside the plan's")
     if (generator["cpu_share"] or 0) > HIGH_CPU:
         found.append(f"the generator used {100 * generator['cpu_share']:.0f} % of a core")
+    if generator["clocks"] > 1:
+        found.append(f"workers had {generator['clocks']} clocks: latencies are of pairs that one clock stamped")
     if generator["stalled_s"]:
         found.append(f"the generator stalled for {generator['stalled_s']:.2f} s in all, by its own mirror")
     for name, what in (

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from chatreport.errors import UnreadableRun
 from chatreport.grouping import Ints, Mask
-from chatreport.rundir import ROW, TEXT_COLUMNS, What, read_ledger
+from chatreport.rundir import ROW, TEXT_COLUMNS, What, read_ledger, row_clocks
 
 CUSTOMER: Final = 1
 OPERATOR: Final = 2
@@ -28,7 +28,7 @@ class Rows:
 
     Beside the columns of `rundir.ROW` there are `dialog` (a number per contact and dialog number), `spot` (dialog
     and seq), `seat` (who and dialog), `sight` (who, dialog and seq) and `identity` (sender and counter); each is -1
-    where a part of it is missing.
+    where a part of it is missing. `clock` is the number of the clock that stamped it, where there are several.
     """
 
     def __init__(self, ledger: "Ledger", index: npt.NDArray[np.int64]) -> None:
@@ -85,6 +85,7 @@ class Ledger:
         distinct, dialogs = np.unique(pairs, return_inverse=True)
         lacking = int(len(distinct) > 0 and distinct[0] < 0)
         self._pairs = distinct[lacking:]
+        self.several_clocks = "clock" in columns
         self.columns = {**columns, "dialog": (dialogs - lacking).astype(np.int32)}
         self._seq_bits = _bits(int(columns["seq"].max(initial=0)))
         self._place_bits = self._seq_bits + _bits(len(self._pairs))
@@ -95,7 +96,7 @@ class Ledger:
         self._bounds = np.searchsorted(what[self._by_kind], np.arange(max(What) + 2))
 
     @classmethod
-    def read(cls, run: Path) -> "Ledger":
+    def read(cls, run: Path, manifest: dict[str, Any]) -> "Ledger":
         """The ledger of a run directory.
 
         Raises:
@@ -113,6 +114,9 @@ class Ledger:
                 columns[name] = np.where(numbers == nothing, -1, numbers)[_numbers(encoded[name].indices)]
             else:
                 columns[name] = _numbers(_one_chunk(table.column(name)))
+        clocks = row_clocks(run, manifest)
+        if clocks is not None:
+            columns["clock"] = clocks
         return cls(columns, texts, run)
 
     def __len__(self) -> int:

@@ -177,6 +177,20 @@ def ledger_parts(run: Path) -> Iterator[Path]:
     yield from parts
 
 
+def row_clocks(run: Path, manifest: dict[str, Any]) -> npt.NDArray[np.int32] | None:
+    """The number of the clock that stamped each row of `read_ledger`; -1 if nobody knows; None if all have one."""
+    clocks = {str(worker.get("name")): str(worker.get("clock", "")) for worker in manifest.get("workers") or []}
+    numbers = {clock: number for number, clock in enumerate(sorted(set(clocks.values())))}
+    if len(numbers) < 2:
+        return None
+    parts = []
+    for path in ledger_parts(run):
+        clock = clocks.get(path.stem.rpartition("-")[0])
+        rows = pq.read_metadata(path).num_rows
+        parts.append(np.full(rows, -1 if clock is None else numbers[clock], np.int32))
+    return np.concatenate(parts)
+
+
 def read_ledger(run: Path) -> pa.Table:
     """The whole ledger as one table, text columns as one shared dictionary each.
 
