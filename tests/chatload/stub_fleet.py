@@ -1,7 +1,8 @@
 """A fleet that plays nothing: it speaks the pipe's protocol, and writes down what it was told.
 
-`messages.jsonl` in the run directory holds every message in order. FLAW in the environment makes it misbehave:
-"dies" ends it at `go`, "deaf" never answers `armed`, "slow" never says drained.
+`messages.jsonl` in the run directory holds every message in order, of one of several workers `messages-w1.jsonl`.
+FLAW in the environment makes it misbehave: "dies" ends it at `go`, "deaf" never answers `armed`, "slow" never says
+drained.
 """
 
 import argparse
@@ -59,7 +60,9 @@ class StubFleet:
             self.rundir, self.worker = Path(config["rundir"]), config["worker"]
             self.index, self.count = config["index"], config["count"]
             (self.rundir / "ledger").mkdir(exist_ok=True)
-        with (self.rundir / "messages.jsonl").open("a") as file:
+        with (self.rundir / (f"messages-{self.worker}.jsonl" if self.count > 1 else "messages.jsonl")).open(
+            "a"
+        ) as file:
             file.write(json.dumps(message) + "\n")
         {
             "arm": self.arm, "target": self.target, "seat": self.seat, "go": self.go, "drain": self.drain,

@@ -31,6 +31,7 @@ ARMED_WITHIN_S: Final = 60.0
 SEATED_WITHIN_S: Final = 60.0
 RESTS_WITHIN_S: Final = 10.0
 GRACE_S: Final = 5.0  # what an answer of the fleet may take longer than the time it was given
+CLOSES_WITHIN_S: Final = 20.0  # how long a fleet that closes its ledger may be silent
 
 Stats = Callable[[list[dict[str, Any]]], None]
 
@@ -173,7 +174,7 @@ class Conductor:
             self._manifest["drain"]["clean"] = False
         self.crew.compare_clocks()
         self.crew.send("finish")
-        self.crew.wait("bye", GRACE_S)
+        self.crew.wait("bye", CLOSES_WITHIN_S)
         self.crew.close()
 
     def conclude(self) -> int:
