@@ -125,7 +125,7 @@ def multiply(source: Path, out: Path, copies: int) -> int:
 
 def _packed(source: Path) -> tuple[Packed, list[str]]:
     """The ledger as `ROW`, and its texts."""
-    ledger = Ledger.read(source)
+    ledger = Ledger.read(source, read_manifest(source))
     recorded = ledger.of(*What)
     rows = np.zeros(len(recorded), ROW)
     for name in ROW.names or ():

@@ -67,6 +67,15 @@ class TooFewFiles(BadInput):
         self.limit = limit
 
 
+class TooFewWorkers(BadInput):
+    """Fewer workers have come than the run was told to wait for."""
+
+    def __init__(self, ready: int, expected: int) -> None:
+        super().__init__(f"{ready} of {expected} workers are ready; start the others first, or expect fewer")
+        self.ready = ready
+        self.expected = expected
+
+
 class RunDirectoryTaken(BadInput):
     """The directory for the run exists and holds something."""
 

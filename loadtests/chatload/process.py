@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -9,7 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from chatload.errors import PortTaken
+from chatload.errors import BadOption, PortTaken
+from chatload.host import LOOPBACK
 
 _PR_SET_PDEATHSIG: Final = 1
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -63,6 +65,11 @@ def cpu_shares() -> tuple[list[int], list[int]]:
     return (cpus[:half], cpus[half:]) if half else ([], [])
 
 
+def spread(cpus: list[int], count: int) -> list[list[int]]:
+    """`cpus` for each of `count` processes: dealt out while each gets one of its own, else all of them for all."""
+    return [cpus[number::count] if len(cpus) >= count else cpus for number in range(count)]
+
+
 def raise_file_limit() -> int:
     """Raise the soft limit of open files to the hard one; children inherit it. Returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -71,17 +78,20 @@ def raise_file_limit() -> int:
     return hard if hard != resource.RLIM_INFINITY else 1 << 30
 
 
-def free_port(wanted: int | None = None) -> int:
-    """A loopback TCP port that nobody listens on: `wanted`, or one of the system's choice.
+def free_port(wanted: int | None = None, host: str = LOOPBACK) -> int:
+    """A TCP port of our address `host` that nobody listens on: `wanted`, or one of the system's choice.
 
     Raises:
         PortTaken: somebody listens on `wanted`.
+        BadOption: `host` is no address of this machine.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted or 0))
+            probe.bind((host, wanted or 0))
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise BadOption("--master-bind-host", host, f"no address of this machine ({error.strerror})") from error
             raise PortTaken(wanted or 0) from error
         port: int = probe.getsockname()[1]
         return port

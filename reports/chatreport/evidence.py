@@ -175,6 +175,38 @@ class Evidence:
         """Whether everything came to rest before the drain's deadline."""
         return bool(self.manifest.get("drain", {}).get("clean", False))
 
+    @cached_property
+    def workers_lost(self) -> list[str]:
+        """The names of the workers whose record is missing, or may end early."""
+        workers = self.manifest.get("workers") or []
+        return sorted(str(worker.get("name")) for worker in workers if worker.get("lost"))
+
+    # ── by whose clock ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def clocks(self) -> Ints | None:
+        """By text number: the number of the clock that stamps what happens to somebody; -1 if that is not known.
+
+        A customer's contact stands for the customer, and for the provider of that chat. None if all have one clock.
+        """
+        ledger = self.ledger
+        if not ledger.several_clocks:
+            return None
+        found = np.full(len(ledger.texts) + 1, -1, np.int64)
+        everybody = ledger.of(What.PRESENCE, What.SEND, What.CONNECT, What.OFFER)
+        found[everybody["who"]] = everybody["clock"]
+        scripts = ledger.of(What.DIALOG)
+        found[scripts["who"]] = found[scripts["contact"]] = scripts["clock"]
+        found[-1] = -1
+        return found
+
+    def one_clock(self, some: Ints, others: Ints) -> Mask:
+        """Whether both of each pair of people or contacts are stamped by the same clock."""
+        if self.clocks is None:
+            return np.ones(len(some), np.bool_)
+        same: Mask = (self.clocks[some] >= 0) & (self.clocks[some] == self.clocks[others])
+        return same
+
     # ── where messages belong ────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property

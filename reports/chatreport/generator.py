@@ -44,6 +44,7 @@ def health(evidence: Evidence, run: Path) -> dict[str, Any]:
         **_cpu(run, evidence.manifest),
         "little": _little(evidence),
         "conservation": conservation(evidence),
+        "clocks": 1 if evidence.clocks is None else len(unique(evidence.clocks[evidence.clocks >= 0])),
     }
 
 
@@ -68,7 +69,7 @@ def conservation(evidence: Evidence) -> dict[str, Any]:
         "never_started": never_started,
         "started_twice": twice,
         "balanced": sum(ends.values()) == len(scripts) == offered - never_started and not twice,
-        "workers_lost": sorted(str(worker.get("name")) for worker in workers if worker.get("lost")),
+        "workers_lost": evidence.workers_lost,
         "rows_told": told,
         "rows_recorded": recorded,
         "rows_missing": max(told - recorded, 0),

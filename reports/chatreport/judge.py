@@ -36,7 +36,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest = read_manifest(path)
-        self.evidence = Evidence(Ledger.read(path), self.manifest)
+        self.evidence = Evidence(Ledger.read(path, self.manifest), self.manifest)
         self.floor = Floor(self.evidence)
 
     @cached_property
@@ -111,6 +111,8 @@ def warnings(facts: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
     """What does not decide, and should be known."""
     counts, generator = facts["counts"], facts["generator"]
     found = warned(Seen(generator, manifest, facts["distortion"]["share"]))
+    if generator["clocks"] > 1:
+        found.append(f"workers had {generator['clocks']} clocks: latencies are of pairs that one clock stamped")
     for name, what in (
         ("probes_unanswered", "open-loop probes got no answer"),
         ("messages_recovered", "messages without an answer had been stored all the same"),

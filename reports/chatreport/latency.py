@@ -1,6 +1,7 @@
 """How long things took, by operation and channel, counted from when they should have begun and from when they did.
 
-Only the main part counts. Every operation is a pair of stamps of one host's monotonic clock, joined by identity or
+Only the main part counts. Every operation is a pair of stamps of one host's monotonic clock (other pairs are left
+out), joined by identity or
 by place, never by nearness in time.
 """
 
@@ -172,6 +173,7 @@ def _deliver_in(evidence: Evidence, floor: Floor) -> Samples:
     seats = evidence.ledger.seat(held.operator[accepted], held.dialog[accepted])
     row = latest(seats, held.accepted_at[accepted], sights["seat"], messages.started[at])
     owned = (row >= 0) & (np.append(held.accepted_seq[accepted], -1)[row] < sights["seq"])
+    owned &= evidence.one_clock(messages.sender[at], sights["who"])
     owned &= sights["done"] <= lookup(*evidence.hung_up, sights["identity"], NEVER)
     at, done = at[owned], sights["done"][owned]
     return _samples(_message_channel(evidence)[at], messages.intended[at], messages.started[at], done)
@@ -186,10 +188,11 @@ def _deliver_out(evidence: Evidence) -> Samples:
     up_at = lookup(keys, times, connection(sights), NEVER)
     at = position(messages.identity, sights["identity"])
     on_socket = (at >= 0) & (up_at <= messages.started[at])
+    on_socket &= evidence.one_clock(messages.sender[at], sights["who"])
     requests = ledger.of(What.ATTEMPT)
     taken, first_request = earliest(requests["identity"], requests["started"])
     by_provider = position(messages.identity, taken)
-    sent = by_provider >= 0
+    sent = (by_provider >= 0) & evidence.one_clock(messages.sender[by_provider], messages.contact[by_provider])
     at = np.concatenate([at[on_socket], by_provider[sent]])
     done = np.concatenate([sights["done"][on_socket], first_request[sent]])
     mine = _in_main(evidence, OPERATOR)[at]
@@ -205,6 +208,8 @@ def connection(rows: Rows) -> Ints:
 def _assign(evidence: Evidence, floor: Floor) -> Samples:
     held, waits = floor.holdings, floor.waits
     offered = (waits.holding >= 0) & contains(main_dialogs(evidence), waits.dialog)
+    contact = evidence.ledger.contact_of(waits.dialog)
+    offered &= evidence.one_clock(contact, np.append(held.operator, -1)[waits.holding])
     line, begin = waits.holding[offered], waits.begin[offered]
     who, when, step, _ = floor.free_changes()
     freed = latest(who[step > 0], when[step > 0], held.operator[line], held.offered_at[line])
@@ -231,7 +236,7 @@ def _bot(evidence: Evidence) -> Samples:
 def _receipt(evidence: Evidence) -> Samples:
     """From the provider's answer; its later callbacks come with the channels that have them."""
     rows = _main(evidence.ledger.of(What.RECEIPT))
-    rows = rows.where(rows["provider_id"] >= 0)
+    rows = rows.where((rows["provider_id"] >= 0) & evidence.one_clock(rows["contact"], rows["who"]))
     taken = evidence.ledger.of(What.ATTEMPT).is_("outcome", Outcome.OK)
     message = dense(
         np.concatenate([taken["contact"], rows["contact"]]),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow as pa
 from chatreport.columns import Column, Columns, is_one_value, repeated
 from chatreport.errors import UnreadableRun
 from chatreport.grouping import Ints, Mask, Numbering, position, raise_to, unique
-from chatreport.rundir import ROW, TEXT_COLUMNS, What, read_parts
+from chatreport.rundir import ROW, TEXT_COLUMNS, What, part_clocks, read_parts
 
 CUSTOMER: Final = 1
 OPERATOR: Final = 2
@@ -28,7 +28,7 @@ class Rows:
 
     Beside the columns of `rundir.ROW` there are `dialog` (a number per contact and dialog number), `spot` (dialog
     and seq), `seat` (who and dialog), `sight` (who, dialog and seq) and `identity` (sender and counter); each is -1
-    where a part of it is missing.
+    where a part of it is missing. `clock` is the number of the clock that stamped it, where there are several.
     """
 
     def __init__(self, ledger: "Ledger", kinds: tuple[What, ...], index: Ints | None = None) -> None:
@@ -77,7 +77,15 @@ class Rows:
 class Ledger:
     """Every row of a run, and the texts its text columns number; text -1 is the empty one."""
 
-    def __init__(self, parts: Iterable[Mapping[str, Column]], texts: list[str], where: Path = Path()) -> None:
+    def __init__(
+        self,
+        parts: Iterable[Mapping[str, Column]],
+        texts: list[str],
+        where: Path = Path(),
+        *,
+        several_clocks: bool = False,
+    ) -> None:
+        self.several_clocks = several_clocks  # then there is a column `clock`
         self._columns = Columns()
         for part in parts:
             self._columns.add(part)
@@ -91,7 +99,7 @@ class Ledger:
             raise UnreadableRun(where, "more dialogs, people and entries than one judgement holds", "split the run")
 
     @classmethod
-    def read(cls, run: Path) -> "Ledger":
+    def read(cls, run: Path, manifest: dict[str, Any]) -> "Ledger":
         """The ledger of a run directory.
 
         Raises:
@@ -99,7 +107,15 @@ class Ledger:
         """
         texts: list[str] = []  # grows while the parts are read
         numbers = {"": -1}
-        return cls((_numbered(table, numbers, texts) for table in read_parts(run)), texts, run)
+        parts = (_numbered(table, numbers, texts) for table in read_parts(run))
+        clocks = part_clocks(run, manifest)
+        if clocks is None:
+            return cls(parts, texts, run)
+        stamped = (
+            part | {"clock": repeated(np.int32(clock), len(part["what"]))}
+            for part, clock in zip(parts, clocks, strict=True)
+        )
+        return cls(stamped, texts, run, several_clocks=True)
 
     def _number_dialogs(self) -> tuple[Ints, Ints]:
         """Number the pairs of contact and dialog number in order, as column `dialog`; (contact, number) of each."""

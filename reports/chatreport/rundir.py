@@ -179,6 +179,16 @@ def ledger_parts(run: Path) -> Iterator[Path]:
     yield from parts
 
 
+def part_clocks(run: Path, manifest: dict[str, Any]) -> list[int] | None:
+    """The number of the clock that stamped each of `ledger_parts`; -1 if nobody knows; None if all have one."""
+    clocks = {str(worker.get("name")): str(worker.get("clock", "")) for worker in manifest.get("workers") or []}
+    numbers = {clock: number for number, clock in enumerate(sorted(set(clocks.values())))}
+    if len(numbers) < 2:
+        return None
+    found = (clocks.get(path.stem.rpartition("-")[0]) for path in ledger_parts(run))
+    return [-1 if clock is None else numbers[clock] for clock in found]
+
+
 def read_ledger(run: Path) -> pa.Table:
     """The whole ledger as one table, text columns as one shared dictionary each.
 

@@ -7,7 +7,7 @@ STUB = (sys.executable, str(Path(__file__).with_name("stub_fleet.py")))
 
 
 def main() -> None:
-    """Arguments: SCENARIO DURATION RAMP OUT, then objectives' values by name: kill=SECONDS, operators=N."""
+    """Arguments: SCENARIO DURATION RAMP OUT, then objectives' values by name: kill=SECONDS, operators=N, workers=N."""
     from chatload.cli.run import play
     from chatload.run.settings import settle
     from chatload.scenario import load
@@ -15,7 +15,12 @@ def main() -> None:
     scenario, duration, ramp, out, *rest = sys.argv[1:]
     extra = dict(item.split("=") for item in rest)
     settings = settle(
-        load(scenario), duration=duration, ramp=ramp, out=Path(out), operators=int(extra.get("operators", 3))
+        load(scenario),
+        duration=duration,
+        ramp=ramp,
+        out=Path(out),
+        operators=int(extra.get("operators", 3)),
+        workers=int(extra.get("workers", 1)),
     )
     sys.exit(play(settings, ui=False, fleet=STUB))
 

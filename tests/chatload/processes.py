@@ -82,21 +82,21 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return value
 
 
-def told(rundir: Path) -> list[dict[str, Any]]:
-    """What the stub fleet was told so far."""
-    file = rundir / "messages.jsonl"
+def told(rundir: Path, worker: str = "") -> list[dict[str, Any]]:
+    """What the stub fleet (of one of several workers) was told so far."""
+    file = rundir / (f"messages-{worker}.jsonl" if worker else "messages.jsonl")
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def done(rundir: Path, what: str) -> int:
+def done(rundir: Path, what: str, worker: str = "") -> int:
     """How often the stub fleet was told this."""
-    return sum(message["do"] == what for message in told(rundir))
+    return sum(message["do"] == what for message in told(rundir, worker))
 
 
-def seats_on(rundir: Path) -> set[int]:
+def seats_on(rundir: Path, worker: str = "") -> set[int]:
     """The seats that are logged on, as the stub fleet was told."""
     on: set[int] = set()
-    for message in told(rundir):
+    for message in told(rundir, worker):
         if message["do"] == "seat":
             (on.add if message["on"] else on.discard)(message["n"])
     return on

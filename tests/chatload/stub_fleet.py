@@ -1,7 +1,8 @@
 """A fleet that plays nothing: it speaks the pipe's protocol, and writes down what it was told.
 
-`messages.jsonl` in the run directory holds every message in order. FLAW in the environment makes it misbehave:
-"dies" ends it at `go`, "deaf" never answers `armed`, "slow" never says drained.
+`messages.jsonl` in the run directory holds every message in order, of one of several workers `messages-w1.jsonl`.
+FLAW in the environment makes it misbehave: "dies" ends it at `go`, "deaf" never answers `armed`, "slow" never says
+drained.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from chatload.accounts import account
 from chatreport.histogram import Histogram
 from chatreport.rundir import ROW, What, write_part
 
@@ -26,7 +28,8 @@ class StubFleet:
     def __init__(self, down: int, up: int) -> None:
         self.down, self.up = down, up
         self.seats: set[int] = set()
-        self.rundir = Path()
+        self.rundir, self.worker = Path(), "w0"
+        self.index, self.count = 0, 1
         self.told: list[dict[str, Any]] = []
         self.reports = 0
         self.going = False
@@ -54,8 +57,13 @@ class StubFleet:
     def hear(self, message: dict[str, Any]) -> bool:
         """Whether this was the last message."""
         if message["do"] == "arm":
-            self.rundir = Path(message["config"]["rundir"])
-        with (self.rundir / "messages.jsonl").open("a") as file:
+            config = message["config"]
+            self.rundir, self.worker = Path(config["rundir"]), config["worker"]
+            self.index, self.count = config["index"], config["count"]
+            (self.rundir / "ledger").mkdir(exist_ok=True)
+        with (self.rundir / (f"messages-{self.worker}.jsonl" if self.count > 1 else "messages.jsonl")).open(
+            "a"
+        ) as file:
             file.write(json.dumps(message) + "\n")
         {
             "arm": self.arm, "target": self.target, "seat": self.seat, "go": self.go, "drain": self.drain,
@@ -65,7 +73,7 @@ class StubFleet:
 
     def arm(self, _: dict[str, Any]) -> None:
         if FLAW != "deaf":
-            self.say("armed", dialogs=1, callback="http://127.0.0.1:1")
+            self.say("armed", dialogs=1, callbacks={account("telegram", self.index, self.count): "http://127.0.0.1:1"})
 
     def target(self, _: dict[str, Any]) -> None:
         self.say("targeted")
@@ -109,7 +117,7 @@ class StubFleet:
     def write_ledger(self) -> None:
         rows = np.zeros(1, dtype=ROW)
         rows["what"] = What.MIRROR
-        write_part(self.rundir / "ledger", "w0", 0, rows, [""])
+        write_part(self.rundir / "ledger", self.worker, 0, rows, [""])
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ REFUSALS: list[tuple[list[str], str]] = [
     (["run", "tbank", "--load", "-1"], "--load -1: must be a number above 0"),
     (["run", "tbank", "--load", "lots"], "Invalid value for '--load': .*"),
     (["run", "tbank", "--speed", "0"], "--speed 0: must be a number above 0"),
+    (["run", "tbank", "--workers", "0"], "--workers 0: at least 1 is needed"),
     (["run", "tbank", "--part", "night"], "--part night: choose peak or day"),
     (["run", "tbank", "--duration", "90"], "--duration 90: not a duration; write a number and a unit, .*"),
     (["run", "tbank", "--ramp", "5 parsecs"], '--ramp 5 parsecs: unknown unit "parsecs"; .*'),
@@ -129,13 +130,14 @@ def test_a_truncated_ledger(tmp_path: Path) -> None:
 
 def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
     """It says what would be played: dialogs, messages, operators, time, files and memory."""
-    answer = chatload("run", "tbank", "--load", "2", "--dry-run", cwd=tmp_path)
+    answer = chatload("run", "tbank", "--load", "2", "--workers", "4", "--dry-run", cwd=tmp_path)
     assert answer.returncode == 0
     for piece in (
         "800 with 3 dialogs each",
         "3 of 6 channels",
         "messages",
         "open files",
+        "shared by 4 workers",
         "MB of ledger",
         "10 s ramp + 60 s",
     ):

@@ -214,7 +214,6 @@ def test_ending_plain_locust_ends_fleet_and_core(tmp_path: Path, number: signal.
         (["--load", "-1"], "error: --load -1: must be a number above 0"),
         (["--load", "much"], "error: --load much: not a number"),
         (["--scenario", "tbnk"], 'error: no scenario "tbnk"; did you mean "tbank"?'),
-        (["--master"], "error: --master, --worker and --processes are not built yet"),
     ],
 )
 def test_bad_input_to_plain_locust(tmp_path: Path, options: list[str], line: str) -> None:

@@ -26,7 +26,7 @@ SMOKE = load("smoke").scenario
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[Embedded]:
     target = Embedded(SMOKE, 60, tmp_path / "core.log")
-    target.start(callback="http://127.0.0.1:1")
+    target.start({"tg": "http://127.0.0.1:1"})
     yield target
     target.stop()
 
@@ -94,7 +94,7 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Stop ends the process and removes its data; also twice, and also if it never started."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     target = Embedded(SMOKE, 60, tmp_path / "core.log")
-    target.start("")
+    target.start({})
     pid = target.processes()["core"]
     target.stop()
     target.stop()
@@ -116,7 +116,7 @@ def test_a_core_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Embedded, "command", (sys.executable, "-c", "raise SystemExit('no room on this disk')"))
     target = Embedded(SMOKE, 60, tmp_path / "core.log")
     with pytest.raises(TargetFailed, match="the core ended with 1: no room on this disk"):
-        target.start("")
+        target.start({})
     target.stop()
 
 
@@ -125,7 +125,7 @@ def test_data_that_cannot_be_kept_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a directory")
     target = Embedded(SMOKE, 60, tmp_path / "core.log", data=tmp_path / "data" / "below")
     with pytest.raises(BadOption, match="--data"):
-        target.start("")
+        target.start({})
     target.stop()
 
 
@@ -140,3 +140,21 @@ def test_business_timers_are_divided_and_limits_multiplied_by_the_speed(core: Em
     wire = core.wire()
     secrets = [wire["secret"], *wire["telegram"]["tg"].values()]
     assert not any(secret in path.read_text() for secret in secrets)
+
+
+def test_workers_have_accounts_of_their_own_and_share_the_limits(tmp_path: Path) -> None:
+    """Each with its own provider and secrets, together with the rate of the scenario's one; a chat's rate is whole."""
+    callbacks = {"tg-0": "http://127.0.0.1:1", "tg-1": "http://127.0.0.1:2"}
+    core = Embedded(SMOKE, 60, tmp_path / "core.log")
+    try:
+        core.start(callbacks)
+        [config] = core._temporary.glob("*.json")  # what it was started with is told to nobody else
+        accounts = {account["id"]: account for account in json.loads(config.read_text())["accounts"]}
+        wire = core.wire()["telegram"]
+    finally:
+        core.stop()
+    assert list(accounts) == ["web", "app", "tg-0", "tg-1"]
+    assert {name: accounts[name]["api"] for name in callbacks} == callbacks
+    limits = ("rate_per_s", "chat_rate_per_s", "burst")
+    assert [[accounts[name][limit] for limit in limits] for name in callbacks] == [[900, 60, 3]] * 2
+    assert len({secret for bot in wire.values() for secret in bot.values()}) == 4

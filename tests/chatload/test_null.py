@@ -28,7 +28,7 @@ Frame = dict[str, Any]
 @pytest.fixture
 def null(tmp_path: Path) -> Iterator[Null]:
     target = Null(SMOKE, 60, tmp_path / "core.log")
-    target.start(callback="http://127.0.0.1:1")
+    target.start({"tg": "http://127.0.0.1:1"})
     yield target
     target.stop()
 
@@ -160,7 +160,7 @@ def test_replies_reach_the_messenger(tmp_path: Path) -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         target = Null(SMOKE, 60, tmp_path / "core.log")
-        target.start(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        target.start({"tg": f"http://127.0.0.1:{runner.addresses[0][1]}"})
         try:
             update = {"update_id": 1, "message": {"message_id": 7, "from": {"id": 5001}, "text": "hello"}}
             async with on_duty(target) as desk, aiohttp.ClientSession() as http:
@@ -188,7 +188,7 @@ def test_replies_reach_the_messenger(tmp_path: Path) -> None:
 def test_who_went_silently_keeps_no_operator(tmp_path: Path) -> None:
     """A dialog without a word for the scenario's inactivity is closed."""
     target = Null(SMOKE, 6000, tmp_path / "core.log")
-    target.start(callback="http://127.0.0.1:1")
+    target.start({"tg": "http://127.0.0.1:1"})
 
     async def talk() -> None:
         async with on_duty(target) as desk:
@@ -224,7 +224,7 @@ def test_one_that_does_not_come_up_says_why(tmp_path: Path, monkeypatch: pytest.
     """Its last line; a taken port is refused before anything starts."""
     monkeypatch.setattr(Null, "command", (sys.executable, "-c", "raise SystemExit('no room here')"))
     with pytest.raises(TargetFailed, match="did not come up: no room here"):
-        Null(SMOKE, 60, tmp_path / "core.log").start("")
+        Null(SMOKE, 60, tmp_path / "core.log").start({})
 
 
 def test_a_taken_port_is_refused(null: Null, tmp_path: Path) -> None:

@@ -58,11 +58,18 @@ def test_a_longer_run_begins_as_a_shorter_one() -> None:
     assert shorter.dialogs == tuple(d for d in PEAK.dialogs if d.start_ms < 30 * 60_000)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 7])
-def test_workers_share_the_plan_out(workers: int) -> None:
-    """Every dialog is played by exactly one worker."""
-    shares = [dialog for worker in range(workers) for dialog in PEAK.share(worker, workers)]
-    assert Counter(d.index for d in shares) == Counter(d.index for d in PEAK.dialogs)
+@settings(max_examples=20, deadline=None)
+@given(workers=st.integers(1, 9), seed=st.integers(0, 1000))
+def test_any_number_of_workers_plays_the_same_plan(workers: int, seed: int) -> None:
+    """Each makes its own plan; their shares are together the whole one, every dialog once, turns, texts and all."""
+    whole = make_plan(SMOKE, seed, "peak", 1, 60, 10, 2, 12)
+    made = [make_plan(SMOKE, seed, "peak", 1, 60, 10, 2, 12) for _ in range(workers)]
+    shares = [plan.share(worker, workers) for worker, plan in enumerate(made)]
+    together = sorted((dialog for share in shares for dialog in share), key=lambda d: (d.start_ms, d.index))
+    assert tuple(together) == whole.dialogs
+    some = whole.dialogs[0]
+    assert {plan.text(some.index, 0) for plan in made} == {whole.text(some.index, 0)}
+    assert {plan.reply(some.index, 0) for plan in made} == {whole.reply(some.index, 0)}
 
 
 def test_messages_and_minutes_come_out_as_the_scenario_says() -> None:

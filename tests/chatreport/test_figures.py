@@ -206,7 +206,7 @@ def test_the_generators_health(tmp_path: Path) -> None:
         "lag_p50_ms": 0.5, "lag_p99_ms": 2.0, "lag_max_ms": 2.0, "late_starts": 1,
         "mirror_p50_ms": 0.25, "mirror_p99_ms": 0.25, "mirror_n": 4, "stalled_s": 0.0, "probes_unanswered": 1,
         "dialogs_offered": 2, "dialogs_started": 2, "offered_share": 1.0, "unsent": 1,
-        "cpu_share": None, "core_cpu_share": None,
+        "cpu_share": None, "core_cpu_share": None, "clocks": 1,
     }  # fmt: skip
     assert (found["probe_ms"]["n"], found["probe_ms"]["p50"]) == (1, 5.0)
 

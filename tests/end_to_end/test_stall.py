@@ -87,7 +87,7 @@ async def naive(target: Null, until_ns: int) -> list[int]:
 def play(settings: Settings, target: Null, fleet: Driven) -> tuple[dict[str, Any], Stall, list[int]]:
     """A run with a stall in it: what the manifest says of it, the stall, and the naive client's times."""
     plan = settings.plan_arguments()
-    target.start(fleet.arm(plan=plan)["callback"])
+    target.start(fleet.arm(plan=plan)["callbacks"])
     fleet.send(do="target", wire=target.wire())
     fleet.wait("targeted")
     for n in range(1, settings.operators + 1):

@@ -88,6 +88,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     label: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A label for the report, like build=17.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes on this machine that share the load, each with accounts of its own.")
+    ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Explain the plan and start nothing.")] = False,
     ui: Annotated[
         bool, typer.Option("--ui", help="Locust's web page while it runs, on http://127.0.0.1:8089.")
@@ -120,6 +123,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         labels=label or (),
         out=out,
         port=port,
+        workers=workers,
     )
     raise typer.Exit(dry(settings) if dry_run else play(settings, ui))
 

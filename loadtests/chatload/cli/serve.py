@@ -36,7 +36,7 @@ def _tend(folder: Path, ended: Event, *, port: int | None, data: Path | None, op
     log = folder / "core.log"
     core = Embedded(load(scenario).scenario, 1.0, log, port=port, data=data.resolve() if data else None)
     try:
-        core.start(callback="")
+        core.start({})
         core.add_operators(list(range(1, operators + 1)))
         say(_welcome(core, operators))
         while not ended.wait(TENDED_EVERY_S):

@@ -4,58 +4,38 @@ The same for `chatload run`, which has Locust in itself, and for `locust -f scen
 is one operator's seat; the customers come from the plan.
 """
 
-import heapq
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import gevent
 from gevent.event import Event
 from gevent.lock import RLock
-from locust import User, constant, task
 from locust.env import Environment
 from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from chatload.console import complain, tell
 from chatload.control import tables
-from chatload.control.link import FLEET
+from chatload.control.link import FLEET, FleetLink
 from chatload.control.live import LiveView
-from chatload.errors import ChatloadError, GeneratorFailed
-from chatload.run.conductor import SEATED_WITHIN_S, TICK_S, Conductor
+from chatload.control.remote import Muster
+from chatload.control.seats import Numbers, OperatorSeat
+from chatload.errors import ChatloadError, TooFewWorkers
+from chatload.run.conductor import Conductor
+from chatload.run.crew import TICK_S, Open
 from chatload.run.settings import Settings
 from chatreport.errors import ReportError
 
-FOREVER_S: Final = 10**9
 LEAVES_WITHIN_S: Final = 5.0
-
-
-class OperatorSeat(User):
-    """One operator of the floor: logged on while this user exists."""
-
-    bridges: ClassVar[dict[Environment, "Bridge"]] = {}
-    wait_time = constant(FOREVER_S)
-    number = 0
-
-    def on_start(self) -> None:
-        """Log on."""
-        self.number = self.bridges[self.environment].take_seat()
-
-    def on_stop(self) -> None:
-        """Log off."""
-        self.bridges[self.environment].leave_seat(self.number)
-
-    @task
-    def sit(self) -> None:
-        """Nothing: the fleet does an operator's work; this user only waits, so that Locust can stop it at once."""
 
 
 class Bridge:
     """Ties one Locust environment to one run at a time.
 
     `settings_for` makes the settings of the next run when it starts; `ends_locust`: Locust ends with the run.
-    `live`: the terminal is ours for the gauges.
+    `live`: the terminal is ours for the gauges. With a `muster`, workers play; else this process has the one fleet.
     """
 
     def __init__(
@@ -66,24 +46,24 @@ class Bridge:
         ends_locust: bool,
         live: bool,
         fleet: Sequence[str] = FLEET,
+        muster: Muster | None = None,
     ) -> None:
         self.exit_code = 0
         self._environment = environment
         self._settings_for = settings_for
         self._ends_locust, self._live = ends_locust, live
-        self._fleet = fleet
+        self._fleet, self._muster = fleet, muster
         self._conductor: Conductor | None = None
         self._ending_conductor: Conductor | None = None
         self._conducting: gevent.Greenlet[..., None] | None = None
         self._concluding: gevent.Greenlet[..., None] | None = None
-        self._free: list[int] = []
-        self._highest = 0
+        self._numbers = Numbers()
         self._interrupts = 0
         self._stopping = False
         self._ready = Event()  # no run is being prepared
         self._ready.set()
         self._ending = RLock()
-        OperatorSeat.bridges[environment] = self
+        OperatorSeat.desks[environment] = self
         events: Any = environment.events  # Locust's hooks are untyped
         events.test_start.add_listener(self._on_test_start)
         events.test_stopping.add_listener(self._on_test_stopping)
@@ -94,23 +74,34 @@ class Bridge:
 
     def take_seat(self) -> int:
         """Log the lowest free seat on; its number."""
-        if self._free:
-            number = heapq.heappop(self._free)
-        else:
-            self._highest += 1
-            number = self._highest
+        number = self._numbers.take()
         if self._conductor is not None:
-            try:
-                self._conductor.seat(number, True)
-            except ChatloadError as error:
-                self._conductor.fail(error)
+            self._conductor.seat(number, True)
         return number
 
     def leave_seat(self, number: int) -> None:
         """Log a seat off; the next user takes it again."""
-        heapq.heappush(self._free, number)
+        self._numbers.leave(number)
         if self._conductor is not None:
             self._conductor.seat(number, False)
+
+    def await_workers(self, count: int, within_s: float) -> bool:
+        """Until so many are ready: true; false if the user gave up.
+
+        Raises:
+            TooFewWorkers: they are not, after so long.
+        """
+        deadline_s = time.monotonic() + within_s
+        while (ready := len(self._runner().clients.ready)) < count and not self._interrupts:
+            if time.monotonic() > deadline_s:
+                raise TooFewWorkers(ready, count)
+            gevent.sleep(TICK_S)
+        return not self._interrupts
+
+    def _own_fleet(self) -> Open:
+        return lambda place, on_message, on_end: FleetLink(
+            place.log, on_message, on_end, cpus=place.cpus, command=self._fleet
+        )
 
     # The user's hand on it
 
@@ -143,12 +134,14 @@ class Bridge:
     def _on_test_start(self, **_: Any) -> None:
         runner = self._runner()
         self.wait()
-        self._free, self._highest, self._stopping, self.exit_code = [], 0, False, 3
+        self._numbers, self._stopping, self.exit_code = Numbers(), False, 3
         self._ready.clear()
         try:
             self._prepare(runner.target_user_count)
         except (ChatloadError, ReportError) as error:
             self._conductor = None
+            if self._muster is not None:
+                self._muster.dismiss()
             self.exit_code = getattr(error, "exit_code", 2)
             complain(str(error))
             gevent.spawn(self._end_run)
@@ -158,7 +151,8 @@ class Bridge:
     def _prepare(self, users: int) -> None:
         settings = self._settings_for(users)
         view = LiveView(settings.duration_s, gauges=self._live)
-        conductor = Conductor(settings, settings.plan(), view, self._merge, fleet=self._fleet)
+        opens = self._muster.opens() if self._muster is not None else [self._own_fleet()]
+        conductor = Conductor(settings, settings.plan(), view, self._merge, opens)
         conductor.check()
         view.note(conductor.announcement())
         self._conductor = conductor
@@ -182,11 +176,8 @@ class Bridge:
     def _await_seats(self, conductor: Conductor) -> None:
         runner, waited_s = self._runner(), 0.0
         while not conductor.interrupted.is_set():
-            if runner.state == "running" and len(conductor.seated) >= runner.target_user_count:
+            if conductor.seated(runner.target_user_count, waited_s) and runner.state == "running":
                 return
-            if waited_s > SEATED_WITHIN_S:
-                have = len(conductor.seated)
-                raise GeneratorFailed(f"only {have} of {runner.target_user_count} operators could log on")
             conductor.interrupted.wait(TICK_S)
             waited_s += TICK_S
 
@@ -207,10 +198,12 @@ class Bridge:
 
     def _conclude(self, conductor: Conductor) -> None:
         deadline_s = time.monotonic() + LEAVES_WITHIN_S
-        while conductor.seated and not conductor.fleet_ended and time.monotonic() < deadline_s:
+        while conductor.crew.seated and time.monotonic() < deadline_s:
             gevent.sleep(TICK_S)
         conductor.finish()
         code = conductor.conclude()
+        if self._muster is not None:
+            self._muster.dismiss()
         self.exit_code = 130 if self._interrupts else code
 
     def _on_quitting(self, **_: Any) -> None:
@@ -235,8 +228,10 @@ class Bridge:
     def _end_locust(self) -> None:
         self._ready.wait()
         with self._ending:
+            self._runner().stop()
+        self.wait()  # before a master lets its workers go
+        with self._ending:
             self._runner().quit()
-        self.wait()
         page: Any = self._environment.web_ui
         if page is not None:
             page.stop()

@@ -25,14 +25,14 @@ class FleetLink:
     """A fleet process and the two pipes to it.
 
     The fleet is exec'd, never forked: Locust has patched this process for gevent and the fleet runs on uvloop. Every
-    message up goes to `on_message` in order; the end of the pipe goes to `on_end` exactly once.
+    message up goes to `on_message` in order; the end of the pipe goes to `on_end` exactly once, with the last words.
     """
 
     def __init__(
         self,
         log: Path,
         on_message: Callable[[Message], None],
-        on_end: Callable[[], None],
+        on_end: Callable[[str], None],
         *,
         cpus: list[int] | None = None,
         command: Sequence[str] = FLEET,
@@ -51,6 +51,7 @@ class FleetLink:
             )
         os.close(down_read)
         os.close(up_write)
+        self._log = log
         self._on_message, self._on_end = on_message, on_end
         self._down = FileObject(down_write, "wb", 0)
         self._up = FileObject(up_read, "rb", 1 << 16)
@@ -60,7 +61,11 @@ class FleetLink:
 
     def send(self, do: str, **rest: Any) -> None:
         """Queue a message; it is lost without an error if the fleet is gone, which `on_end` tells."""
-        self._outgoing.put(json.dumps({"do": do, **rest}, ensure_ascii=False).encode() + b"\n")
+        self.pass_on({"do": do, **rest})
+
+    def pass_on(self, message: Message) -> None:
+        """The same with a message that says itself what to do."""
+        self._outgoing.put(json.dumps(message, ensure_ascii=False).encode() + b"\n")
 
     def close(self) -> None:
         """Let the fleet end (the end of its control pipe tells it to), then make it. May be called twice."""
@@ -72,6 +77,14 @@ class FleetLink:
             self.process.wait()
         self._writer.join(1)
         self._reader.join(1)
+
+    def processes(self) -> list[int]:
+        """The fleet's process id, while it runs."""
+        return [self.process.pid] if self.process.poll() is None else []
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
+        return f"{lines[-1]} (see {self._log})" if lines else "it said nothing"
 
     def _write(self) -> None:
         try:
@@ -89,4 +102,4 @@ class FleetLink:
             self.process.kill()
         finally:
             self._up.close()
-            self._on_end()
+            self._on_end(self._last_words())

@@ -5,16 +5,21 @@ import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from locust.env import Environment
-from locust.runners import LocalRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.console import complain
-from chatload.control.bridge import Bridge, OperatorSeat
+from chatload.control.bridge import Bridge
 from chatload.control.link import FLEET
+from chatload.control.relay import Relay, become_child
+from chatload.control.remote import Muster
+from chatload.control.seats import OperatorSeat
 from chatload.errors import BadOption, ChatloadError
+from chatload.host import is_loopback
 from chatload.run.settings import Settings, settle
 from chatload.scenario import load
 from chatreport.errors import ReportError
@@ -43,20 +48,27 @@ def add_arguments(parser: ArgumentParser, **_: Any) -> None:
 
 def attach(environment: Environment, runner: Any, fleet: Sequence[str] = FLEET, **_: Any) -> None:
     """Tie the environment to runs; a mistake on the command line ends Locust with 2 and one line."""
-    if not isinstance(runner, LocalRunner):
-        _refuse("--master, --worker and --processes are not built yet; run without them")
     options = environment.parsed_options
+    if isinstance(runner, WorkerRunner):
+        if options is not None and options.processes:
+            become_child()
+        Relay(environment, runner, fleet)
+        return
     try:
         _settings(options, 1)
     except (ChatloadError, ReportError) as error:
         _refuse(str(error))
     headless = bool(options and options.headless)
-    bridge = Bridge(environment, lambda users: _settings(options, users), ends_locust=headless, live=False, fleet=fleet)
+    muster = Muster(runner, options.expect_workers if options else 1) if isinstance(runner, MasterRunner) else None
+    bridge = Bridge(
+        environment, lambda users: _settings(options, users), ends_locust=headless, live=False, fleet=fleet,
+        muster=muster,
+    )  # fmt: skip
     bridge.catch(signal.SIGINT)  # Locust's own handler takes SIGTERM and quits, which ends the run, too
 
 
 def _settings(options: Any, users: int) -> Settings:
-    return settle(
+    settings = settle(
         load(options.scenario),
         part=options.part,
         load=1.0 if not options.load else _number("--load", options.load) or 0.0,
@@ -69,6 +81,8 @@ def _settings(options: Any, users: int) -> Settings:
         labels=_several(options.label),
         out=Path(options.out) if options.out else None,
     )
+    apart = options.master and not is_loopback(options.master_bind_host)
+    return replace(settings, host=options.master_bind_host) if apart else settings
 
 
 def _operators() -> int:

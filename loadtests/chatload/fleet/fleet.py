@@ -16,7 +16,8 @@ from chatload.fleet.providers.telegram import Settings, Telegram
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
 from chatload.fleet.tally import Tally
-from chatload.fleet.world import ACCOUNTS, Target, World
+from chatload.fleet.world import Target, World
+from chatload.host import LOOPBACK
 from chatload.plan import make_plan
 from chatload.scenario import Scenario
 
@@ -36,7 +37,7 @@ class PlanArguments(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     """What a fleet is armed with: worker `index` of `count` writes its ledger as `worker` into `rundir`.
 
-    `provider` overrides the simulated Telegram's `Settings`.
+    Simulated providers listen at the address `host`; `provider` overrides the simulated Telegram's `Settings`.
     """
 
     scenario: dict[str, Any]
@@ -47,6 +48,7 @@ class Config(msgspec.Struct, frozen=True):
     count: int = 1
     worker: str = "w0"
     epoch: int = 1
+    host: str = LOOPBACK
     provider: dict[str, Any] = {}
 
 
@@ -67,26 +69,27 @@ class Fleet:
         self.tally = Tally()
         self.clock = Clock()
         self.world = World(self.clock, self.recorder, self.tally, plan, config.run, config.plan.speed)
+        self.world.worker, self.world.workers = config.index, config.count
         self.dialogs = plan.share(config.index, config.count)
         self._config = config
         self._seated = seated
         self.settings = _settings(scenario, config)
-        self._telegram = Telegram(self.world, ACCOUNTS["telegram"], self.settings, config.index, config.count)
+        self._telegram = Telegram(self.world, self.world.account("telegram"), self.settings, config.index, config.count)
         self._mirror = Mirror(self.world)
         self._live = Live(self.tally)
-        self._asks = _question(scenario)
+        self._asks = _question(scenario, self.world)
         self._history: HistoryReader | None = None
         self._seats: Seats | None = None
         self._customers: Customers | None = None
         self._probes: Probes | None = None
 
-    async def arm(self) -> str:
-        """Open the provider's listener, connect the mirror, and settle memory; returns the provider's URL."""
-        callback = await self._telegram.start()
+    async def arm(self) -> dict[str, str]:
+        """Open the provider's listener, connect the mirror, and settle memory; the provider's URL by account."""
+        url = await self._telegram.start(self._config.host)
         await self._mirror.open()
         gc.collect()
         gc.freeze()
-        return callback
+        return {self.world.account("telegram"): url}
 
     def aim(self, target: Target) -> None:
         """Play against `target`; before the first seat."""
@@ -160,10 +163,10 @@ def _settings(scenario: Scenario, config: Config) -> Settings:
     return msgspec.convert(limits | config.provider, Settings)
 
 
-def _question(scenario: Scenario) -> tuple[str, str] | None:
+def _question(scenario: Scenario, world: World) -> tuple[str, str] | None:
     """The account whose bot is probed, and what it is asked; None if no account on a socket has a bot."""
     for channel in ("web", "app"):
         played = scenario.channels.played().get(channel)
         if played is not None and played.bot:
-            return ACCOUNTS[channel], scenario.bot.answers[0].keywords[0]
+            return world.account(channel), scenario.bot.answers[0].keywords[0]
     return None

@@ -2,16 +2,16 @@
 
 from typing import Final
 
+from chatload.accounts import channel_of
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import Entry, provider_number, split
 from chatload.fleet.identity import Identity, compose, parse, sender_of
 from chatload.fleet.tally import DESK, NAMES
-from chatload.fleet.world import ACCOUNTS, World
+from chatload.fleet.world import World
 
 TELEGRAM_MAIN: Final = 5_000_000_000
 TELEGRAM_RAMP: Final = 6_000_000_000
-_CHANNEL_OF: Final = {account: codes.CHANNELS[channel] for channel, account in ACCOUNTS.items()}
 
 
 class Subject:
@@ -25,7 +25,7 @@ class Subject:
     def __init__(self, world: World, contact: str, plan: int | None = None) -> None:
         self.contact = contact
         self.contact_id = world.recorder.text(contact)
-        self.channel = _CHANNEL_OF.get(contact.partition("/")[0], 0)
+        self.channel = codes.CHANNELS.get(channel_of(contact.partition("/")[0]), 0)
         self.planned = plan is not None and world.has_dialog(plan)
         self.plan = plan if plan is not None and self.planned else -1
         self.ramp = self.planned and self.plan < 0
@@ -53,10 +53,11 @@ def subject_of(world: World, dialog: str) -> Subject:
 
 def index_of(account: str, user: str) -> int | None:
     """The planned dialog of a contact: the inverse of the plan's names; None for a contact that no plan makes."""
-    if account == ACCOUNTS["telegram"] and user.isdigit():
+    channel = channel_of(account)
+    if channel == "telegram" and user.isdigit():
         number = int(user) - TELEGRAM_MAIN
         return number if number < TELEGRAM_RAMP - TELEGRAM_MAIN else TELEGRAM_RAMP - int(user)
-    if account in ACCOUNTS.values() and user[:1] in {"u", "r"} and user[1:].isdigit():
+    if channel and user[:1] in {"u", "r"} and user[1:].isdigit():
         return int(user[1:]) if user[0] == "u" else -int(user[1:])
     return None
 

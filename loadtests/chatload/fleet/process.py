@@ -2,8 +2,9 @@
 
 Down, in this order:
 
-    {"do": "arm", "config": {...}}           see `fleet.Config`; answered by "armed" with the "callback" URL of the
-                                             simulated Telegram: the platform, which must call it, is started then
+    {"do": "arm", "config": {...}}           see `fleet.Config`; answered by "armed" with the "callbacks", the
+                                             URLs of the simulated messengers by account: the platform, which must
+                                             call them, is started then
     {"do": "target", "wire": {"url": "http://127.0.0.1:8080", "secret": "...",
                               "telegram": {"tg": {"token": "...", "webhook_secret": "..."}}}}
                                              where the platform listens; before the first seat. Answered by "targeted".
@@ -108,9 +109,9 @@ class Process:
         except (ValueError, OSError) as error:
             raise BadConfig(f"arm: {error}") from error
         self._epoch = config.epoch
-        callback = await fleet.arm()
+        callbacks = await fleet.arm()
         provider = msgspec.structs.asdict(fleet.settings)
-        self._pipe.send({"is": "armed", "dialogs": len(fleet.dialogs), "callback": callback, "provider": provider})
+        self._pipe.send({"is": "armed", "dialogs": len(fleet.dialogs), "callbacks": callbacks, "provider": provider})
         self._report_ns = now_ns()
         self._report()
 

@@ -10,7 +10,7 @@ from chatload.fleet.identity import OPERATOR, Identity
 from chatload.fleet.ledger import Actor, Message, Subject, method_of
 from chatload.fleet.live import Live
 from chatload.fleet.session import Customer
-from chatload.fleet.world import ACCOUNTS, World
+from chatload.fleet.world import World
 from chatload.plan import Dialog, Turn
 
 _NOT_HUMAN: Final = frozenset({"customer", "bot", "system"})
@@ -67,7 +67,7 @@ class Script:
         self._live = live
         self._dialog = dialog
         self._actor = Actor(world, f"c{dialog.index}")
-        contact = f"{ACCOUNTS[dialog.channel]}/{dialog.user}"
+        contact = f"{world.account(dialog.channel)}/{dialog.user}"
         self._subject = Subject(world, contact, dialog.index)
         self._channel = join(self._actor, self._subject, self)
         self._ended = ended

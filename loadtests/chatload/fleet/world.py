@@ -1,10 +1,8 @@
 """What every part of a fleet shares: clock, ledger, tally, plan, target, and how business time becomes wall time."""
 
-from collections.abc import Mapping
-from typing import Final
-
 import msgspec
 
+from chatload.accounts import account
 from chatload.fleet import codes
 from chatload.fleet.clock import MS, Clock
 from chatload.fleet.identity import Identity
@@ -12,8 +10,6 @@ from chatload.fleet.recorder import Recorder
 from chatload.fleet.tally import Tally
 from chatload.plan import Plan
 from chatload.targets import tokens
-
-ACCOUNTS: Final[Mapping[str, str]] = {"web": "web", "app": "app", "telegram": "tg"}
 
 
 class BotAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +37,13 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class World:
-    """One fleet's surroundings. `t0_ns` and `target` are set before anything is played."""
+    """One fleet's surroundings. `t0_ns` and `target` are set before anything is played.
+
+    `worker` of `workers`: whose share this is, and so whose messenger accounts.
+    """
+
+    worker = 0
+    workers = 1
 
     def __init__(self, clock: Clock, recorder: Recorder, tally: Tally, plan: Plan, run: str, speed: float) -> None:
         self.clock = clock
@@ -55,6 +57,10 @@ class World:
         self.drain_ns = 0
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
         self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
+
+    def account(self, channel: str) -> str:
+        """The account on which this worker plays a channel."""
+        return account(channel, self.worker, self.workers)
 
     def wall(self, business_ms: float) -> int:
         """Business milliseconds as nanoseconds on the wall."""

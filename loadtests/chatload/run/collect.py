@@ -1,8 +1,8 @@
 """After the run, in a process of its own: read the final history, and write what the suite itself knows to the ledger.
 
 `python -m chatload.run.collect` takes one JSON object on stdin: `rundir`, `run`, `auditor` (see `Target.auditor`; null
-if it must not be read), `faults` and `gauges`; it answers with one JSON line: `read`, `rows` (all that it wrote) and
-`reason`.
+if it must not be read), `faults`, `gauges` and `shifts` (by how many ns whose clock runs ahead of ours); it answers
+with one JSON line: `read`, `rows` (all that it wrote) and `reason`.
 It is a process of its own because Locust has patched its own for gevent, which Arrow's threads do not survive.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,6 +26,8 @@ def main() -> None:
     """Do it; see the module."""
     task = json.load(sys.stdin)
     rundir = Path(task["rundir"])
+    for worker, ahead_ns in task["shifts"].items():
+        shift(rundir, worker, ahead_ns)
     faults = write_faults(rundir, task["faults"])
     write_gauges(rundir, task["gauges"])
     answer = write_audit(rundir, task["auditor"], task["run"])
@@ -49,6 +52,19 @@ def write_faults(rundir: Path, faults: list[list[Any]]) -> int:
     )
     write_part(rundir / "ledger", "suite", 0, packed, rows.texts)
     return len(faults)
+
+
+def shift(rundir: Path, worker: str, ahead_ns: int) -> None:
+    """Put what a worker recorded by a clock that is `ahead_ns` of ours into our time."""
+    for path in sorted((rundir / "ledger").glob(f"{worker}-*.parquet")):
+        table = pq.ParquetFile(path).read()
+        for name in ("intended", "started", "done"):
+            times = table.column(name).to_numpy()
+            ours = pa.array(np.where(times >= 0, times - ahead_ns, times))
+            table = table.set_column(table.schema.get_field_index(name), name, ours)
+        beside = path.with_suffix(".shifting")
+        pq.write_table(table, beside, compression="zstd")
+        beside.rename(path)
 
 
 def write_gauges(rundir: Path, gauges: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The order of one run, whoever starts it: fleet, target, seats, ramp, load, drain, last kill, audit, verdict.
+"""The order of one run, whoever starts it: fleets, target, seats, ramp, load, drain, last kill, audit, verdict.
 
 Lives in a process that Locust has patched for gevent: everything here waits cooperatively.
 """
@@ -16,24 +16,22 @@ import psutil
 from gevent.event import Event
 from gevent.lock import RLock
 
-from chatload import targets
+from chatload import host, targets
 from chatload.console import complain
-from chatload.control import gauges
-from chatload.control.link import FLEET, FleetLink, Message
 from chatload.control.live import LiveView
-from chatload.errors import ChatloadError, GeneratorFailed, Interrupted
+from chatload.errors import ChatloadError, GeneratorFailed
 from chatload.plan import Plan
-from chatload.process import cpu_shares, free_port, give_way
+from chatload.process import cpu_shares, free_port, give_way, spread
 from chatload.run import directory, isolation
+from chatload.run.crew import TICK_S, Crew, Message, Open
 from chatload.run.ending import Ending
 from chatload.run.settings import Settings, check_files
 
-WORKER: Final = "w0"
-TICK_S: Final = 0.1
 ARMED_WITHIN_S: Final = 60.0
 SEATED_WITHIN_S: Final = 60.0
 RESTS_WITHIN_S: Final = 10.0
 GRACE_S: Final = 5.0  # what an answer of the fleet may take longer than the time it was given
+CLOSES_WITHIN_S: Final = 20.0  # how long a fleet that closes its ledger may be silent
 
 Stats = Callable[[list[dict[str, Any]]], None]
 
@@ -41,27 +39,22 @@ Stats = Callable[[list[dict[str, Any]]], None]
 class Conductor:
     """One run, step by step: `prepare`, `seat` …, `go`, `play`, `drain`, `finish`, `conclude`; `close` at any time.
 
-    `on_stats` gets the rows for Locust's tables. `interrupt` may be called at any time: the running step returns soon
-    and what was recorded is judged as partial.
+    `opens` makes the links to its fleets, one a worker; `on_stats` gets the rows for Locust's tables. `interrupt` may
+    be called at any time: the running step returns soon and what was recorded is judged as partial.
     """
 
-    def __init__(
-        self, settings: Settings, plan: Plan, view: LiveView, on_stats: Stats, *, fleet: Sequence[str] = FLEET
-    ) -> None:
+    def __init__(self, settings: Settings, plan: Plan, view: LiveView, on_stats: Stats, opens: Sequence[Open]) -> None:
         self.settings, self.plan, self._view, self._on_stats = settings, plan, view, on_stats
         self.run = secrets.token_hex(3)
         self.rundir: Path | None = None
-        self.seated: set[int] = set()
+        self.crew = Crew(opens, self._on_message, self._on_gauges)
         self.interrupted = Event()
         self.failure: ChatloadError | None = None
         self.over = False
+        self._workers = len(opens)
         self._whole = False
-        self._fleet_command = fleet
-        self._link: FleetLink | None = None
         self._target: targets.Target | None = None
         self._known_seats: set[int] = set()
-        self._arrived = {name: Event() for name in ("hello", "armed", "targeted", "drained", "bye", "ended")}
-        self._messages: dict[str, Message] = {}
         self._manifest: dict[str, Any] = {}
         self._gauges: list[dict[str, Any]] = []
         self._t0_ns = 0
@@ -70,30 +63,27 @@ class Conductor:
         self._ending: Ending | None = None
         self._watched: dict[int, psutil.Process] = {}
         self._before = isolation.read({})
-
-    @property
-    def fleet_ended(self) -> bool:
-        """Whether nobody is left to answer."""
-        return self._arrived["ended"].is_set()
+        self._notes: list[str] = []
 
     # The steps
 
     def check(self) -> None:
         """What can be refused before anything is made: too few open files, a taken port, a directory in use."""
         check_files(self.settings, self.plan)
-        free_port(self.settings.port)
+        free_port(self.settings.port, self.settings.host)
         directory.check(self.settings)
 
     def announcement(self) -> str:
         """What is going to be played, in one line."""
         settings, plan = self.settings, self.plan
+        shared = f", {self._workers} workers" if self._workers > 1 else ""
         return (
             f"{settings.file.name}: {len(plan.main):,} dialogs, {len(plan.ramp):,} more open at the start,"
-            f" {settings.operators:,} operators, load {settings.load:g}, speed {settings.speed:g}"
+            f" {settings.operators:,} operators, load {settings.load:g}, speed {settings.speed:g}{shared}"
         )
 
     def prepare(self) -> None:
-        """Make the directory, start fleet and target, make the operators known. Nothing is left behind if it fails."""
+        """Make the directory, start fleets and target, make the operators known. Nothing is left behind if it fails."""
         settings = self.settings
         core_cpus, fleet_cpus = cpu_shares()
         started = datetime.now(UTC)
@@ -103,12 +93,12 @@ class Conductor:
             self.rundir = directory.create(settings, started)
             self._ending = Ending(self.rundir)
             scenario, log = settings.file.scenario, self.rundir / "core.log"
-            self._target = targets.make(settings.target, scenario, settings.speed, log, settings.port, core_cpus)
-            self._link = FleetLink(
-                self.rundir / "fleet.log", self._on_message, self._on_end, cpus=fleet_cpus, command=self._fleet_command
+            self._target = targets.make(
+                settings.target, scenario, settings.speed, log, settings.port, core_cpus, settings.host
             )
+            self.crew.open(self.run, self.rundir, spread(fleet_cpus, self._workers))
             self._manifest = directory.manifest(settings, self.plan, self._target, self.run, started)
-            self._arm(self._link, self._target, self.rundir)
+            self._arm(self._target)
             give_way()
         except BaseException:
             self.close()
@@ -116,21 +106,37 @@ class Conductor:
             raise
 
     def seat(self, number: int, on: bool) -> None:
-        """Log this operator's seat on or off; `seated` tells when it is done."""
-        if self._link is None or self._target is None:
+        """Log this operator's seat on or off; `crew.seated` tells when it is done."""
+        if self._target is None or self.over:
             return
         with self._adding:
             if on and number not in self._known_seats:
-                self._make_known(number)
-        self._link.send("seat", n=number, on=on)
+                try:
+                    self._make_known(number)
+                except ChatloadError as error:
+                    self.fail(error)
+        self.crew.seat(number, on)
+
+    def seated(self, wanted: int, waited_s: float) -> bool:
+        """Whether so many operators are logged on.
+
+        Raises:
+            GeneratorFailed: a fleet ended before the run began, or it takes too long.
+        """
+        for name, words in self.crew.lost.items():
+            raise GeneratorFailed(f"{name} ended before the run began: {words}")
+        have = len(self.crew.seated)
+        if have < wanted and waited_s > SEATED_WITHIN_S:
+            raise GeneratorFailed(f"only {have} of {wanted} operators could log on")
+        return have >= wanted
 
     def go(self) -> None:
-        """Start the ramp: t0 is its end."""
+        """Start the ramp: t0 is its end, the same moment for every fleet."""
         self._t0_ns = time.monotonic_ns() + round(self.settings.ramp_s * 1e9)
         self._manifest["t0_ns"] = self._t0_ns
         self._view.start(self.settings.file.name)
         self._before = isolation.read(self._processes())
-        self._sure_link().send("go", t0_ns=self._t0_ns)
+        self.crew.go(self._t0_ns)
 
     def play(self) -> None:
         """Until the last start is due, or the run is interrupted."""
@@ -151,32 +157,28 @@ class Conductor:
         """
         allowed_s = 0.0 if self.interrupted.is_set() else self.settings.drain_s
         self._view.title = "drain"
-        self._sure_link().send("drain", deadline_s=allowed_s)
+        self.crew.send("drain", deadline_s=allowed_s)
         deadline = time.monotonic() + allowed_s + GRACE_S
-        while not self._arrived["drained"].is_set() and time.monotonic() < deadline:
-            if self._arrived["ended"].is_set():
-                break
+        while not self.crew.all_said("drained") and time.monotonic() < deadline:
             if self.interrupted.is_set() and allowed_s:
                 deadline, allowed_s = time.monotonic() + GRACE_S, 0.0
-                self._sure_link().send("drain", deadline_s=0)
+                self.crew.send("drain", deadline_s=0)
             self._look_after()
-            self._arrived["drained"].wait(TICK_S)
-        clean = self._arrived["drained"].is_set() and self._comes_to_rest()
-        unsent = self._messages.get("drained", {}).get("unsent", -1)
+            time.sleep(TICK_S)
+        clean = self.crew.all_said("drained") and not self.crew.gone and self._comes_to_rest()
         self._manifest["drained_ns"] = time.monotonic_ns()
         deadline_s = self.settings.drain_s + RESTS_WITHIN_S
-        self._manifest["drain"] = {"clean": clean, "deadline_s": deadline_s, "unsent": unsent}
+        self._manifest["drain"] = {"clean": clean, "deadline_s": deadline_s, "unsent": self.crew.unsent}
         self._whole = not self.interrupted.is_set()
 
     def finish(self) -> None:
-        """Once the operators' last words have arrived, too, the fleet closes its ledger and ends."""
-        if self._link is None:
-            return
+        """Once the operators' last words have arrived, too, the fleets close their ledgers and end."""
         if not self._comes_to_rest() and "drain" in self._manifest:
             self._manifest["drain"]["clean"] = False
-        self._link.send("finish")
-        self._wait_for("bye", GRACE_S)
-        self._link.close()
+        self.crew.compare_clocks()
+        self.crew.send("finish")
+        self.crew.wait("bye", CLOSES_WITHIN_S)
+        self.crew.close()
 
     def conclude(self) -> int:
         """One more kill -9, the audit, the manifest, the verdict; the exit code of the run. Ends what still runs."""
@@ -202,16 +204,14 @@ class Conductor:
         self._view.stop()
         if self._ending is not None:
             self._ending.close()
-        if self._link is not None:
-            self._link.close()
+        self.crew.close()
         if self._target is not None:
             self._target.stop()
 
     def kill_all(self) -> None:
         """The same at once, without a word to anybody."""
         processes = self._ending.processes() if self._ending is not None else []
-        if self._link is not None and self._link.process.poll() is None:
-            processes.append(self._link.process.pid)
+        processes += self.crew.processes()
         if self._target is not None:
             processes += self._target.processes().values()
         for pid in processes:
@@ -224,21 +224,26 @@ class Conductor:
 
     # Inside
 
-    def _arm(self, link: FleetLink, target: targets.Target, rundir: Path) -> None:
-        self._require("hello", "the fleet did not start")
-        link.send(
-            "arm",
-            config={
+    def _arm(self, target: targets.Target) -> None:
+        self._require("hello", "did not start")
+        self.crew.meet(self.settings.host)
+        self.crew.arm(
+            {
                 "scenario": self.settings.file.scenario.model_dump(mode="json"),
                 "plan": self.settings.plan_arguments(),
-                "run": self.run, "index": 0, "count": 1, "worker": WORKER, "epoch": 1,
-                "rundir": str(rundir),
-            },
+                "run": self.run, "epoch": 1,
+            }
         )  # fmt: skip
-        target.start(self._require("armed", "the fleet did not make its plan").get("callback", ""))
-        link.send("target", wire=target.wire())
-        self._require("targeted", "the fleet did not take the target")
+        self._require("armed", "did not make its plan")
+        target.start(self.crew.callbacks())
+        self.crew.send("target", wire=target.wire())
+        self._require("targeted", "did not take the target")
         self._make_known(self.settings.operators)
+
+    def _require(self, kind: str, otherwise: str) -> None:
+        self.crew.require(kind, otherwise, ARMED_WITHIN_S, self.interrupted.is_set)
+        if self.failure is not None:
+            raise self.failure
 
     def _make_known(self, most: int) -> None:
         """Make operators known in blocks, so that seats added one by one do not ask one by one."""
@@ -264,7 +269,7 @@ class Conductor:
         deadline = time.monotonic() + RESTS_WITHIN_S
         while self._target is not None and not self._target.at_rest():
             self._look_after()
-            if time.monotonic() > deadline or self._arrived["ended"].is_set():
+            if time.monotonic() > deadline or self.crew.gone:
                 return False
             time.sleep(TICK_S)
         return True
@@ -282,31 +287,39 @@ class Conductor:
             self._target.tend()
         except ChatloadError as error:
             self.fail(error)
-        if self._arrived["ended"].is_set():
-            self.fail(GeneratorFailed(f"the fleet ended in the middle of the run: {self._last_words()}"))
+        self._count_losses()
 
-    def _on_message(self, message: Message) -> None:
-        kind = message["is"]
-        if kind == "seated":
-            (self.seated.add if message["on"] else self.seated.discard)(message["n"])
-        elif kind == "report":
-            self._on_report(message)
-        elif kind == "error":
-            self.fail(GeneratorFailed(f"the fleet: {message['text']}"))
-        if kind in self._arrived:
-            self._messages[kind] = message
-            self._arrived[kind].set()
+    def _count_losses(self) -> None:
+        """A run goes on without those who are lost, as long as somebody is left."""
+        self.crew.look_after()
+        for name, words in self.crew.lost.items():
+            note = f"{name} is lost: {words}"
+            if self.crew.gone:
+                self.fail(GeneratorFailed(f"the fleet ended in the middle of the run: {words}"))
+            elif note not in self._notes:
+                self._notes.append(note)
+                self._view.note(f"{note}; the others go on")
 
-    def _on_report(self, message: Message) -> None:
-        self._on_stats(message["stats"])
-        self._gauges.append(gauges.row(message, WORKER) | self._core_use())
-        if self._t0_ns and not self.over:
-            self._view.show((message["t_ns"] - self._t0_ns) / 1e9, gauges.together([message]))
+    def _on_message(self, worker: str, message: Message) -> None:
+        match message["is"]:
+            case "report":
+                self._on_stats(message["stats"])
+            case "wants":
+                self.seat(message["n"], message["on"])
+            case "error":
+                self.fail(GeneratorFailed(f"the fleet of {worker}: {message['text']}"))
+
+    def _on_gauges(self, row: dict[str, Any], totals: dict[str, float] | None) -> None:
+        self._gauges.append(row)
+        if totals is not None:
+            row |= self._core_use()
+            if self._t0_ns and not self.over:
+                self._view.show((row["t_ns"] - self._t0_ns) / 1e9, totals)
 
     def _processes(self) -> dict[str, int]:
         """Everything of the run on this machine, by the name it has in the record."""
         target = self._target.processes() if self._target else {}
-        return target | {WORKER: self._sure_link().process.pid, "locust": os.getpid()}
+        return target | self.crew.fleets() | {"locust": os.getpid()}
 
     def _core_use(self) -> dict[str, float]:
         pid = (self._target.processes() if self._target else {}).get("core")
@@ -318,50 +331,15 @@ class Conductor:
         except psutil.Error:
             return {}
 
-    def _on_end(self) -> None:
-        self._arrived["ended"].set()
-
-    def _require(self, kind: str, otherwise: str) -> Message:
-        """The fleet's message of this kind, or an error with its last words."""
-        if not self._wait_for(kind, ARMED_WITHIN_S):
-            if self.failure is not None:
-                raise self.failure
-            if self.interrupted.is_set():
-                raise Interrupted
-            raise GeneratorFailed(f"{otherwise}: {self._last_words()}")
-        return self._messages[kind]
-
-    def _wait_for(self, kind: str, seconds: float) -> bool:
-        """Did the message come in time? Nobody waits for a fleet that ended, or for one that the user gave up."""
-        deadline = time.monotonic() + seconds
-        while not self._arrived[kind].wait(TICK_S):
-            given_up = kind in ("hello", "armed", "targeted") and self.interrupted.is_set()
-            if given_up or self._arrived["ended"].is_set() or time.monotonic() > deadline:
-                break
-        return kind in self._messages
-
-    def _last_words(self) -> str:
-        log = self.rundir / "fleet.log" if self.rundir else None
-        lines = log.read_text("utf-8", errors="replace").strip().splitlines() if log and log.exists() else []
-        return f"{lines[-1]} (see {log})" if lines else "it said nothing"
-
-    def _sure_link(self) -> FleetLink:
-        if self._link is None:
-            raise GeneratorFailed("the fleet was not started")
-        return self._link
-
     def _conclude(self, ending: Ending, target: targets.Target) -> int:
-        bye, hello = self._messages.get("bye"), self._messages.get("hello", {})
-        audit = ending.audit(target, self.run, self._gauges)
+        audit = ending.audit(target, self.run, self._gauges, self.crew.shifts())
+        own = {"name": "suite", "rows": audit["rows"], "lost": False, "clock": host.clock()}
         self._manifest |= {
             "audit": audit,
             "finished": "failed" if self.failure else "whole" if self._whole else "interrupted",
-            "anchors": [{"process": WORKER, **hello["anchor"]}] if "anchor" in hello else [],
-            "workers": [
-                {"name": WORKER, "rows": bye["rows"] if bye else 0, "lost": bye is None},
-                {"name": "suite", "rows": audit["rows"], "lost": False},
-            ],
-            "notes": [str(self.failure)] if self.failure else [],
+            "anchors": self.crew.anchors(),
+            "workers": [*self.crew.manifest(), own],
+            "notes": [*self._notes, *([str(self.failure)] if self.failure else [])],
         }
         ending.write_manifest(self._manifest)
         target.stop()

@@ -22,8 +22,11 @@ class Ending:
         self._rundir = rundir
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def audit(self, target: Target, run: str, gauges: list[dict[str, Any]]) -> dict[str, Any]:
-        """Have the auditor read what the target stored, after one more kill -9; what the manifest says about it."""
+    def audit(self, target: Target, run: str, gauges: list[dict[str, Any]], shifts: dict[str, int]) -> dict[str, Any]:
+        """Have the auditor read what the target stored, after one more kill -9; what the manifest says about it.
+
+        `shifts`: by how many ns the clock that a worker recorded by runs ahead of ours.
+        """
         unreachable = self._last_kill(target)
         task = {
             "rundir": str(self._rundir),
@@ -31,6 +34,7 @@ class Ending:
             "auditor": None if unreachable else target.auditor(),
             "faults": [list(fault) for fault in target.faults],
             "gauges": gauges,
+            "shifts": shifts,
         }
         child = self._start(["chatload.run.collect"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         out, _ = child.communicate(json.dumps(task).encode())

@@ -22,6 +22,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
     played, published = scenario.channels.played(), scenario.channels.published()
     rows = plan.messages * ROWS_A_MESSAGE
     main_messages = 2 * sum(len(dialog.turns) for dialog in plan.main)
+    shared = f", shared by {settings.workers:,} workers" if settings.workers > 1 else ""
     return [
         f"{settings.file.name}: {scenario.title}",
         f"  part        {settings.part}: {hours:.2f} business hours at load {settings.load:g}, {len(played)} of"
@@ -33,7 +34,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f" at most {open_most:,} at once",
         f"  a dialog    {main_messages / max(dialogs, 1):.1f} messages, {figures['mean_dialog_s'] / 60:.1f} min;"
         f" the bot keeps {100 * figures['contained'] / max(dialogs, 1):.0f} %",
-        f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time",
+        f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time{shared}",
         f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _opening(settings),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
         f" {settings.operators + open_most + FILES_BESIDES:,} open files a process",

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from chatload import targets
 from chatload.draws import Draws
 from chatload.errors import BadOption, TooFewFiles
+from chatload.host import LOOPBACK
 from chatload.plan import Plan, make_plan
 from chatload.plan.arrivals import LAYER, Rate
 from chatload.process import raise_file_limit
@@ -24,6 +25,7 @@ FILES_BESIDES = 200  # sockets to the messengers, pipes, journal and ledger file
 class Settings:
     """One run. Times in wall seconds; `objectives` are the scenario's and the user's, the user's override.
 
+    `workers` processes share the load; `host`: the address of ours that the target listens at, if we start it.
     `kills_s`: seconds after t0 at which the target is killed and restarted (used by tests).
     """
 
@@ -40,6 +42,8 @@ class Settings:
     labels: dict[str, str]
     out: Path | None = None
     port: int | None = None
+    workers: int = 1
+    host: str = LOOPBACK
     command: tuple[str, ...] = ()
     kills_s: tuple[float, ...] = ()
 
@@ -75,6 +79,7 @@ def settle(  # noqa: PLR0913 - one parameter an option
     labels: Sequence[str] = (),
     out: Path | None = None,
     port: int | None = None,
+    workers: int = 1,
 ) -> Settings:
     """Settings from a scenario and options; what is None comes from the scenario.
 
@@ -92,6 +97,8 @@ def settle(  # noqa: PLR0913 - one parameter an option
     _positive("--speed", speed)
     if operators is not None and operators < 1:
         raise BadOption("--operators", operators, "at least 1 is needed")
+    if workers < 1:
+        raise BadOption("--workers", workers, "at least 1 is needed")
     if seed is not None and not 0 <= seed < 1 << 62:
         raise BadOption("--seed", seed, "choose a whole number from 0 up")
     part_ms = scenario.peak if part == "peak" else DAY_MS
@@ -109,6 +116,7 @@ def settle(  # noqa: PLR0913 - one parameter an option
         labels=dict(_label(text) for text in labels),
         out=out,
         port=port,
+        workers=workers,
         command=(_program(), *sys.argv[1:]),
     )
     if settings.duration_s <= 0:

@@ -23,6 +23,8 @@ def known(name: str) -> str:
     return name
 
 
-def make(name: str, scenario: Scenario, speed: float, log: Path, port: int | None, cpus: list[int]) -> Target:
-    """The target of this name, not started yet."""
-    return TARGETS[known(name)](scenario, speed, log, port=port, cpus=cpus)
+def make(
+    name: str, scenario: Scenario, speed: float, log: Path, port: int | None, cpus: list[int], host: str
+) -> Target:
+    """The target of this name, not started yet; what it starts listens at our address `host`."""
+    return TARGETS[known(name)](scenario, speed, log, port=port, cpus=cpus, host=host)

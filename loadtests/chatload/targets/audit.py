@@ -8,13 +8,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from chatload.accounts import channel_of
 from chatload.fleet.identity import parse, sender_of
 from chatload.targets.rest import Admin, Unanswered
 from chatreport.rundir import ROW, TEXT_COLUMNS, Channel, Kind, Outcome, What
 
 PAGE: Final = 5000
 PATIENCE_S: Final = 60.0
-_CHANNELS: Final = {"web": Channel.WEB, "app": Channel.APP, "tg": Channel.TELEGRAM}
+_CHANNELS: Final = {channel.name.lower(): channel for channel in Channel}
 _KINDS: Final = {kind.name.lower(): kind for kind in Kind}
 _NAMES: Final = ROW.names or ()
 
@@ -139,7 +140,7 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
 
 def _dialog(name: str) -> Row:
     contact, _, number = name.rpartition("#")
-    channel = _CHANNELS.get(contact.partition("/")[0], Channel.NONE)
+    channel = _CHANNELS.get(channel_of(contact.partition("/")[0]), Channel.NONE)
     return {"contact": contact, "number": int(number), "channel": channel}
 
 

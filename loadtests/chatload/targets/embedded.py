@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload import scratch
+from chatload.accounts import MESSENGERS, account, channel_of
 from chatload.errors import BadOption, TargetFailed
+from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
 from chatload.scenario.model import Telegram
@@ -22,7 +25,6 @@ from chatload.targets.rest import Admin, Unanswered
 
 PARTITIONS: Final = 1
 DEPARTMENT: Final = "general"
-ACCOUNTS: Final = {"web": "web", "app": "app", "telegram": "tg"}
 READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
@@ -51,31 +53,32 @@ class Embedded(Target):
         port: int | None = None,
         cpus: list[int] | None = None,
         data: Path | None = None,
+        host: str = LOOPBACK,
     ) -> None:
-        """`log` receives what the core writes; `data` keeps its journal (default: temporary)."""
+        """`log` receives what the core writes; `data` keeps its journal (default: temporary); it listens at `host`."""
         super().__init__()
-        self._port = free_port(port)
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._host, self._port = host, free_port(port, host)
+        self.url = f"http://{host}:{self._port}"
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
         self._temporary = scratch.make("chatload-core-")
         self._data = data or self._temporary / "data"
-        self._secret, self._telegram_secret = secrets.token_hex(16), secrets.token_hex(16)
-        self._telegram_token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"
+        self._secret = secrets.token_hex(16)
+        self._bots: dict[str, dict[str, str]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
 
     def wire(self) -> dict[str, Any]:
         """Where it listens, and with which secrets."""
-        telegram = {"token": self._telegram_token, "webhook_secret": self._telegram_secret}
-        return {"url": self.url, "secret": self._secret, "telegram": {ACCOUNTS["telegram"]: telegram}}
+        return {"url": self.url, "secret": self._secret, "telegram": self._bots}
 
-    def start(self, callback: str) -> None:
+    def start(self, callbacks: Mapping[str, str]) -> None:
         """Write the configuration and bring the core up."""
+        self._bots = {name: _new_bot() for name in callbacks}
         try:
             self._data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadOption("--data", self._data, f"cannot be made ({error.strerror})") from error
-        self._config().write_text(json.dumps(self._configuration(callback), ensure_ascii=False, indent=1))
+        self._config().write_text(json.dumps(self._configuration(callbacks), ensure_ascii=False, indent=1))
         self._wanted = True
         self._launch()
 
@@ -155,9 +158,9 @@ class Embedded(Target):
         """Start the process and wait until it says ready."""
         if self._process is not None:
             self._end(signal.SIGKILL)
-        secrets_in_environment = {
-            "CHATCORE_SECRET": self._secret, "TG_TOKEN": self._telegram_token, "TG_SECRET": self._telegram_secret,
-        }  # fmt: skip
+        secrets_in_environment = {"CHATCORE_SECRET": self._secret}
+        for name, bot in self._bots.items():
+            secrets_in_environment |= {_variable(name, what): secret for what, secret in bot.items()}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.command, "--config", str(self._config())],
@@ -196,17 +199,17 @@ class Embedded(Target):
     def _config(self) -> Path:
         return self._temporary / "chatcore.json"
 
-    def _configuration(self, callback: str) -> dict[str, Any]:
+    def _configuration(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
         scenario, timers = self._scenario, self._scenario.timers
         return {
-            "host": "127.0.0.1",
+            "host": self._host,
             "port": self._port,
             "data": str(self._data),
             "journal": "sqlite",
             "partitions": PARTITIONS,
             "secret": "env:CHATCORE_SECRET",
             "operators": [],
-            "accounts": self._accounts(callback),
+            "accounts": self._accounts(callbacks),
             "bot": {
                 "answers": [answer.model_dump() for answer in scenario.bot.answers],
                 "handover": scenario.bot.handover,
@@ -220,21 +223,33 @@ class Embedded(Target):
             "snapshot_every": self.snapshot_every,
         }
 
-    def _accounts(self, callback: str) -> list[dict[str, Any]]:
-        """One account a channel; a messenger's only if somebody plays the messenger."""
-        return [
-            {"id": ACCOUNTS[channel], "channel": channel, "department": DEPARTMENT, "bot": settings.bot}
-            | (self._messenger(settings, callback) if isinstance(settings, Telegram) else {})
-            for channel, settings in self._scenario.channels.played().items()
-            if callback or channel != "telegram"
-        ]
+    def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
+        """One account a channel; of a messenger, those whose provider somebody plays."""
+        found: list[dict[str, Any]] = []
+        for channel, settings in self._scenario.channels.played().items():
+            played = [name for name in callbacks if channel_of(name) == channel]
+            for name in played if channel in MESSENGERS else [account(channel)]:
+                own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Telegram) else {}
+                found.append({"id": name, "channel": channel, "department": DEPARTMENT, "bot": settings.bot} | own)
+        return found
 
-    def _messenger(self, telegram: Telegram, callback: str) -> dict[str, Any]:
+    def _messenger(self, telegram: Telegram, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
+        """The messenger's side of an account, which has its part of the limits of the scenario's one."""
         return {
-            "api": callback,
-            "token": "env:TG_TOKEN",
-            "webhook_secret": "env:TG_SECRET",
-            "rate_per_s": telegram.rate_per_s * self._speed,
+            "api": callbacks[name],
+            **{what: f"env:{_variable(name, what)}" for what in self._bots[name]},
+            "rate_per_s": telegram.rate_per_s * self._speed / share,
             "chat_rate_per_s": telegram.chat_rate_per_s * self._speed,
             "burst": telegram.burst,
         }
+
+
+def _new_bot() -> dict[str, str]:
+    """The secrets of a messenger's account, as the messenger and its customer agree on them."""
+    token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"
+    return {"token": token, "webhook_secret": secrets.token_hex(16)}
+
+
+def _variable(name: str, what: str) -> str:
+    """The environment variable that holds a secret of an account."""
+    return f"{name}_{what}".replace("-", "_").upper()

@@ -4,13 +4,14 @@ import json
 import select
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload.errors import TargetFailed
+from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
-from chatload.targets.embedded import ACCOUNTS
 from chatload.targets.port import Target
 from chatload.targets.rest import Admin, Unanswered
 
@@ -28,25 +29,34 @@ class Null(Target):
     command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "chatload.targets.nullserver")
 
     def __init__(
-        self, scenario: Scenario, speed: float, log: Path, *, port: int | None = None, cpus: list[int] | None = None
+        self,
+        scenario: Scenario,
+        speed: float,
+        log: Path,
+        *,
+        port: int | None = None,
+        cpus: list[int] | None = None,
+        host: str = LOOPBACK,
     ) -> None:
-        """`log` receives what the process complains of."""
+        """`log` receives what the process complains of; it listens at `host`."""
         super().__init__()
-        self._port = free_port(port) if port else 0
+        self._host, self._port = host, free_port(port, host) if port else 0
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
         self._process: subprocess.Popen[bytes] | None = None
         self._listening: dict[str, str] = {}
+        self._messengers: dict[str, str] = {}
 
     def wire(self) -> dict[str, Any]:
         """Where it listens; HTTP and sockets apart."""
-        telegram = {"token": TOKEN, "webhook_secret": ""}
-        return {**self._listening, "telegram": {ACCOUNTS["telegram"]: telegram}}
+        bots = {name: {"token": TOKEN, "webhook_secret": ""} for name in self._messengers}
+        return {**self._listening, "telegram": bots}
 
-    def start(self, callback: str) -> None:
+    def start(self, callbacks: Mapping[str, str]) -> None:
         """Bring it up."""
+        self._messengers = {name: f"{url}/bot{TOKEN}/sendMessage" for name, url in callbacks.items()}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.command, json.dumps(self._config(callback))],
+                [*self.command, json.dumps(self._config())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -105,16 +115,17 @@ class Null(Target):
             process.kill()
             process.wait()
 
-    def _config(self, callback: str) -> dict[str, Any]:
+    def _config(self) -> dict[str, Any]:
         played, bot = self._scenario.channels.played(), self._scenario.bot
         return {
+            "host": self._host,
             "port": self._port,
             "inactivity_s": self._scenario.timers.inactivity / self._speed / 1000,
             "slots": self._scenario.operators.slots,
-            "bots": [ACCOUNTS[channel] for channel, settings in played.items() if settings.bot],
+            "bots": [channel for channel, settings in played.items() if settings.bot],
             "handover": bot.handover,
             "answer": bot.answers[0].text if bot.answers else "",
-            "messengers": {ACCOUNTS["telegram"]: f"{callback}/bot{TOKEN}/sendMessage"},
+            "messengers": self._messengers,
         }
 
     def _first_line(self, process: "subprocess.Popen[bytes]") -> bytes:

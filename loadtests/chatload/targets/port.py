@@ -1,6 +1,7 @@
 """What a target is to the suite: a way in for the fleet, an auditor, and where possible a saboteur."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 Verb = Literal["kill", "restart", "stop"]
@@ -33,8 +34,8 @@ class Target(ABC):
         """What a fleet needs to be its customers, operators and providers; complete after `start`."""
 
     @abstractmethod
-    def start(self, callback: str) -> None:
-        """Bring it up and wait until it is ready; the simulated providers listen at `callback`."""
+    def start(self, callbacks: Mapping[str, str]) -> None:
+        """Bring it up and wait until it is ready; `callbacks`: where the provider of each messenger account listens."""
 
     @abstractmethod
     def add_operators(self, seats: list[int]) -> None:

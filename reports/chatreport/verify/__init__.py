@@ -16,16 +16,21 @@ from chatreport.verify.queue import fair_queue
 GUARANTEES: Final = (
     Guarantee("G1", "durable", "acknowledged means stored, also after kill -9", "messages", durable),
     Guarantee(
-        "G2", "no phantom", "nothing appears that nobody sent, nor what was refused", "texts", no_phantom
+        "G2", "no phantom", "nothing appears that nobody sent, nor what was refused", "texts", no_phantom,
+        by_absence=True,
     ),
     Guarantee("G3", "effectively once", "a repeat takes no second place", "messages", effectively_once),
     Guarantee("G4", "ordered", "one order in a dialog, without gaps, the same for all", "entries", ordered),
     Guarantee("G5", "no leak", "a message reaches only whom it concerns", "views", no_leak),
     Guarantee("G6", "history", "complete, never shrinks, handed over whole", "reads", history_grows),
     Guarantee("G7", "one open dialog", "per contact, also in bursts", "dialogs", one_open_dialog),
-    Guarantee("G8", "one owner", "never two owners, never past the limit", "acceptances", one_owner),
     Guarantee(
-        "G9", "fair queue", "nobody overtaken, nobody left waiting", "offers", fair_queue, reads_history=False
+        "G8", "one owner", "never two owners, never past the limit", "acceptances", one_owner,
+        by_absence=True,
+    ),
+    Guarantee(
+        "G9", "fair queue", "nobody overtaken, nobody left waiting", "offers", fair_queue, reads_history=False,
+        by_absence=True,
     ),
     Guarantee(
         "G10", "no orphan", "every dialog is somewhere, with somebody who is there", "dialogs", no_orphan,
@@ -33,7 +38,7 @@ GUARANTEES: Final = (
     ),
     Guarantee(
         "G11", "outbound", "every reply reaches the provider or ends visibly failed", "replies", outbound,
-        needs_rest=True,
+        needs_rest=True, by_absence=True,
     ),
     Guarantee(
         "G12", "accepted or told", "with nobody on duty: stored or refused, never dropped", "messages",
@@ -70,6 +75,10 @@ def _find(guarantee: Guarantee, tally: Tally) -> Finding:
     except Exception as error:  # noqa: BLE001  a checker that crashes must not pass: its guarantee is unknown
         tally.counts.clear()
         return Finding("unknown", tally.count, why=f"checker crashed: {type(error).__name__}: {error}")
+    lost = tally.evidence.workers_lost
+    if tally.violations and guarantee.by_absence and lost:
+        tally.counts.clear()
+        return Finding("unknown", tally.count, why=f"the record of {', '.join(lost)} is missing")
     if tally.violations:
         return Finding("violated", tally.count, tally.violations, note=tally.note, examples=tally.examples)
     if not tally.count:

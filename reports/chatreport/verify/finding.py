@@ -63,6 +63,7 @@ class Guarantee(msgspec.Struct, frozen=True):
     check: Check
     reads_history: bool = True  # cannot be judged without the final history
     needs_rest: bool = False  # cannot be held if the drain's deadline passed
+    by_absence: bool = False  # what nobody recorded violates it, which proves nothing if a worker's record is missing
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -42,14 +42,19 @@ def test_a_text_of_another_run_matches_nothing_of_this_one() -> None:
     )
 
 
-@given(INDICES, st.sampled_from([("web", "web"), ("app", "app"), ("telegram", "tg")]))
+@given(
+    INDICES,
+    st.sampled_from([("web", "web"), ("app", "app"), ("telegram", "tg"), ("telegram", "tg-0"), ("telegram", "tg-31")]),
+)
 def test_a_contact_tells_its_dialog(index: int, channel: tuple[str, str]) -> None:
     """The plan's user names lead back to the plan's index, on every channel."""
     name, account = channel
     assert index_of(account, user_of(index, name)) == index  # type: ignore[arg-type]  # one of the literals
 
 
-@pytest.mark.parametrize("contact", ["web/probe-0", "web/u", "web/x5", "viber/u5", "tg/anna", "web/"])
+@pytest.mark.parametrize(
+    "contact", ["web/probe-0", "web/u", "web/x5", "viber/u5", "tg/anna", "web/", "web-1/u5", "tg-x/5000000001"]
+)
 def test_other_contacts_belong_to_no_plan(contact: str) -> None:
     """Probes and strangers have no index."""
     account, _, user = contact.partition("/")

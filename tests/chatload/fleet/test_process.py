@@ -92,11 +92,11 @@ def driven(folder: Path) -> Iterator[Driven]:
 
 
 def test_it_says_who_it_is_and_what_it_will_play(tmp_path: Path) -> None:
-    """Hello carries its process id; armed the number of dialogs, the callback URL and the provider's settings."""
+    """Hello carries its process id; armed the number of dialogs, the callback URLs and the provider's settings."""
     with driven(tmp_path) as fleet:
         armed = fleet.arm(provider={"time_scale": 60.0})
         assert armed["dialogs"] > 10
-        assert armed["callback"].startswith("http://127.0.0.1:")
+        assert armed["callbacks"]["tg"].startswith("http://127.0.0.1:")
         assert (armed["provider"]["time_scale"], armed["provider"]["chat_rate_per_s"]) == (60.0, 1.0)
         report = fleet.wait("report")
         assert (report["epoch"], report["stats"]) == (4, [])
@@ -154,7 +154,7 @@ def test_a_whole_run_over_the_pipe(tmp_path: Path) -> None:
     """From arm to bye: seats come and go when told, every planned dialog ends in one row, and the report adds up."""
     with stub_core() as core, driven(tmp_path) as fleet:
         armed = fleet.arm(provider={"other_share": 0.5})
-        core.api = armed["callback"]
+        core.api = armed["callbacks"]["tg"]
         telegram = {"tg": {"token": BOT_TOKEN, "webhook_secret": HOOK_SECRET}}
         fleet.send(do="target", wire={"url": core.url, "secret": "s", "telegram": telegram})
         fleet.wait("targeted")

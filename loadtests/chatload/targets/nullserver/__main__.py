@@ -26,12 +26,12 @@ async def serve(config: Config) -> None:
     hall = Hall(config, messengers)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     front = Server(partial(answer, hall))
-    url = await front.start("127.0.0.1", config.port)
-    sockets = await ws_create_server(partial(admit, hall), "127.0.0.1", 0, backlog=1024, use_aiofastnet=False)
+    url = await front.start(config.host, config.port)
+    sockets = await ws_create_server(partial(admit, hall), config.host, 0, backlog=1024, use_aiofastnet=False)
     hall.sweep()
     gc.collect()
     gc.freeze()
-    listening = {"url": url, "sockets": f"ws://127.0.0.1:{sockets.sockets[0].getsockname()[1]}"}
+    listening = {"url": url, "sockets": f"ws://{config.host}:{sockets.sockets[0].getsockname()[1]}"}
     sys.stdout.write(orjson.dumps(listening).decode() + "\n")
     sys.stdout.flush()
     await stop.wait()

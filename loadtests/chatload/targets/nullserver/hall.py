@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import orjson
 
+from chatload.accounts import channel_of
 from chatload.targets.nullserver.messenger import Messenger
 
 RECENT: Final = 16  # entries a contact keeps: more than a hand-over or an absence needs
@@ -35,11 +36,12 @@ class Seat(Party, Protocol):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """`messengers`: by account, the URL that takes its replies; `bots`: the accounts whose bot answers first.
+    """`messengers`: by account, the URL that takes its replies; `bots`: the channels whose bot answers first.
 
     `inactivity_s`: a customer who says nothing for so long has gone.
     """
 
+    host: str
     port: int
     inactivity_s: float
     slots: int
@@ -107,7 +109,9 @@ class Hall:
         if contact.state != "bot":
             return
         lowered = text.lower()
-        if contact.key.partition("/")[0] in self.config.bots and not any(word in lowered for word in self._handover):
+        if channel_of(contact.key.partition("/")[0]) in self.config.bots and not any(
+            word in lowered for word in self._handover
+        ):
             cause = {"seq": contact.seq, "rule": "bot:null"}
             self.enter(contact, contact.session, author="bot", kind="message", text=self.config.answer, cause=cause)
             return
