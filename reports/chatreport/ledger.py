@@ -35,15 +35,18 @@ class Rows:
         self._ledger = ledger
         self._kinds = kinds
         self._index = index  # among the rows of all the kinds; None: all of them
-        self._taken: dict[str, Ints] = {}
 
     def __len__(self) -> int:
         return self._ledger.count(*self._kinds) if self._index is None else len(self._index)
 
     def __getitem__(self, column: str) -> Ints:
-        if column not in self._taken:
-            self._taken[column] = self._make(column)
-        return self._taken[column]
+        match column:
+            case "seat":
+                return self._ledger.seat(self["who"], self["dialog"])
+            case "sight":
+                return self._ledger.sight(self["who"], self["spot"])
+            case _:
+                return self._recorded(column)
 
     def where(self, mask: Mask) -> "Rows":
         """The rows for which `mask` holds."""
@@ -56,16 +59,6 @@ class Rows:
     def is_(self, column: str, value: int) -> "Rows":
         """The rows whose `column` equals `value`."""
         return self.where(self[column] == value)
-
-    def _make(self, column: str) -> Ints:
-        ledger = self._ledger
-        match column:
-            case "seat":
-                return ledger.seat(self["who"], self["dialog"])
-            case "sight":
-                return ledger.sight(self["who"], self["spot"])
-            case _:
-                return self._recorded(column)
 
     def _recorded(self, column: str) -> Ints:
         values = self._ledger.column(column, *self._kinds)

@@ -8,7 +8,7 @@ from chatreport.evidence import Evidence
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify import GUARANTEES, check_all
 from chatreport.verify.finding import CannotTell, Finding, Guarantee, Tally
-from tests.chatreport.breaks import at_night, bot_dialog, honest, left_waiting, owned_entry
+from tests.chatreport.breaks import at_night, bot_dialog, honest, left_waiting, owned_entry, skipped_on_a_screen
 from tests.chatreport.ledgers import MS, T0, Record, Row
 
 EVERY = [guarantee.id for guarantee in GUARANTEES]
@@ -246,3 +246,17 @@ def test_a_desk_that_comes_back_after_a_fault_holds_what_it_held() -> None:
     held = record.floor(record.evidence()).holdings
     ended = dict(zip(held.assignment.tolist(), held.ended_at.tolist(), strict=True))[accept["assignment"]]
     assert ended == accept["done"] + 500 * MS
+
+
+def test_a_gap_is_put_down_to_the_screen_that_has_it() -> None:
+    """Also when another screen's connection showed only what lay before its acceptance, which is G6's to judge."""
+    record = honest().copy()
+    for accept in record.find(What.ACCEPT, outcome=Outcome.OK):
+        mine = {"who": accept["who"], "contact": accept["contact"], "number": accept["number"]}
+        for row in record.find(What.ENTRY, **mine):
+            row["epoch"] = 0 if row["seq"] < accept["seq"] else 1
+    before = record.rows
+    skipped_on_a_screen(record)
+    (row,) = (row for row in before if not any(row is each for each in record.rows))
+    where = {"dialog": f"{row['contact']}#{row['number']}", "seq": row["seq"], "who": row["who"]}
+    assert record.findings()["G4"].examples == [where | {"note": "skipped on a screen"}]

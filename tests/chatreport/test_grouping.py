@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chatreport.grouping import (
     NEVER,
+    Numbering,
     between,
     contains,
     dense,
@@ -18,13 +19,18 @@ from chatreport.grouping import (
     latest,
     lookup,
     merged,
+    order_by,
     position,
+    raise_to,
+    ranked,
     running_max,
     running_sum,
     soonest,
+    unique,
 )  # fmt: skip
 
 small = st.integers(0, 5)
+spreads = st.sampled_from([1, 10**6, 10**17])  # close together, far apart, too far for two in one number
 pairs = st.lists(st.tuples(small, small), max_size=30)
 
 
@@ -44,11 +50,14 @@ def test_running_maximum_and_sum_start_anew_with_every_group(rows: list[tuple[in
     assert running_sum(groups, values).tolist() == [sum(each) for each in so_far]
 
 
-@given(pairs, pairs)
-def test_nearest_rows_are_of_the_same_group(rows: list[tuple[int, int]], wanted: list[tuple[int, int]]) -> None:
+@given(pairs, pairs, spreads)
+def test_nearest_rows_are_of_the_same_group(
+    rows: list[tuple[int, int]], wanted: list[tuple[int, int]], spread: int
+) -> None:
     """`latest` is the last row at or before a time, `soonest` the first at or after it."""
     groups, times = columns(rows)
     asked, at = columns(wanted)
+    times, at = times * spread, at * spread
     indices = range(len(rows))
     expected_latest, expected_soonest = [], []
     for group, time in wanted:
@@ -81,17 +90,56 @@ def test_dense_numbers_tuples_in_their_order(rows: list[tuple[int, int, int]]) -
     assert dense(*columns(rows, 3)).tolist() == [order.index(row) for row in rows]
 
 
-@given(st.lists(small), st.lists(small))
-def test_keys_are_found(keys: list[int], wanted: list[int]) -> None:
+@given(st.lists(small), st.lists(small), spreads)
+def test_keys_are_found(keys: list[int], wanted: list[int], spread: int) -> None:
     """By position, by membership and with the value beside; -1 where there is none."""
-    ordered = np.array(sorted(keys), np.int64)
-    asked = np.array(wanted, np.int64)
+    ordered = np.array(sorted(keys), np.int64) * spread
+    asked = np.array(wanted, np.int64) * spread
     assert position(ordered, asked).tolist() == [sorted(keys).index(key) if key in keys else -1 for key in wanted]
     assert contains(ordered, asked).tolist() == [key in keys for key in wanted]
-    assert lookup(ordered, ordered * 10, asked, -7).tolist() == [key * 10 if key in keys else -7 for key in wanted]
-    assert between(ordered, asked, asked + 1).tolist() == [
+    assert lookup(ordered, ordered + 7, asked, -7).tolist() == [
+        key * spread + 7 if key in keys else -7 for key in wanted
+    ]
+    assert between(ordered, asked, asked + spread).tolist() == [
         sum(key <= each <= key + 1 for each in keys) for key in wanted
     ]
+
+
+@given(st.lists(st.integers(-1, 5), max_size=30), spreads)
+def test_values_are_ranked_in_their_order(values: list[int], spread: int) -> None:
+    """The distinct ones in order, and every row's number among them."""
+    column = np.array(values, np.int64) * spread
+    distinct, numbers = ranked(column)
+    assert distinct.tolist() == unique(column).tolist() == [value * spread for value in sorted(set(values))]
+    assert distinct[numbers].tolist() == column.tolist()
+
+
+@given(pairs, spreads)
+def test_rows_are_ordered_by_one_column_then_the_next(rows: list[tuple[int, int]], spread: int) -> None:
+    """Equal rows keep their order."""
+    first, second = columns(rows)
+    expected = sorted(range(len(rows)), key=lambda n: (rows[n], n))
+    assert order_by(first * spread, second * spread).tolist() == expected
+
+
+@given(pairs, pairs)
+def test_a_number_stands_for_a_group_and_an_offset(rows: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+    """It leads back to both, grows with them, and is -1 for a group or an offset that no row has room for."""
+    largest = np.zeros(6, np.int64)
+    raise_to(largest, *columns(rows))
+    room = {group: max((offset for each, offset in rows if each == group), default=0) for group in range(6)}
+    assert largest.tolist() == list(room.values())
+    numbering = Numbering(largest)
+    numbers = numbering.number(*columns(asked))
+    expected = [pair if pair[1] <= room[pair[0]] else (-1, -1) for pair in asked]
+    assert (
+        list(zip(numbering.group_of(numbers).tolist(), numbering.offset_of(numbers).tolist(), strict=True)) == expected
+    )
+    assert [asked[n] for n in np.argsort(numbers, kind="stable") if numbers[n] >= 0] == sorted(
+        pair for pair in expected if pair != (-1, -1)
+    )
+    assert numbering.number(np.array([-1, 0]), np.array([0, -1])).tolist() == [-1, -1]
+    assert numbers.max(initial=-1) < len(numbering)
 
 
 @given(pairs)
