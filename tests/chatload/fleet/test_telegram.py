@@ -109,6 +109,18 @@ def posted(folder: Path, platform: Platform, act: Callable[[Stage], Awaitable[No
     return played(folder, [dialog(n, "handover", channel="telegram") for n in (1, 2)], aimed, speed=1.0, **settings)
 
 
+async def aim_at(stage: Stage, handler: Callable[[web.Request], Awaitable[web.Response]]) -> web.AppRunner:
+    """Have the messenger post to this handler instead."""
+    app = web.Application()
+    app.router.add_post("/webhooks/telegram/tg", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.telegram)
+    stage.telegram.begin()
+    return runner
+
+
 def test_an_update_looks_like_telegrams(tmp_path: Path) -> None:
     """Body and headers are those of the Bot API: secret, growing update ids, message, sender and private chat."""
     platform = Platform()
@@ -176,14 +188,7 @@ def test_the_end_leaves_what_waited_unposted_and_what_was_under_way_indeterminat
             await asyncio.sleep(3600)
             return web.json_response({})
 
-        app = web.Application()
-        app.router.add_post("/webhooks/telegram/tg", hold)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.telegram)
-        stage.telegram.begin()
+        runner = await aim_at(stage, hold)
         for index in (1, 2):
             join(stage, index)[1](1)
         await held.wait()
@@ -222,14 +227,7 @@ def test_an_answer_after_the_time_allowed_is_a_failure(tmp_path: Path) -> None:
                 await asyncio.sleep(0.5)
             return web.json_response({})
 
-        app = web.Application()
-        app.router.add_post("/webhooks/telegram/tg", slow)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.telegram)
-        stage.telegram.begin()
+        runner = await aim_at(stage, slow)
         _, send = join(stage, 1)
         send(1)
         await stage.until(lambda: stage.recorder.rows == 2)
