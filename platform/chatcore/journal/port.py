@@ -118,7 +118,7 @@ class History(Protocol):
 
         Call it from `done`, when the records are durable. All rows of a record come in one call, in their order; a
         log's calls come in log order. Rows at or before what was handed in or stored are passed over, so repeating is
-        harmless. Written in bulk later, after waiting appends; a crash before that takes back `projected`, too.
+        harmless. Written in bulk later, in nobody's way; a crash before that takes back `projected`, too.
         """
 
     def rebuild(self, log: str) -> None:
