@@ -1,6 +1,7 @@
 """The simulated Telegram against a real HTTP platform: order, retries, repeats, secrets."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
