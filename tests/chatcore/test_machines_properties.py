@@ -177,6 +177,19 @@ class Installation(RuleBasedStateMachine):
             assert operator.used == held[operator.id] <= SLOTS[operator.id]
 
     @invariant()
+    def the_next_operator_is_the_one_that_everybody_looked_at_would_give(self) -> None:
+        """The benches choose as a search through all operators does, also after a crash and a snapshot."""
+        floor = self.world.floor
+        for place in (place for queue in floor.queues.values() for place in queue):
+            staff = [o for o in floor.operators.values() if o.on_duty and place.department in o.departments]
+            all_lapsed = all(o.id in place.lapsed for o in staff)
+            willing = [o for o in staff if o.used < o.slots and (all_lapsed or o.id not in place.lapsed)]
+            ranked = sorted((o.id != place.previous, o.used, o.idle_since, o.id) for o in willing)
+            bench = floor.benches.get(place.department)
+            found = bench.choose(place.previous, place.lapsed) if bench is not None else None
+            assert found == (ranked[0][-1] if ranked else None)
+
+    @invariant()
     def offers_are_fair(self) -> None:
         """G9: when a dialog is offered to an operator, nobody before it waits who could have been."""
         check_offers(self.world.logs["floor"].records)

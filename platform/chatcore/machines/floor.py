@@ -12,6 +12,7 @@ import msgspec
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
+from chatcore.machines.bench import Bench
 from chatcore.machines.events import Presence, Ref
 
 
@@ -67,18 +68,16 @@ class Floor:
         self.queues: dict[str, list[Place]] = {}
         self.assignments: dict[int, Assignment] = {}
         self.applied: dict[str, int] = {}
+        # indexes of the above
         self.by_ref: dict[Ref, int] = {}  # a dialog's number while it is offered or owned
+        self.open: dict[int, Assignment] = {}  # offers that nobody has accepted
+        self.absent: dict[str, Operator] = {}  # operators whose connection is lost
+        self.benches: dict[str, Bench] = {}  # by department
 
     @property
     def waiting(self) -> int:
         """Dialogs in queues, not counting those on offer."""
         return sum(map(len, self.queues.values()))
-
-    def next_deadline(self) -> int:
-        """When the floor next wants to be reminded (wall ms); 0 for never."""
-        offers = (a.deadline for a in self.assignments.values() if a.deadline and not a.withdrawing)
-        graces = (o.grace for o in self.operators.values() if o.grace)
-        return min((*offers, *graces), default=0)
 
     def dump(self) -> bytes:
         """The state as a snapshot; rules and indexes are not part of it."""
@@ -102,6 +101,24 @@ class Floor:
         self.operators = {operator.id: operator for operator in operators}
         self.assignments = {assignment.number: assignment for assignment in assignments}
         self.by_ref = {assignment.place.ref: assignment.number for assignment in assignments}
+        self.open = {assignment.number: assignment for assignment in assignments if assignment.deadline}
+        self.absent, self.benches = {}, {}
+        for operator in operators:
+            self.seat(operator)
+
+    def seat(self, operator: Operator) -> None:
+        """Note in the indexes what an operator has become."""
+        if operator.grace:
+            self.absent[operator.id] = operator
+        else:
+            self.absent.pop(operator.id, None)
+        for department in operator.departments:
+            bench = self.benches.setdefault(department, Bench())
+            if operator.on_duty:
+                room = operator.used < operator.slots
+                bench.put(operator.id, operator.used, operator.idle_since, room=room)
+            else:
+                bench.drop(operator.id)
 
 
 _Dump = tuple[int, int, int, list[Operator], dict[str, list[Place]], list[Assignment], dict[str, int]]
@@ -166,8 +183,8 @@ def _recover(state: Floor, command: c.Recover, now: int) -> list[e.FloorEvent]:
         for operator in state.operators.values()
         if operator.presence is not Presence.OFFLINE
     ]
-    for held in state.assignments.values():
-        if held.deadline and not held.withdrawing and not held.gone:
+    for held in state.open.values():
+        if not held.withdrawing and not held.gone:
             events.append(e.Withdrawing(held.number, held.place.ref, False, "restart"))
     return events
 
@@ -175,11 +192,11 @@ def _recover(state: Floor, command: c.Recover, now: int) -> list[e.FloorEvent]:
 def _elapse(state: Floor, command: c.Elapse, now: int) -> list[e.FloorEvent]:
     events: list[e.FloorEvent] = [
         e.Withdrawing(held.number, held.place.ref, False, "lapsed")
-        for held in state.assignments.values()
-        if 0 < held.deadline <= now and not held.withdrawing and not held.gone
+        for held in state.open.values()
+        if held.deadline <= now and not held.withdrawing and not held.gone
     ]
-    for operator in state.operators.values():
-        if 0 < operator.grace <= now:
+    for operator in state.absent.values():
+        if operator.grace <= now:
             events.append(e.PresenceSet(operator.id, Presence.OFFLINE, now))
             events += _take_back(state, operator.id, "lost")
     return events
@@ -203,32 +220,27 @@ def _vanish(state: Floor, command: c.Vanish, now: int) -> list[e.FloorEvent]:
 
 
 def _match(state: Floor, command: c.Match, now: int) -> list[e.FloorEvent]:
-    best: tuple[Place, Operator] | None = None
+    best: tuple[Place, str] | None = None
     for department, queue in state.queues.items():
-        if not queue or (best is not None and best[0] <= queue[0]):
+        bench = state.benches.get(department)
+        if not queue or bench is None or not bench.has_room or (best is not None and best[0] <= queue[0]):
             continue
-        staff = [o for o in state.operators.values() if o.on_duty and department in o.departments]
-        found = _first_offerable(queue, staff)
+        found = _first_offerable(queue, bench)
         if found is not None and (best is None or found[0] < best[0]):
             best = found
     if best is None:
         return []
     place, operator = best
     number, deadline = state.next_number, now + state.rules.offer_ms
-    return [e.Offering(number, place.ref, operator.id, place.department, place.priority, place.place, deadline, now)]
+    return [e.Offering(number, place.ref, operator, place.department, place.priority, place.place, deadline, now)]
 
 
-def _first_offerable(queue: list[Place], staff: list[Operator]) -> tuple[Place, Operator] | None:
-    """The first dialog in the queue for which somebody is free, and who that is."""
-    free = [o for o in staff if o.used < o.slots]
-    if not free:
-        return None
+def _first_offerable(queue: list[Place], bench: Bench) -> tuple[Place, str] | None:
+    """The first dialog in the queue for which somebody has room, and who that is."""
     for place in queue:
-        willing = free
-        if place.lapsed and not all(o.id in place.lapsed for o in staff):
-            willing = [o for o in free if o.id not in place.lapsed]
-        if willing:
-            return place, min(willing, key=lambda o: (o.id != place.previous, o.used, o.idle_since, o.id))
+        operator = bench.choose(place.previous, place.lapsed)
+        if operator is not None:
+            return place, operator
     return None
 
 
@@ -256,24 +268,29 @@ def apply(state: Floor, event: e.FloorEvent) -> None:
 
 
 def _apply_hired(state: Floor, event: e.Hired) -> None:
-    known = state.operators.get(event.operator)
-    if known is None:
-        state.operators[event.operator] = Operator(event.operator, event.departments, event.slots)
-    else:
-        known.departments, known.slots = event.departments, event.slots
+    operator = state.operators.setdefault(event.operator, Operator(event.operator, (), 0))
+    for department in operator.departments:
+        state.benches[department].drop(operator.id)
+    operator.departments, operator.slots = event.departments, event.slots
+    state.seat(operator)
 
 
 def _apply_presence(state: Floor, event: e.PresenceSet) -> None:
     operator = state.operators[event.operator]
     operator.presence, operator.grace, operator.idle_since = event.presence, 0, event.at
+    state.seat(operator)
 
 
 def _apply_seat_lost(state: Floor, event: e.SeatLost) -> None:
-    state.operators[event.operator].grace = event.grace
+    operator = state.operators[event.operator]
+    operator.grace = event.grace
+    state.seat(operator)
 
 
 def _apply_seat_found(state: Floor, event: e.SeatFound) -> None:
-    state.operators[event.operator].grace = 0
+    operator = state.operators[event.operator]
+    operator.grace = 0
+    state.seat(operator)
 
 
 def _apply_waiting(state: Floor, event: e.Waiting) -> None:
@@ -284,9 +301,12 @@ def _apply_waiting(state: Floor, event: e.Waiting) -> None:
 
 def _apply_offering(state: Floor, event: e.Offering) -> None:
     place = _leave_queue(state, event.ref)
-    state.assignments[event.number] = Assignment(event.number, event.operator, place, event.deadline)
+    offer = Assignment(event.number, event.operator, place, event.deadline)
+    state.assignments[event.number] = state.open[event.number] = offer
     state.by_ref[event.ref] = event.number
-    state.operators[event.operator].used += 1
+    operator = state.operators[event.operator]
+    operator.used += 1
+    state.seat(operator)
     state.next_number = event.number + 1
 
 
@@ -307,6 +327,7 @@ def _apply_withdrawing(state: Floor, event: e.Withdrawing) -> None:
 def _apply_taken(state: Floor, event: e.Taken) -> None:
     held = state.assignments[event.number]
     held.deadline = 0
+    state.open.pop(event.number, None)
     if not held.forced:
         held.withdrawing = ""
 
@@ -314,9 +335,11 @@ def _apply_taken(state: Floor, event: e.Taken) -> None:
 def _apply_freed(state: Floor, event: e.Freed) -> None:
     held = state.assignments.pop(event.number)
     del state.by_ref[held.place.ref]
+    state.open.pop(event.number, None)
     operator = state.operators[held.operator]
     operator.used -= 1
     operator.idle_since = event.at
+    state.seat(operator)
     if event.requeue and not held.gone:
         if event.lapsed and held.operator not in held.place.lapsed:
             held.place.lapsed.append(held.operator)
