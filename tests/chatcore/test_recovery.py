@@ -4,18 +4,20 @@ import asyncio
 import copy
 import random
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from chatcore.errors import OtherPartitions
 from chatcore.journal.memory import Disk, MemoryJournal
+from chatcore.journal.port import Done
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.commands import Rules
 from chatcore.machines.dialog import Contact
 from chatcore.runtime.core import Core
-from tests.chatcore.client import Client, Desk, until
+from tests.chatcore.client import Client, Desk, until, update
 from tests.chatcore.cores import Inside, play, restarting, states, telegram
 from tests.chatcore.provider import serving
 
@@ -84,6 +86,32 @@ class Crowd:
         if contact.state is e.State.OFFERED:
             return c.Accept(*held)
         return c.Close(*held) if chance > 0.8 else c.Reply(*held, f"r{self._sent}", 2, "reply")
+
+
+def test_a_large_state_is_stored_less_often() -> None:
+    """The next snapshot comes after `snapshot_every` records, or one for each 400 bytes of the last if that is more."""
+
+    async def acts() -> None:
+        disk = Disk()
+        sizes: list[tuple[int, int]] = []
+        for _ in range(2):
+            async with restarting(disk, snapshot_every=3, accounts=[telegram("http://127.0.0.1:9")]) as core:
+                store = core.journal.snapshot
+
+                def note(log: str, position: int, version: int, blob: bytes, done: Done, store: Any = store) -> None:
+                    if log == "dialogs-0":
+                        sizes.append((position, len(blob)))
+                    store(log, position, version, blob, done)
+
+                core.journal.snapshot = note  # type: ignore[method-assign]  # the real one is called, too
+                for number in range(len(sizes) * 1_000, len(sizes) * 1_000 + 150):
+                    await core.client.webhook(update(number + 1, chat=100_000_000 + number))
+        assert sizes[-1][1] > 10 * 400
+        assert [later - earlier for (earlier, _), (later, _) in pairwise(sizes)] == [
+            max(3, size // 400) for _, size in sizes[:-1]
+        ]
+
+    play(acts)
 
 
 @PARTITIONS

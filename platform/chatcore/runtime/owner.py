@@ -19,6 +19,8 @@ from chatcore.machines import events as e
 logger = logging.getLogger("chatcore")
 
 SNAPSHOT_VERSION = 1
+SNAPSHOT_BYTES_A_RECORD = 400
+"""A snapshot comes after one record for so many bytes of the last: a large state must not make records dearer."""
 REPLAY_PAGE = 20_000
 
 
@@ -60,7 +62,7 @@ class Owner(ABC):
         self._now_ms = now_ms
         self._fatal = fatal
         self._snapshot_every = snapshot_every
-        self._last_snapshot = 0
+        self._next_snapshot = snapshot_every
         self._epoch = 0
         self._pending: list[bytes] = []
         self._appending = 0
@@ -147,7 +149,7 @@ class Owner(ABC):
         self.position += 1
         self._pending.append(e.encode_record(e.Record(now, source, source_position, events)))
         self._held.append((self.position, self._publish(self.position, events, origin), ()))
-        if self.position - self._last_snapshot >= self._snapshot_every:
+        if self.position >= self._next_snapshot:
             self._snapshot()
         if not self._scheduled and not self._appending:
             self._scheduled = True
@@ -184,8 +186,12 @@ class Owner(ABC):
                 logger.exception("log %s: an output failed", self.log)
 
     def _snapshot(self) -> None:
-        self._last_snapshot = self.position
-        self._held.append((self.position, self._store, (self.position, self._state.dump())))
+        blob = self._state.dump()
+        self._next_snapshot = self.position + self._until_snapshot(len(blob))
+        self._held.append((self.position, self._store, (self.position, blob)))
+
+    def _until_snapshot(self, last_bytes: int) -> int:
+        return max(self._snapshot_every, last_bytes // SNAPSHOT_BYTES_A_RECORD)
 
     def _store(self, position: int, blob: bytes) -> None:
         self.journal.snapshot(self.log, position, SNAPSHOT_VERSION, blob, self._stored)
@@ -203,6 +209,7 @@ class Owner(ABC):
         if snapshot is not None and snapshot.version == SNAPSHOT_VERSION:
             self._state.load(snapshot.blob)
             self.position = snapshot.position
+            self._next_snapshot = self.position + self._until_snapshot(len(snapshot.blob))
         for position, record in self.records(self.position):
             self._state.now = record.now
             if record.source:
@@ -210,7 +217,7 @@ class Owner(ABC):
             for event in record.events:
                 self._apply(event)
             self.position = position
-        self.durable = self._last_snapshot = self.position
+        self.durable = self.position
 
     def records(self, after: int) -> Iterator[tuple[int, e.Record]]:
         """The durable records after a position, read page by page. Blocks."""
