@@ -114,17 +114,12 @@ class Link(WSListener):
         """Close for good."""
         self._wanted = self._greeted = self.down = self.resuming = False
         self._stop_timer()
-        if self._task is not None:
-            self._task.cancel()
         if self._transport is not None:
             self._transport.send_close(WSCloseCode.OK)
         self._let_go()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade is done: say hello."""
-        if not self._wanted:
-            transport.disconnect()
-            return
         self._let_go()
         self._transport = transport
         self._upgraded = self._actor.epoch
@@ -176,7 +171,7 @@ class Link(WSListener):
         self._parts = b""
         try:
             await ws_connect(
-                lambda _request, _response: self,
+                lambda _request, _response: self if self._awaits(dial) else _Nobody(),
                 self._url,
                 enable_auto_ping=True,
                 websocket_handshake_timeout=GREETING_NS / 1e9,
@@ -185,12 +180,19 @@ class Link(WSListener):
                 use_aiofastnet=False,  # uvloop's own transports connect a quarter faster and send alike
             )
         except WSInvalidStatusError as error:
-            self._lost(f"http {error.response.status.value}" if error.response else "no upgrade")
+            reason = f"http {error.response.status.value}" if error.response else "no upgrade"
         except (WSError, OSError) as error:
-            self._lost(type(error).__name__)
+            reason = type(error).__name__
         else:
-            if self._upgraded < dial:
-                self._lost("broken")  # closed in the middle of the upgrade: nobody was told
+            if self._upgraded == dial:
+                return
+            reason = "broken"  # closed in the middle of the upgrade: nobody was told
+        if self._awaits(dial):
+            self._lost(reason)
+
+    def _awaits(self, dial: int) -> bool:
+        """Whether what becomes of a dial still matters: it goes on after `shut`, for nothing may end it halfway."""
+        return self._wanted and dial == self._actor.epoch
 
     def _lost(self, reason: str, final: str | None = None) -> None:
         was_live, self.down = self.live, True
@@ -227,3 +229,11 @@ class Link(WSListener):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _Nobody(WSListener):
+    """Who answers a dial that is not wanted any more."""
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Hang up."""
+        transport.disconnect()

@@ -1,9 +1,11 @@
 """One party's socket: whole frames, pings, and who may not come back."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import uvloop
 from picows import (
     WSCloseCode,
@@ -14,6 +16,7 @@ from picows import (
     ws_create_server,
 )
 
+from chatload.fleet import link
 from chatload.fleet.clock import now_ns
 from chatload.fleet.ledger import Actor, Subject
 from chatload.fleet.link import Link
@@ -119,3 +122,39 @@ def test_a_party_that_is_not_wanted_gives_up(tmp_path: Path) -> None:
     party, _, ledger = linked(tmp_path, answer, lambda party, _: bool(party.reasons))
     assert party.reasons == ["refused: unauthorized"]
     assert columns(of(ledger, "CONNECT", outcome="REJECTED"), "reason", "epoch") == [("unauthorized", 1)]
+
+
+def test_who_leaves_in_the_middle_of_a_dial_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform that never answers the upgrade: whenever the party goes, the dial ends without a row or an error."""
+    monkeypatch.setattr(link, "GREETING_NS", 200_000_000)
+    parties = [Party() for _ in range(8)]
+    faults: list[str] = []
+    recorded: list[int] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def run() -> None:
+        stage = Stage(tmp_path, [])
+        await stage.open()
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context["message"]))
+        listening = await asyncio.start_server(silent, "127.0.0.1", 0)
+        stage.world.target = Target(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+        for turns, party in enumerate(parties, start=1):
+            dialling = Link(Actor(stage.world, f"o{turns}"), party, "/v1/desk", Subject(stage.world, ""))
+            dialling.open(now_ns())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            dialling.shut()
+        await asyncio.sleep(0.4)  # the time that a dial is given, and more
+        gc.collect()
+        recorded.append(stage.world.recorder.rows)
+        listening.close()
+        await stage.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    assert (faults, [party.reasons for party in parties], recorded) == ([], [[]] * 8, [0])
