@@ -13,8 +13,8 @@ from aiohttp import web
 from chatcore.__main__ import main
 from chatcore.channels import Outcome
 from chatcore.edges import chat, hub, outbox, rest, webhooks
+from chatcore.machines import bench, dialog, floor
 from chatcore.machines import commands as c
-from chatcore.machines import dialog, floor
 from chatcore.machines import events as e
 from chatcore.machines.events import State
 from chatcore.runtime.partition import PartitionOwner
@@ -137,11 +137,12 @@ def g7_opens_a_second_dialog() -> None:
 
 def g8_gives_more_than_the_slots() -> None:
     """The floor takes everybody who is there for free."""
+    put = bench.Bench.put
 
-    def generous(queue: list[Any], staff: list[Any]) -> tuple[Any, Any] | None:
-        return (queue[0], min(staff, key=lambda operator: operator.id)) if staff else None
+    def generous(self: bench.Bench, operator: str, used: int, idle_since: int, *, room: bool) -> None:
+        put(self, operator, used, idle_since, room=True)
 
-    swap(floor, "_first_offerable", generous)
+    swap(bench.Bench, "put", generous)
 
 
 def g9_serves_the_last_first() -> None:
