@@ -1,6 +1,6 @@
 """How long the judge takes for many rows, and how much memory it needs.
 
-    python benchmarks/judge.py [RUN] [--rows N]
+    python -m benchmarks.judge [RUN] [--rows N]
 
 Takes one recorded run (without RUN it plays a short one), writes a run directory that repeats it until it has N rows,
 and starts `python -m chatreport judge`, `verify` and `report` on it. The repetitions follow one another: same
@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from benchmarks.sides import tell
 
 from chatreport.ledger import Ledger
 from chatreport.rundir import ROW, TEXT_COLUMNS, Kind, Outcome, What, read_manifest, write_manifest, write_part
@@ -61,13 +62,10 @@ def main(argv: list[str]) -> int:
     for line in wrong:
         print(line)
     seconds, peak_gb = spent["judge"]
-    lean = peak_gb <= AT_MOST_GB and not wrong
-    met = "aim" if lean and seconds <= AIM_S else "at least" if lean and seconds <= AT_LEAST_S else "no"
-    print(
-        json.dumps(
-            {"line": "verify and report", "value": round(seconds, 2), "unit": "s", "peak_gb": round(peak_gb, 2),
-             "rows": rows, "at_least": AT_LEAST_S, "aim": AIM_S, "met": met}
-        )
+    held = peak_gb <= AT_MOST_GB and not wrong
+    tell(
+        "verify and report", at_least=AT_LEAST_S, aim=AIM_S, value=round(seconds, 2) if held else None, unit="s",
+        details={"peak GB": round(peak_gb, 2), "rows": rows},
     )  # fmt: skip
     return int(bool(wrong))
 
