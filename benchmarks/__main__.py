@@ -118,7 +118,9 @@ def spoken(value: Any) -> str:
         return "(" + ", ".join(f"{name} {spoken(each)}" for name, each in value.items()) + ")"
     if isinstance(value, list):
         return "; ".join(spoken(each) for each in value)
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return (f"{value:,.0f}" if value >= 1_000 else f"{value:.4g}") if isinstance(value, float) else str(value)
 
 
 def machine() -> str:
