@@ -1,6 +1,7 @@
 """The customers' and the operators' WebSockets."""
 
 import base64
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 import orjson
@@ -13,7 +14,7 @@ _TEXT: Final = WSMsgType.TEXT
 Frame = dict[str, Any]
 
 
-class Party(WSListener):
+class Party(WSListener, ABC):
     """One WebSocket, greeted and heard."""
 
     def __init__(self, hall: Hall) -> None:
@@ -46,13 +47,13 @@ class Party(WSListener):
         """Show a frame."""
         self.write(orjson.dumps(frame))
 
+    @abstractmethod
     def heard(self, op: str, frame: Frame) -> None:
         """Do what a frame asks for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def left(self) -> None:
         """Nobody is there any more."""
-        raise NotImplementedError
 
 
 class Customer(Party):
