@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
-from chatcore.edges import chat, desk, rest, webhooks
+from chatcore.edges import rest, webhooks
 from chatcore.edges.door import Door
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway, error
 from chatcore.edges.hub import Hub
@@ -57,10 +57,18 @@ def open_journal(config: Config) -> Journal:
 
 
 @web.middleware
+async def _once(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Hang up after the answer: the client's next request, be it for a socket, begins at the door again."""
+    answer = await handler(request)
+    answer.force_close()
+    return answer
+
+
+@web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Decide nothing while recovering or stopping; give every error the same shape."""
     if not request.app[GATEWAY].ready and request.path != "/healthz":
-        return error(503, "not_stored", "recovering or stopping: come back in a moment")
+        return error(*webhooks.NOT_STORED)
     try:
         return await handler(request)
     except Unauthorized:
@@ -70,14 +78,12 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def application(gateway: Gateway) -> web.Application:
-    """All routes over one gateway."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_guard])
+    """All routes over one gateway but the sockets'."""
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_once, _guard])
     app[GATEWAY] = gateway
     app.add_routes(
         [
             web.get("/healthz", rest.healthz),
-            web.get("/v1/chat", chat.chat),
-            web.get("/v1/desk", desk.desk),
             web.post("/v1/operators", rest.operators),
             web.get("/v1/history/{account}/{user}", rest.history),
             web.get("/v1/audit/{partition}", rest.audit),
@@ -188,9 +194,11 @@ async def _drain(gateway: Gateway) -> None:
     while not gateway.core.quiet:
         for owner in gateway.core.owners:
             await owner.settled()
-    for session in list(gateway.hub.sessions):
+    sessions = list(gateway.hub.sessions)
+    for session in sessions:
         session.close(GOING_AWAY, "restarting: come back with your cursor")
-    await asyncio.sleep(0)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*(session.ended() for session in sessions)), ENDS_WITHIN_S)
 
 
 async def _watch(core: Core, limit_s: float) -> None:

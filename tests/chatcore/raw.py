@@ -26,7 +26,9 @@ class Raw:
         """Send a masked text frame."""
         data = orjson.dumps(frame)
         mask = os.urandom(4)
-        head = struct.pack(">BBH", 0x81, 0x80 | 126, len(data)) + mask
+        short = len(data) < 126
+        length = struct.pack(">B", 0x80 | len(data)) if short else struct.pack(">BH", 0x80 | 126, len(data))
+        head = b"\x81" + length + mask
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
         await asyncio.get_running_loop().sock_sendall(self.socket, head + masked)
 
@@ -67,7 +69,7 @@ class Raw:
 
 
 async def raw(url: str, path: str, **hello: object) -> Raw:
-    """Connect, shake hands and say hello; nothing is read after the handshake."""
+    """Connect, shake hands and, if given one, say hello; nothing is read after the handshake."""
     loop = asyncio.get_running_loop()
     connected = socket.socket()
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
@@ -84,5 +86,6 @@ async def raw(url: str, path: str, **hello: object) -> Raw:
         answer += await loop.sock_recv(connected, 1)
     assert answer.startswith(b"HTTP/1.1 101 ")
     peer = Raw(connected)
-    await peer.send(op="hello", **hello)
+    if hello:
+        await peer.send(op="hello", **hello)
     return peer

@@ -2,13 +2,11 @@
 
 from functools import partial
 
-from aiohttp import web
-
 from chatcore import wire
 from chatcore.config import Account
-from chatcore.edges.gateway import MAX_TEXT, Gateway, attend
+from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.messages import receive
-from chatcore.edges.session import Session, next_frame
+from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Leave, Refused
 from chatcore.machines.dialog import Contact
@@ -18,13 +16,13 @@ from chatcore.runtime.partition import PartitionOwner
 PAGE = 500
 
 
-async def chat(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/chat`: one customer's session, from hello to the end of the socket."""
-    return await attend(request, Customer, "a customer's")
-
-
 class Customer:
-    """One session of a contact on an account with sockets."""
+    """`/v1/chat`: one session of a contact on an account with sockets.
+
+    Raises:
+        Unauthorized: the hello shows no customer's token for such an account.
+        BadFrame: its cursor cannot be read.
+    """
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
         self.contact = gateway.subject(hello.get("token"), "customer")
@@ -43,42 +41,46 @@ class Customer:
             raise BadFrame("the cursor is not one of ours") from fault
         self.partition: PartitionOwner = gateway.core.partition_of(self.contact)
 
-    async def run(self) -> None:
-        """Resume, then take frames until the socket ends."""
-        self.gateway.hub.join_customer(self.contact, self.name, self.session)
-        try:
-            await self._resume()
-            while (frame := await next_frame(self.session.socket)) is not None and not self.session.closed:
-                self._take(frame)
-        finally:
-            self.session.closed = True
-            self.gateway.hub.leave_customer(self.contact, self.name, self.session)
+    def come(self) -> None:
+        """Join the contact's sessions; be welcomed, and shown what was missed.
 
-    async def _resume(self) -> None:
-        """Welcome the session and show it what it missed; what happens meanwhile follows, nothing twice."""
+        What happens from now on is shown behind that, nothing twice.
+        """
+        self.gateway.hub.join_customer(self.contact, self.name, self.session)
         self.session.gate()
         known = self.partition.state.by_key.get(self.contact)
-        through = {self.partition.log: self.partition.position}
         number, seq = (known.number, known.seq) if known else (0, 0)
         state = known.state.name.lower() if known else "none"
-        await self.partition.settled()
         welcome = {"op": "welcome", "contact": self.contact, "dialog": number, "state": state}
-        self.session.write(wire.dumps(welcome | {"cursor": f"{number}.{seq}"}))
-        if known is not None and self.cursor is not None:
-            await self._replay(known, self.cursor, (number, seq))
-        self.session.ungate(through)
+        frame = wire.dumps(welcome | {"cursor": f"{number}.{seq}"})
+        self.partition.hold(self._welcome, frame, known, (number, seq), {self.partition.log: self.partition.position})
 
-    async def _replay(self, contact: Contact, after: tuple[int, int], through: tuple[int, int]) -> None:
-        """Send the entries between two cursors; those behind `through` are shown as they happen."""
+    def _welcome(self, frame: bytes, known: Contact | None, last: tuple[int, int], through: dict[str, int]) -> None:
+        self.session.write(frame)
+        if known is not None and not self.session.closed and self.cursor is not None and self.cursor < last:
+            self.session.errand(self._replay(known, self.cursor, last, through))
+        else:
+            self.session.ungate(through)
+
+    async def _replay(
+        self, contact: Contact, after: tuple[int, int], last: tuple[int, int], through: dict[str, int]
+    ) -> None:
+        """Send the entries between two cursors; those behind `last` are shown as they happen."""
         history = self.gateway.core.journal.history
-        while after < through and (rows := await history.entries(self.partition.log, contact.id, after, PAGE)):
+        while after < last and (rows := await history.entries(self.partition.log, contact.id, after, PAGE)):
             for row in rows:
                 after = (row.dialog, row.seq)
-                if after <= through:
+                if after <= last:
                     self.session.write(wire.dumps(wire.stored(contact.key, row.blob)))
             await self.session.caught_up()
+        self.session.ungate(through)
 
-    def _take(self, frame: dict[str, object]) -> None:
+    def left(self) -> None:
+        """Leave the contact's sessions."""
+        self.gateway.hub.leave_customer(self.contact, self.name, self.session)
+
+    def take(self, frame: dict[str, object]) -> None:
+        """Take a message, or the wish to end the dialog."""
         match frame:
             # the machine marks operators' ids with a character that is not printable
             case {"op": "send", "cid": str(cid), "text": str(text)} if (

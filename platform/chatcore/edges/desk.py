@@ -3,13 +3,11 @@
 import asyncio
 from typing import NamedTuple
 
-from aiohttp import web
-
 from chatcore import wire
-from chatcore.edges.gateway import MAX_TEXT, Gateway, attend
+from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest
-from chatcore.edges.session import Session, next_frame
+from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Accept, Close, FindSeat, LoseSeat, Refused, Reply, SetPresence
 from chatcore.machines.dialog import reply_id
@@ -38,13 +36,13 @@ class Open(NamedTuple):
         return f"{self.key}#{self.dialog_number}"
 
 
-async def desk(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/desk`: one operator's seat, from hello to the end of the socket."""
-    return await attend(request, Seat, "an operator's")
-
-
 class Seat:
-    """A connected operator."""
+    """`/v1/desk`: a connected operator.
+
+    Raises:
+        Unauthorized: the hello shows no token of an operator whom the floor knows.
+        BadFrame: its cursors cannot be read.
+    """
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
         self.operator = gateway.subject(hello.get("token"), "operator")
@@ -52,33 +50,33 @@ class Seat:
         self.session = session
         self.floor = gateway.core.floor
         self.cursors = _cursors(hello.get("cursors"))
-        self._reading: set[asyncio.Task[None]] = set()
         if self.operator not in self.floor.state.operators:
             raise Unauthorized
 
-    async def run(self) -> None:
-        """Resume, then take frames until the socket ends; then the seat counts as lost."""
+    def come(self) -> None:
+        """Take the seat; be welcomed, and shown its offers and what was missed in its dialogs.
+
+        What happens from now on is shown behind that, nothing twice.
+        """
         self.gateway.hub.join_desk(self.operator, self.session)
-        try:
-            await self._resume()
-            while (frame := await next_frame(self.session.socket)) is not None and not self.session.closed:
-                self._take(frame)
-        finally:
-            self.session.closed = True
-            if self.gateway.hub.leave_desk(self.operator, self.session) and self.gateway.ready:
-                self.floor.submit(LoseSeat(self.operator))
-
-    # --- resume ----------------------------------------------------------------------------------------------------
-
-    async def _resume(self) -> None:
-        """Welcome the seat; show its offers, and what it missed in its dialogs; live frames follow, nothing twice."""
         self.session.gate()
         self.floor.submit(FindSeat(self.operator))
         partitions = self.gateway.core.partitions
         through = {partition.log: partition.position for partition in partitions}
         held = [found for partition in partitions for found in _held(partition, self.operator)]
         presence = self.floor.state.operators[self.operator].presence.name.lower()
-        await asyncio.gather(self.floor.settled(), *(partition.settled() for partition in partitions))
+        self.session.errand(self._resume(held, presence, through))
+
+    def left(self) -> None:
+        """Leave the seat; it counts as lost, unless a newer connection took it."""
+        if self.gateway.hub.leave_desk(self.operator, self.session) and self.gateway.ready:
+            self.floor.submit(LoseSeat(self.operator))
+
+    # --- resume ----------------------------------------------------------------------------------------------------
+
+    async def _resume(self, held: list[Open], presence: str, through: dict[str, int]) -> None:
+        """Welcome the seat once all that it is told is durable, then what it missed."""
+        await asyncio.gather(*(owner.settled() for owner in self.gateway.core.owners))
         listed = [{"dialog": o.dialog, "number": o.number, "state": o.state.name.lower(), "seq": o.seq} for o in held]
         self._write({"op": "welcome", "operator": self.operator, "presence": presence, "open": listed})
         for found in held:
@@ -112,7 +110,8 @@ class Seat:
 
     # --- frames ----------------------------------------------------------------------------------------------------
 
-    def _take(self, frame: dict[str, object]) -> None:
+    def take(self, frame: dict[str, object]) -> None:
+        """Do what a frame asks for, or refuse it."""
         try:
             match frame:
                 case {"op": "send", "dialog": str(dialog), "number": int(number), "cid": str(cid), "text": str(text)}:
@@ -167,9 +166,7 @@ class Seat:
             return
         self._write({"op": "accepted", "dialog": found.dialog, "number": found.number, "seq": found.seq})
         self.session.gate()
-        reading = asyncio.get_running_loop().create_task(self._hand_over(found))
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
+        self.session.errand(self._hand_over(found))
 
     async def _hand_over(self, found: Open) -> None:
         """Give the new owner the dialog so far; what comes meanwhile follows behind it."""

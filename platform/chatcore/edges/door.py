@@ -1,9 +1,10 @@
 """The door: a connection's requests, sorted by their heads.
 
 A provider's webhook in its plain form is taken and answered here, on the protocol's own callbacks, without a task;
-aiohttp would spend several times more on it than the core itself (ARCHITECTURE.md, "What was measured"). Whatever else
-comes, also a webhook in any other form, is handed over to aiohttp with all bytes read so far, and stays there. So this
-file may be strict: what it does not recognise at once, it leaves to the general parser.
+aiohttp would spend several times more on it than the core itself (ARCHITECTURE.md, "What was measured"). Who asks for a
+socket's path is handed over to picows. Whatever else comes, also a webhook in any other form, is handed over to
+aiohttp, which answers and hangs up. Both get all bytes read so far. So this file may be strict: what it does not
+recognise at once, it leaves to the general parser.
 """
 
 import asyncio
@@ -19,11 +20,14 @@ from typing import NamedTuple, cast
 from aiohttp import web
 
 from chatcore import wire
+from chatcore.edges import sockets
 from chatcore.edges.gateway import MAX_BODY, Gateway
 from chatcore.edges.webhooks import Refusal, take
 
 MAX_HEAD = 8 * 1024
 _HOOKS = b"POST /webhooks/"
+_SOCKETS = tuple(b"GET " + path + end for path in sockets.VISITORS for end in (b" ", b"?"))
+_KNOWN = (_HOOKS, *_SOCKETS)
 _REQUEST = re.compile(r"POST /webhooks/([\w.~-]{1,64})/([\w.~-]{1,64}) HTTP/1\.1", re.ASCII)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
 _NOT_PLAIN = frozenset(("transfer-encoding", "content-encoding", "expect", "upgrade"))
@@ -117,9 +121,12 @@ class Connection(asyncio.Protocol):
     def _next(self) -> bool:
         """Take the next request; False if it is not whole yet, or not for here."""
         data = self._data
+        if data.startswith(_SOCKETS):
+            self._hand_over_to_sockets()
+            return False
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(data) > MAX_HEAD or not data.startswith(_HOOKS[: len(data)]):
+            if len(data) > MAX_HEAD or not any(known.startswith(data[: len(known)]) for known in _KNOWN):
                 self._hand_over()
             return False
         head = read_head(data[:end])
@@ -151,6 +158,16 @@ class Connection(asyncio.Protocol):
         self.transport.set_protocol(handler)
         handler.connection_made(self.transport)
         handler.data_received(self._data)
+        self._data = b""
+
+    def _hand_over_to_sockets(self) -> None:
+        self._door.connections.discard(self)
+        handler = sockets.protocol(self._door.gateway)
+        self.transport.pause_reading()  # a protocol with a buffer of its own is noticed when reading starts
+        self.transport.set_protocol(handler)
+        handler.connection_made(self.transport)
+        sockets.feed(handler, self._data)
+        self.transport.resume_reading()
         self._data = b""
 
 

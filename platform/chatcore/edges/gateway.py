@@ -1,16 +1,13 @@
 """What all edges share: the core behind them, its configuration, and who may pass."""
 
 import time
-from collections.abc import Callable
-from typing import Protocol
 
 from aiohttp import web
 
 from chatcore.bot import KeywordBot
 from chatcore.config import Account, Config
 from chatcore.edges.hub import Hub
-from chatcore.edges.session import BAD_FRAME, UNAUTHORIZED, Session
-from chatcore.errors import BadFrame, Unauthorized
+from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Refused
 from chatcore.runtime.core import Core
 from chatcore.tokens import verify
@@ -73,42 +70,6 @@ class Gateway:
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
-
-
-class Visitor(Protocol):
-    """Who a socket turns out to belong to."""
-
-    async def run(self) -> None:
-        """Take frames until the socket ends."""
-
-
-async def attend(
-    request: web.Request, admit: Callable[[Gateway, Session, dict[str, object]], Visitor], whose: str
-) -> web.WebSocketResponse:
-    """Open the WebSocket that the request asks for, admit its visitor by their hello, and stay to the end.
-
-    Raises:
-        ConnectionResetError: the peer is gone already.
-    """
-    socket = web.WebSocketResponse(compress=False, heartbeat=30, max_msg_size=MAX_BODY)
-    await socket.prepare(request)
-    if request.transport is None:
-        raise ConnectionResetError
-    session = Session(socket, request.transport)
-    gateway = request.app[GATEWAY]
-    gateway.hub.sessions.add(session)
-    try:
-        visitor = admit(gateway, session, await session.hello())
-    except Unauthorized:
-        session.close(UNAUTHORIZED, f"say hello with {whose} token")
-    except BadFrame as fault:
-        session.close(BAD_FRAME, str(fault))
-    else:
-        await visitor.run()
-    finally:
-        gateway.hub.sessions.discard(session)
-        await session.ended()
-    return socket
 
 
 def error(status: int, code: str, detail: str = "") -> web.Response:

@@ -20,10 +20,10 @@ class Hub:
         self.outbox: MessengerOutbox | None = None
 
     def join_customer(self, contact: str, name: str, session: Session) -> None:
-        """Add a contact's session; an older one of the same name is fenced off first."""
+        """Add a contact's session; an older one of the same name is fenced off."""
         sessions = self.customers_of.setdefault(contact, {})
-        self._fence(sessions.get(name))
-        sessions[name] = session
+        old, sessions[name] = sessions.get(name), session
+        self._fence(old)
 
     def leave_customer(self, contact: str, name: str, session: Session) -> None:
         """Forget a session, unless a newer one took its place."""
@@ -34,9 +34,9 @@ class Hub:
                 del self.customers_of[contact]
 
     def join_desk(self, operator: str, session: Session) -> None:
-        """Add an operator's desk; an older one is fenced off first."""
-        self._fence(self.desks.get(operator))
-        self.desks[operator] = session
+        """Add an operator's desk; an older one is fenced off."""
+        old, self.desks[operator] = self.desks.get(operator), session
+        self._fence(old)
 
     def leave_desk(self, operator: str, session: Session) -> bool:
         """Forget a desk; False if a newer one took its place."""
