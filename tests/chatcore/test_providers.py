@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatcore.edges import providers
-from chatcore.edges.providers import MAX_ANSWER, Answer, Origin, Providers, target
+from chatcore.edges.providers import MAX_ANSWER, Answer, Connection, Exchange, Origin, Providers, target
 from tests.chatcore.client import until
 from tests.chatcore.cores import play
 
@@ -196,7 +196,7 @@ BREAKS: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_a_broken_exchange_has_no_answer(how: str) -> None:
+def test_a_broken_exchange_has_no_answer(how: str, caplog: pytest.LogCaptureFixture) -> None:
     """There is none, the request went out once, also on a kept connection, and the next is not touched by it."""
 
     async def acts() -> None:
@@ -206,6 +206,19 @@ def test_a_broken_exchange_has_no_answer(how: str) -> None:
             assert stage.seen == [(1, b"1"), (1, b"2")]
             assert await ask(client, stage.url, b"3") == echo(b"3")
             assert stage.seen[2:] == [(2, b"3")]
+        assert caplog.messages == []
+
+    play(acts)
+
+
+def test_the_bound_is_an_answers_own() -> None:
+    """A kept connection may carry more than the bound in all."""
+
+    async def acts() -> None:
+        async with playing(*[says(whole(b"x" * (MAX_ANSWER // 2)))] * 3) as (stage, client):
+            for _ in range(3):
+                assert await ask(client, stage.url, b"1") == echo(b"x" * (MAX_ANSWER // 2))
+            assert stage.connections == 1
 
     play(acts)
 
@@ -321,6 +334,22 @@ def test_a_dial_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch)
         async with playing() as (stage, client):
             monkeypatch.setattr(providers, "TIMEOUT_S", 0.3)
             assert await ask(client, stage.url.replace("http:", "https:"), b"1") is None
+            await until(lambda: stage.left == 1)
+            assert stage.seen == []
+
+    play(acts)
+
+
+def test_a_request_that_was_given_up_is_not_sent() -> None:
+    """A connection that comes about after the deadline of its request is closed without it."""
+
+    async def acts() -> None:
+        async with playing() as (stage, client):
+            origin, head = target(stage.url)
+            late = Exchange(head + b"1\r\n\r\n1", 0.0, lambda answer: None)
+            late.over = True
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: Connection(client, origin, late), origin.host, origin.port)
             await until(lambda: stage.left == 1)
             assert stage.seen == []
 

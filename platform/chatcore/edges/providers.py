@@ -129,10 +129,6 @@ class Providers:
         """Use a connection again."""
         self._idle[connection.origin][connection] = self._loop.time()
 
-    def forget(self, connection: "Connection") -> None:
-        """Do not use a connection again."""
-        self._idle[connection.origin].pop(connection, None)
-
     async def _dial(self, origin: Origin, exchange: Exchange) -> None:
         try:
             await self._loop.create_connection(
@@ -218,7 +214,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, fault: Exception | None) -> None:
         """There will be no answer."""
-        self._providers.forget(self)
         self._end()
         del self._parser  # it refers to this connection
 
