@@ -206,6 +206,9 @@ def test_a_connection_that_breaks_is_a_logged_attempt(monkeypatch: pytest.Monkey
             provider.release()
             contact = core.core.partitions[0].state.by_key["tg/77"]
             await until(lambda: contact.unsettled[0].attempt == 2)
+            for _ in range(20):  # turns of the loop in which it would go out
+                await desk.send(op="ping")
+                await desk.until(op="pong")
             assert len(provider.calls) == 2, "the attempt is decided and not durable yet"
             core.journal.release()
             assert plain(await desk.until(op="receipt")) == receipt(5, "delivered", "1002")
