@@ -27,7 +27,7 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: Literal["web", "app", "telegram"]
     bot: bool = False
     department: str = "general"
-    api: str = ""
+    api: Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
     token: str = ""
     webhook_secret: str = ""
     rate_per_s: Above0 = 30.0

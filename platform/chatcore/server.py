@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -26,6 +25,7 @@ from chatcore.edges.door import Door
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway, error
 from chatcore.edges.hub import Hub
 from chatcore.edges.outbox import MessengerOutbox
+from chatcore.edges.providers import Providers
 from chatcore.errors import CannotListen, PortTaken, Unauthorized
 from chatcore.journal.memory import MemoryJournal
 from chatcore.journal.port import Journal
@@ -159,8 +159,8 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     """
     core, config = gateway.core, gateway.config
     watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), http)
+    async with Providers() as providers:
+        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers)
         try:
             with _nothing_is_garbage():
                 await core.start()

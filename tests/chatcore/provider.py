@@ -30,7 +30,10 @@ def too_many(after_s: float) -> Answer:
 
 
 class Provider:
-    """Takes every message, unless `answers` holds what is to be said to a chat next; `hold` keeps answers back."""
+    """Takes every message, unless `answers` holds what is to be said to a chat next; `hold` keeps answers back.
+
+    `hang_up` makes it end the next call's connection without an answer.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, str]] = []
@@ -40,11 +43,16 @@ class Provider:
         self.most_in_flight: defaultdict[int, int] = defaultdict(int)
         self.api = ""
         self._in_flight: defaultdict[int, int] = defaultdict(int)
+        self._hangs_up = False
         self._open = asyncio.Event()
         self._open.set()
 
     def hold(self) -> None:
         self._open.clear()
+
+    def hang_up(self) -> None:
+        self._hangs_up = True
+        self.hold()
 
     def release(self) -> None:
         self._open.set()
@@ -61,6 +69,11 @@ class Provider:
             await self._open.wait()
         finally:
             self._in_flight[chat] -= 1
+        if self._hangs_up:
+            self._hangs_up = False
+            assert request.transport is not None
+            request.transport.abort()
+            raise asyncio.CancelledError
         if self.answers[chat]:
             status, answer = self.answers[chat].pop(0)
             return web.json_response(answer, status=status)

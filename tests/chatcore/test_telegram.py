@@ -1,5 +1,7 @@
 """Telegram: its webhooks are taken or refused as documented; replies go out in order, at its pace, to an end."""
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatcore.config import load
 from chatcore.edges import outbox
 from chatcore.edges.limits import Bucket
+from chatcore.errors import BadConfig
 from tests.chatcore.client import Client, Desk, Frame, message, plain, system, until, update
-from tests.chatcore.cores import inside, play, running, telegram
+from tests.chatcore.cores import inside, play, running, settings, telegram
 from tests.chatcore.provider import Answer, blocked, serving, too_many
 
 NOWHERE = telegram("http://127.0.0.1:9")
+BUSY = {"id": "o1", "slots": 100}
 PHOTO = {"file_id": "AgAC", "file_unique_id": "AQ", "width": 90, "height": 90}
 GROUP = {"id": -100, "type": "supergroup", "title": "Bank"}
 IGNORED: dict[str, Frame] = {
@@ -182,6 +187,89 @@ def test_trouble_on_the_providers_side_is_retried(monkeypatch: pytest.MonkeyPatc
                 assert later.calls == [(77, "first")]
 
     play(acts)
+
+
+def test_a_connection_that_breaks_is_a_logged_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider hangs up on a kept connection before any answer: the reply goes out again once that is logged."""
+    monkeypatch.setattr(outbox, "FIRST_DELAY_S", 0.02)
+
+    async def acts() -> None:
+        async with serving() as provider, inside(accounts=[telegram(provider.api)]) as core:
+            desk = await core.client.desk("o1", presence="online")
+            offer = await own(core.client, desk, 77)
+            await desk.say(offer, "m1", "first")
+            assert plain(await desk.until(op="receipt")) == receipt(4, "delivered", "1001")
+            provider.hang_up()
+            await desk.say(offer, "m2", "second")
+            await until(lambda: len(provider.calls) == 2)
+            core.journal.hold()
+            provider.release()
+            contact = core.core.partitions[0].state.by_key["tg/77"]
+            await until(lambda: contact.unsettled[0].attempt == 2)
+            for _ in range(20):  # turns of the loop in which it would go out
+                await desk.send(op="ping")
+                await desk.until(op="pong")
+            assert len(provider.calls) == 2, "the attempt is decided and not durable yet"
+            core.journal.release()
+            assert plain(await desk.until(op="receipt")) == receipt(5, "delivered", "1002")
+            assert [text for _, text in provider.calls] == ["first", "second", "second"]
+
+    play(acts)
+
+
+def test_an_account_has_few_replies_under_way() -> None:
+    """However many chats have one, no more than AT_ONCE are with the provider; the rest follow in their order."""
+
+    async def acts() -> None:
+        async with serving() as provider, inside(accounts=[telegram(provider.api)], operators=[BUSY]) as core:
+            desk = await core.client.desk("o1", presence="online")
+            chats = range(100, 100 + outbox.AT_ONCE + 4)
+            offers = [await own(core.client, desk, chat) for chat in chats]
+            provider.hold()
+            for offer in offers:
+                await desk.say(offer, f"m{offer['dialog']}", "reply")
+            await until(lambda: len(provider.calls) == outbox.AT_ONCE)
+            await core.client.settled()
+            assert sorted(provider.calls) == [(chat, "reply") for chat in chats[: outbox.AT_ONCE]]
+            provider.release()
+            await core.client.until_state(lambda found: found["unsettled"] == 0)
+            assert provider.calls[outbox.AT_ONCE :] == [(chat, "reply") for chat in chats[outbox.AT_ONCE :]]
+
+    play(acts)
+
+
+def test_chats_without_replies_are_forgotten() -> None:
+    """A chat takes no memory once its pace is as good as new."""
+
+    async def acts() -> None:
+        limits = {"chat_rate_per_s": 100.0, "burst": 1}
+        async with serving() as provider, inside(accounts=[telegram(provider.api, **limits)]) as core:
+            desk = await core.client.desk("o1", presence="online")
+            assert core.gateway.hub.outbox is not None
+            lines = core.gateway.hub.outbox._of["tg"]._lines
+
+            async def reply(chat: int) -> None:
+                await desk.say(await own(core.client, desk, chat), f"m{chat}", "reply")
+                await desk.until(op="receipt")
+
+            await reply(77)
+            assert set(lines) == {"tg/77"}
+            rested_s = time.monotonic() + 1 / 100.0
+            await until(lambda: time.monotonic() > rested_s)
+            await reply(78)
+            assert set(lines) == {"tg/78"}
+
+    play(acts)
+
+
+def test_an_api_that_is_no_url_is_refused(tmp_path: Path) -> None:
+    """In one line that says which file and which key."""
+    path = tmp_path / "core.json"
+    for api in ("api.telegram.org", "ftp://a", "http://", "http://a b", "http://user:password@a", "http://a/\r\nX: y"):
+        path.write_text(json.dumps(settings(accounts=[telegram(api)])))
+        with pytest.raises(BadConfig, match=r"core\.json.*accounts\[0\]\.api") as refused:
+            load(path)
+        assert "\n" not in str(refused.value)
 
 
 def test_a_reply_that_cannot_be_delivered_fails_visibly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ class Channel(Protocol):
         """(url, JSON body) of the provider's call that sends `text` to `user`."""
 
     def outcome(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """What the provider's answer means."""
+        """What the provider's answer means; header names are in lower case."""
 
 
 CHANNELS: Final[dict[str, Channel]] = {"telegram": telegram}

@@ -7,14 +7,17 @@ the record tells which repeats on the wire were made knowingly.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-
-import aiohttp
+from functools import partial
+from typing import Any
 
 from chatcore.channels import CHANNELS, Outcome
 from chatcore.config import Account
 from chatcore.edges.limits import Bucket
+from chatcore.edges.providers import Answer, Providers
 from chatcore.machines import events as e
 from chatcore.machines.commands import Attempting, Settle
 from chatcore.machines.dialog import Contact
@@ -23,12 +26,11 @@ from chatcore.runtime.partition import PartitionOwner
 
 logger = logging.getLogger("chatcore")
 
-WORKERS = 16
+AT_ONCE = 16
 ATTEMPTS = 12
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 ANSWERS_WITHIN_S = 2.0
-TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
 @dataclass(slots=True)
@@ -45,115 +47,145 @@ class Outgoing:
 class Line:
     """A contact's replies in order; `busy` while one is in flight or waits for its time."""
 
+    key: str
     partition: PartitionOwner
     contact: int
     user: str
     pace: Bucket
     waiting: deque[Outgoing] = field(default_factory=deque)
     busy: bool = False
-    forgetting: asyncio.TimerHandle | None = None
 
 
 class AccountOutbox:
-    """The outbox of one messenger account, with its workers and its rate."""
+    """The outbox of one messenger account: at most `AT_ONCE` replies under way, and its rate."""
 
-    def __init__(self, account: Account, http: aiohttp.ClientSession) -> None:
+    def __init__(self, account: Account, providers: Providers) -> None:
         self.account = account
         self._channel = CHANNELS[account.channel]
-        self._http = http
+        self._providers = providers
+        self._loop = asyncio.get_running_loop()
         self._rate = Bucket(account.rate_per_s, max(1.0, account.rate_per_s))
         self._lines: dict[str, Line] = {}
-        self._ready: asyncio.Queue[Line | None] = asyncio.Queue()
+        self._resting: OrderedDict[str, float] = OrderedDict()  # lines without replies: since when, the oldest first
+        self._ready: deque[Line] = deque()
+        self._under_way = 0
         self._closing = False
-        self._workers = [asyncio.get_running_loop().create_task(self._work()) for _ in range(WORKERS)]
+        self._drained = asyncio.Event()
 
     def put(self, partition: PartitionOwner, contact: Contact, outgoing: Outgoing) -> None:
-        """Take over a reply."""
+        """Take over a reply; it is posted at once if the limits allow it."""
         line = self._lines.get(contact.key)
         if line is None:
             pace = Bucket(self.account.chat_rate_per_s, self.account.burst)
-            line = Line(partition, contact.id, contact.key.partition("/")[2], pace)
+            line = Line(contact.key, partition, contact.id, contact.key.partition("/")[2], pace)
             self._lines[contact.key] = line
         line.waiting.append(outgoing)
-        if line.forgetting is not None:
-            line.forgetting.cancel()
         if not line.busy:
             line.busy = True
-            self._ready.put_nowait(line)
+            self._resting.pop(line.key, None)
+            self._queue(line)
 
     async def close(self) -> None:
         """Send nothing more, and wait a moment for answers under way; what they leave open waits for the next start."""
-        self._closing = True
-        for _ in self._workers:
-            self._ready.put_nowait(None)
-        await asyncio.wait(self._workers, timeout=ANSWERS_WITHIN_S)
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-
-    async def _work(self) -> None:
-        while (line := await self._ready.get()) is not None and not self._closing:
-            try:
-                await self._send(line)
-            except Exception:
-                logger.exception("outbox of %s: a reply could not be handled", self.account.id)
-                self._later(line, LONGEST_DELAY_S)
-
-    async def _send(self, line: Line) -> None:
-        """Send the line's first reply when both limits allow it, and settle what the provider said."""
-        wait_s = line.pace.wait_s(time.monotonic())
-        if wait_s > 0:
-            self._later(line, wait_s)
+        if self._closing:
             return
-        wait_s = self._rate.wait_s(time.monotonic())
-        self._rate.take(time.monotonic())
-        await asyncio.sleep(wait_s)
+        self._closing = True
+        if self._under_way:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), ANSWERS_WITHIN_S)
+
+    def _queue(self, line: Line) -> None:
+        self._ready.append(line)
+        self._pump()
+
+    def _later(self, line: Line, delay_s: float) -> None:
+        self._loop.call_later(delay_s, self._queue, line)
+
+    def _pump(self) -> None:
+        """Begin to send what may be sent; a line that waits for its own pace takes nobody's place meanwhile."""
+        while self._ready and self._under_way < AT_ONCE and not self._closing:
+            line = self._ready.popleft()
+            now_s = time.monotonic()
+            wait_s = line.pace.wait_s(now_s)
+            if wait_s > 0:
+                self._later(line, wait_s)
+                continue
+            self._under_way += 1
+            wait_s = self._rate.wait_s(now_s)
+            self._rate.take(now_s)
+            if wait_s > 0:
+                self._loop.call_later(wait_s, self._try, self._attempt, line)
+            else:
+                self._try(self._attempt, line)
+
+    def _try(self, step: Callable[..., None], line: Line, *given: Any) -> None:
+        """Take a step of sending; after a defect the line comes back much later."""
+        try:
+            step(line, *given)
+        except Exception:
+            logger.exception("outbox of %s: a reply could not be handled", self.account.id)
+            self._later(line, LONGEST_DELAY_S)
+            self._loop.call_soon(self._leave)  # not at once: this may be a step of _pump
+
+    def _attempt(self, line: Line) -> None:
+        """Post the line's first reply; a further attempt only once it is logged."""
         line.pace.take(time.monotonic())
         outgoing = line.waiting[0]
         if outgoing.attempt > 1:
             line.partition.submit(Attempting(line.contact, outgoing.number, outgoing.seq, outgoing.attempt))
-            await line.partition.settled()
+            line.partition.hold(self._try, self._post, line)
+        else:
+            self._post(line)
+
+    def _post(self, line: Line) -> None:
         if self._closing:
+            self._leave()
             return
-        self._settle(line, outgoing, await self._post(line.user, outgoing.text))
+        url, body = self._channel.build(self.account, line.user, line.waiting[0].text)
+        self._providers.post(url, body, partial(self._try, self._answered, line))
 
-    async def _post(self, user: str, text: str) -> Outcome:
-        url, body = self._channel.build(self.account, user, text)
-        try:
-            async with self._http.post(url, data=body, headers=_JSON, timeout=TIMEOUT) as answer:
-                return self._channel.outcome(answer.status, answer.headers, await answer.read())
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return Outcome("again")
+    def _answered(self, line: Line, answer: Answer | None) -> None:
+        self._settle(line, Outcome("again") if answer is None else self._channel.outcome(*answer))
 
-    def _settle(self, line: Line, outgoing: Outgoing, outcome: Outcome) -> None:
+    def _settle(self, line: Line, outcome: Outcome) -> None:
+        outgoing = line.waiting[0]
         if outcome.kind == "again" and outgoing.attempt < ATTEMPTS:
             backoff_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (outgoing.attempt - 1))
             outgoing.attempt += 1
             self._later(line, backoff_s if outcome.after_s is None else outcome.after_s)
-            return
-        reason = "" if outcome.kind == "delivered" else outcome.reason or f"given up after {ATTEMPTS} attempts"
-        settle = Settle(line.contact, outgoing.number, outgoing.seq, outcome.provider_id, reason)
-        line.partition.submit(settle)
-        line.waiting.popleft()
-        if line.waiting:
-            self._ready.put_nowait(line)
         else:
-            line.busy = False
-            loop = asyncio.get_running_loop()
-            line.forgetting = loop.call_later(line.pace.full_after_s, self._lines.pop, f"{self.account.id}/{line.user}")
+            reason = "" if outcome.kind == "delivered" else outcome.reason or f"given up after {ATTEMPTS} attempts"
+            settle = Settle(line.contact, outgoing.number, outgoing.seq, outcome.provider_id, reason)
+            line.partition.submit(settle)
+            line.waiting.popleft()
+            if line.waiting:
+                self._ready.append(line)
+            else:
+                self._rest(line)
+        self._leave()
 
-    def _later(self, line: Line, delay_s: float) -> None:
-        asyncio.get_running_loop().call_later(delay_s, self._ready.put_nowait, line)
+    def _rest(self, line: Line) -> None:
+        """Keep the line for its pace, and forget those whose pace is as good as new."""
+        line.busy = False
+        now_s = time.monotonic()
+        self._resting[line.key] = now_s
+        while now_s - next(iter(self._resting.values())) > line.pace.full_after_s:
+            key, _ = self._resting.popitem(last=False)
+            del self._lines[key]
 
-
-_JSON = {"Content-Type": "application/json"}
+    def _leave(self) -> None:
+        """A reply is no longer under way: another may be."""
+        self._under_way -= 1
+        if self._closing and not self._under_way:
+            self._drained.set()
+        self._pump()
 
 
 class MessengerOutbox:
     """All messenger accounts' outboxes."""
 
-    def __init__(self, accounts: list[Account], http: aiohttp.ClientSession) -> None:
-        self._of = {account.id: AccountOutbox(account, http) for account in accounts if account.api}
+    def __init__(self, accounts: list[Account], providers: Providers) -> None:
+        self._of = {account.id: AccountOutbox(account, providers) for account in accounts if account.api}
 
     def put(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
         """Take over a durable reply; called in log order."""
@@ -178,6 +210,5 @@ class MessengerOutbox:
                     self._put(partition, contact, Outgoing(open_.number, open_.seq, message.text, open_.attempt + 1))
 
     async def close(self) -> None:
-        """Stop all workers."""
-        for outbox in self._of.values():
-            await outbox.close()
+        """Send nothing more, and wait a moment for answers under way."""
+        await asyncio.gather(*(outbox.close() for outbox in self._of.values()))
