@@ -22,9 +22,10 @@ TIMEOUT_S: Final = 30.0
 class Read:
     """One read of a contact's history, over all its pages."""
 
-    def __init__(self, actor: Actor, subject: Subject) -> None:
+    def __init__(self, actor: Actor, subject: Subject, token: str) -> None:
         self.actor = actor
         self.subject = subject
+        self.token = token
         self.started_ns = now_ns()
         self.cursor: str | None = None
         self.more = True
@@ -53,9 +54,9 @@ class HistoryReader:
         self._world = world
         self._http = Http(world.clock, world.target.url, CONNECTIONS, TIMEOUT_S)
 
-    def read(self, actor: Actor, subject: Subject) -> None:
-        """Read the whole history of the subject's contact, as the operator `actor`."""
-        self._page(Read(actor, subject))
+    def read(self, actor: Actor, subject: Subject, token: str) -> None:
+        """Read the whole history of the subject's contact, as the operator `actor`, who has this token."""
+        self._page(Read(actor, subject, token))
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -63,7 +64,7 @@ class HistoryReader:
 
     def _page(self, read: Read) -> None:
         after = f"&after={quote(read.cursor)}" if read.cursor else ""
-        headers = {"Authorization": f"Bearer {self._world.token('operator', read.actor.name)}"}
+        headers = {"Authorization": f"Bearer {read.token}"}
         head = self._http.head("GET", f"/v1/history/{quote(read.subject.contact)}?limit={PAGE}{after}", headers)
         self._http.ask(head, partial(self._answered, read))
 

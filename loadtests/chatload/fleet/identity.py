@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-_PATTERN: Final = re.compile(r"\[([0-9a-f]+):([cop])(-?\d+):(\d+)\]")
+_PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([cop])(-?\d+)):(\d+)\]")
 
 CUSTOMER: Final = "c"
 OPERATOR: Final = "o"
@@ -11,17 +11,13 @@ PROBE: Final = "p"
 
 
 class Identity(NamedTuple):
-    """A text's origin: `role` and `n` make the sender (`c1042`, `o17`, `p3`), `counter` its n-th text."""
+    """A text's origin: `role` and `n` make the `sender` (`c1042`, `o17`, `p3`), `counter` its n-th text."""
 
     run: str
+    sender: str
     role: str
     n: int
     counter: int
-
-    @property
-    def sender(self) -> str:
-        """The sender as rows name it."""
-        return f"{self.role}{self.n}"
 
 
 def compose(run: str, sender: str, counter: int) -> str:
@@ -34,8 +30,8 @@ def parse(text: str) -> Identity | None:
     found = _PATTERN.match(text)
     if found is None:
         return None
-    run, role, n, counter = found.groups()
-    return Identity(run, role, int(n), int(counter))
+    run, sender, role, n, counter = found.groups()
+    return Identity(run, sender, role, int(n), int(counter))
 
 
 def sender_of(identity: Identity | None, run: str) -> str:

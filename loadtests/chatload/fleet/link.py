@@ -5,10 +5,24 @@ message; a task exists only while a connection is being opened. Back-off keeps w
 """
 
 import asyncio
-from typing import Final, Protocol
+from collections.abc import Callable
+from functools import cache
+from logging import LoggerAdapter, getLogger
+from typing import Any, Final, Protocol
 from zlib import crc32
 
-from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSInvalidStatusError,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+)
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # missing in its stubs
+from picows.url import parse_url
 
 from chatload.fleet import codes
 from chatload.fleet.clock import Timer, now_ns
@@ -19,6 +33,11 @@ BACKOFF_NS: Final = 50_000_000
 BACKOFF_MOST_NS: Final = 1_600_000_000
 FINAL_CODES: Final = {4001: "fenced", 4401: "unauthorized"}  # dialling again would only repeat it
 
+PING_AFTER_S: Final = 10.0  # of silence; without an answer in as much time the connection counts as lost
+LONGEST_FRAME: Final = 10 << 20
+
+_logger: Final = LoggerAdapter(getLogger("picows.client"))  # of a plain Logger picows makes a child a connection
+_address: Final = cache(parse_url)
 _TEXT: Final = WSMsgType.TEXT
 _CLOSE: Final = WSMsgType.CLOSE
 _CONTINUATION: Final = WSMsgType.CONTINUATION
@@ -170,15 +189,7 @@ class Link(WSListener):
         self._started_ns = now_ns()
         self._parts = b""
         try:
-            await ws_connect(
-                lambda _request, _response: self if self._awaits(dial) else _Nobody(),
-                self._url,
-                enable_auto_ping=True,
-                websocket_handshake_timeout=GREETING_NS / 1e9,
-                read_buffer_init_size=2048,
-                max_redirects=0,
-                use_aiofastnet=False,  # uvloop's own transports connect a quarter faster and send alike
-            )
+            await _connect(self._url, lambda _request, _response: self if self._awaits(dial) else _Nobody())
         except WSInvalidStatusError as error:
             reason = f"http {error.response.status.value}" if error.response else "no upgrade"
         except (WSError, OSError) as error:
@@ -229,6 +240,39 @@ class Link(WSListener):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _connect(url: str, listener: Callable[[Any, Any], WSListener]) -> None:
+    """Connect to `url`; what picows' own `ws_connect` does besides takes as long as the connection itself.
+
+    Raises:
+        WSError: no WebSocket came of it.
+        OSError: no connection, or no answer within the time of a greeting.
+    """
+    address = _address(url)
+    _, protocol = await asyncio.get_running_loop().create_connection(
+        lambda: WSProtocol(
+            host_port=address.netloc,
+            ws_path=address.resource_name,
+            is_client_side=True,
+            ws_listener_factory=listener,
+            logger=_logger,
+            disconnect_on_exception=True,
+            websocket_handshake_timeout=GREETING_NS / 1e9,
+            enable_auto_ping=True,
+            auto_ping_idle_timeout=PING_AFTER_S,
+            auto_ping_reply_timeout=PING_AFTER_S,
+            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+            enable_auto_pong=True,
+            max_frame_size=LONGEST_FRAME,
+            extra_headers=None,
+            read_buffer_init_size=2048,
+        ),
+        address.host,
+        address.port,
+        ssl=address.is_secure or None,
+    )
+    await protocol.wait_until_handshake_complete()
 
 
 class _Nobody(WSListener):

@@ -52,6 +52,7 @@ class Seat:
         self._missing: dict[str, int] = {}  # dialogs whose missed entries are still to come, with the last one's seq
         self._counter = 0
         self._free_ns = 0  # since when there has been room
+        self._token = ""  # what the desk has logged in with
 
     def sit(self) -> None:
         """Come on duty, or be away until the floor opens."""
@@ -78,7 +79,8 @@ class Seat:
     def hello(self) -> bytes:
         """Who we are, and how far we have read in the dialogs we hold."""
         cursors = {dialog: case.seq for dialog, case in self._cases.items()}
-        return encode({"op": "hello", "token": self._world.token("operator", self._actor.name), "cursors": cursors})
+        self._token = self._world.token("operator", self._actor.name)
+        return encode({"op": "hello", "token": self._token, "cursors": cursors})
 
     def broken(self, reason: str) -> None:
         """Note what has no answer; dialogs are kept, the link dials again by itself."""
@@ -191,7 +193,7 @@ class Seat:
     def _own(self, dialog: str, number: int, subject: Subject) -> Case:
         self._world.tally.busy += not self._cases
         case = self._cases[dialog] = Case(self._world, self, self._actor.name, subject, dialog, number)
-        self._history.read(self._actor, subject)
+        self._history.read(self._actor, subject, self._token)
         return case
 
     def _forget(self, case: Case) -> None:

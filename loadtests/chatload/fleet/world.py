@@ -88,12 +88,6 @@ class World:
             return False
         return True
 
-    def accept_ms(self, index: int) -> float:
-        """How long an operator looks at the offer of this dialog: drawn with the turn that asks for one."""
-        turns = self.plan.dialog(index).turns
-        asking = next((position for position, turn in enumerate(turns) if turn.to == "handover"), 0)
-        return self.plan.reply(index, asking).accept_ms
-
     def token(self, role: tokens.Role, subject: str) -> str:
         """A token for a customer (contact) or an operator (id) of the target."""
         return tokens.make(self.target.secret, role, subject)

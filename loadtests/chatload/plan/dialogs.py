@@ -51,11 +51,15 @@ class Dialogs:
         length = self._reply_length(index, turn)
         reading_and_typing = dialog.turns[turn].length / people.reads_per_min + length / people.types_per_min
         return Reply(
-            accept_ms=draws.lognormal(people.accept, REACT_CV, Purpose.ACCEPT, index, turn),
             react_ms=reading_and_typing * MS_PER_MIN
             + draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, index, turn),
             length=length,
         )
+
+    def accept_ms(self, dialog: Dialog) -> float:
+        """From the offer of this dialog to its acceptance: drawn with the turn that asks for an operator."""
+        asking = next((position for position, turn in enumerate(dialog.turns) if turn.to == "handover"), 0)
+        return self._draws.lognormal(self._scenario.operators.accept, REACT_CV, Purpose.ACCEPT, dialog.index, asking)
 
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""
@@ -68,8 +72,8 @@ class Dialogs:
             now_ms += turn.think_ms
             moments.append(now_ms)
             if turn.to != "bot":
-                reply = self.reply(dialog, position)
-                now_ms += reply.react_ms + (reply.accept_ms if turn.to == "handover" else 0.0)
+                now_ms += self.reply(dialog, position).react_ms
+                now_ms += self.accept_ms(dialog) if turn.to == "handover" else 0.0
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
 
     def left_at_start(self, dialog: Dialog, ramp_ms: float) -> Dialog | None:

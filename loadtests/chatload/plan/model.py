@@ -52,11 +52,9 @@ class Dialog(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True):
     """How an operator answers one turn.
 
-    `accept_ms`: from the offer to the acceptance (only the hand-over turn's is used).
     `react_ms`: from the customer's message on screen (or the acceptance, if later) to the send.
     `length`: characters of the words, identity not counted.
     """
 
-    accept_ms: float
     react_ms: float
     length: int

@@ -80,6 +80,10 @@ class Plan:
         """How the operator answers turn `turn` (from 0) of this dialog."""
         return self._details.reply(self._by_index[index], turn)
 
+    def accept_ms(self, index: int) -> float:
+        """How long an operator looks at the offer of this dialog."""
+        return self._details.accept_ms(self._by_index[index])
+
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""
         return self._details.wrap_up_ms(index)

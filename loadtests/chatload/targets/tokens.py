@@ -8,7 +8,7 @@ from typing import Literal
 Role = Literal["customer", "operator", "admin"]
 
 
-def make(secret: str, role: Role, subject: str, lives_s: float = 86_400) -> str:
+def make(secret: str, role: Role, subject: str, lives_s: float = 7 * 86_400) -> str:
     """A token for `subject` (a contact, an operator's id, an administrator's name) that expires `lives_s` from now."""
     name = base64.urlsafe_b64encode(subject.encode()).rstrip(b"=").decode()
     claim = f"{role}.{name}.{int(time.time() + lives_s)}"

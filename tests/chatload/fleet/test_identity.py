@@ -16,7 +16,7 @@ INDICES = st.integers(-900_000_000, 900_000_000)
 def test_what_is_composed_is_parsed(run: str, role: str, n: int, counter: int, words: str) -> None:
     """Whatever the words after it, the identity at the start of a text comes back whole."""
     text = f"{compose(run, f'{role}{n}', counter)} {words}"
-    assert parse(text) == Identity(run, role, n, counter)
+    assert parse(text) == Identity(run, f"{role}{n}", role, n, counter)
 
 
 @given(st.text())
@@ -34,7 +34,7 @@ def test_what_only_looks_like_an_identity_is_none(text: str) -> None:
 
 def test_a_text_of_another_run_matches_nothing_of_this_one() -> None:
     """Its sender keeps the other run's name; an own one is short; no identity is no sender."""
-    other = Identity("fff000", "c", 5, 1)
+    other = Identity("fff000", "c5", "c", 5, 1)
     assert (sender_of(other, "abc123"), sender_of(other, "fff000"), sender_of(None, "abc123")) == (
         "fff000:c5",
         "c5",
