@@ -5,7 +5,7 @@ seldom. Packed it takes an eighth of the memory, the garbage collector does not 
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -109,11 +109,9 @@ class Contacts:
         self.active[contact.id] = contact
 
     def wake(self, number: int) -> Contact:
-        """The contact itself, which is active until `rest`."""
-        contact = self.active.get(number)
-        if contact is None:
-            contact = self.active[number] = _unpack(self._packed[number])
-            self._packed[number] = _ACTIVE
+        """A contact at rest, as active from now on until `rest`."""
+        contact = self.active[number] = _unpack(self._packed[number])
+        self._packed[number] = _ACTIVE
         return contact
 
     def rest(self, contact: Contact) -> None:
@@ -135,7 +133,7 @@ class Contacts:
         self._packed = [_encode(each) for each in packed]
 
 
-class ByKey(Mapping[str, Contact]):
+class ByKey:
     """The same contacts by key."""
 
     def __init__(self, contacts: Contacts) -> None:
@@ -149,3 +147,8 @@ class ByKey(Mapping[str, Contact]):
 
     def __getitem__(self, key: str) -> Contact:
         return self._contacts[self._contacts.numbers[key]]
+
+    def get(self, key: str) -> Contact | None:
+        """The contact of this key, if there is one."""
+        number = self._contacts.numbers.get(key)
+        return None if number is None else self._contacts.active.get(number) or self._contacts[number]

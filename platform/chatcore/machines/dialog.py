@@ -301,7 +301,7 @@ def apply(state: Partition, event: e.DialogEvent) -> None:
     if isinstance(event, e.Met):
         state.contacts.add(Contact(event.contact, event.key, event.messenger, seen={}, unsettled=[]))
         return
-    contact = state.contacts.wake(event.contact)
+    contact = state.contacts.active.get(event.contact) or state.contacts.wake(event.contact)
     kind = type(event)
     if kind not in _STANDING:
         contact.state = TABLE[contact.state][kind]
