@@ -26,7 +26,7 @@ from chatcore.edges.hub import Hub
 from chatcore.edges.messages import digest
 from chatcore.journal.sqlite import SqliteJournal
 from chatcore.machines import commands as c
-from chatcore.machines.dialog import Contact
+from chatcore.machines.contacts import Contact
 from chatcore.machines.events import Presence
 from chatcore.runtime.core import Core as Runtime
 from chatcore.server import die, now_ms

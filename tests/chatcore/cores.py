@@ -104,7 +104,7 @@ class Inside:
 
 def states(core: Core) -> dict[str, Any]:
     """Every machine's state without its clock, which also moves when nothing happens."""
-    return {owner.log: msgspec.msgpack.decode(owner._state.dump())[1:] for owner in core.owners}
+    return {owner.log: msgspec.msgpack.decode(b"".join(owner._state.dump()))[1:] for owner in core.owners}
 
 
 @asynccontextmanager

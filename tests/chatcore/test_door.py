@@ -165,7 +165,7 @@ def test_a_core_that_is_not_ready_takes_no_webhook() -> None:
             found.writer.write(hook(1))
             status, answer = await found.answer()
             assert (status, answer["error"]) == (503, "not_stored")
-            assert core.core.partitions[0].state.contacts == {}
+            assert list(core.core.partitions[0].state.contacts) == []
             core.gateway.stopping = False
 
     play(acts)

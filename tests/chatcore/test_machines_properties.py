@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chatcore.machines import commands as c
+from chatcore.machines import dialog
 from chatcore.machines import events as e
 from chatcore.machines.events import Presence, State
 from tests.chatcore.world import World
@@ -37,7 +38,14 @@ class Installation(RuleBasedStateMachine):
     # --- customers -------------------------------------------------------------------------------------------------
 
     def _receive(self, index: int, contact: str, message_id: str, text: str, choice: c.Choice | None) -> None:
-        self.world.ask(index, c.Receive(contact, False, "general", message_id, hash(text), text, choice))
+        messenger = contact == "web/u3"
+        self.world.ask(index, c.Receive(contact, messenger, "general", message_id, hash(text), text, choice))
+
+    @rule()
+    def provider_answers(self) -> None:
+        known = self.world.partitions[1].by_key.get("web/u3")
+        if known and known.unsettled:
+            self.world.ask(1, c.Settle(known.id, known.unsettled[0].number, known.unsettled[0].seq, "77"))
 
     @rule(who=CONTACTS, bot=st.sampled_from(["none", "answer", "miss", "handover"]))
     def customer_writes(self, who: int, bot: str) -> None:
@@ -190,6 +198,20 @@ class Installation(RuleBasedStateMachine):
             assert found == (ranked[0][-1] if ranked else None)
 
     @invariant()
+    def exactly_the_idle_rest(self) -> None:
+        """A contact is packed when nothing of it is under way, loses nothing by it, and comes back from a snapshot."""
+        for partition, awake in zip(self.world.partitions, self.world.awake, strict=True):
+            stored = dialog.Partition(partition.rules)
+            stored.load(b"".join(partition.dump()))
+            for state in (partition, stored):
+                assert [state.contacts[number] for number in state.contacts] == list(awake.contacts.active.values())
+                assert set(state.contacts.active) == {n for n in state.contacts if not state.contacts[n].idle}
+                assert state.contacts.dialogs == sum(state.contacts[number].number for number in state.contacts)
+                held = {operator: those for operator, those in awake.held.items() if those}
+                assert {operator: those for operator, those in state.held.items() if those} == held
+                assert list(state.by_key) == list(awake.by_key)
+
+    @invariant()
     def offers_are_fair(self) -> None:
         """G9: when a dialog is offered to an operator, nobody before it waits who could have been."""
         check_offers(self.world.logs["floor"].records)
@@ -199,7 +221,7 @@ class Installation(RuleBasedStateMachine):
         floor = self.world.floor
         queued = {place.ref for queue in floor.queues.values() for place in queue}
         for index, partition in enumerate(self.world.partitions):
-            for contact in partition.contacts.values():
+            for contact in map(partition.contacts.__getitem__, partition.contacts):
                 ref = e.Ref(index, contact.id, contact.number)
                 match contact.state:
                     case State.QUEUED:

@@ -5,20 +5,21 @@ import copy
 import random
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatcore.errors import OtherPartitions
 from chatcore.journal.memory import Disk, MemoryJournal
-from chatcore.journal.port import Done
+from chatcore.journal.port import Done, Snapshot
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.commands import Rules
-from chatcore.machines.dialog import Contact
+from chatcore.machines.contacts import Contact
 from chatcore.runtime.core import Core
 from tests.chatcore.client import Client, Desk, until, update
-from tests.chatcore.cores import Inside, play, restarting, states, telegram
+from tests.chatcore.cores import Inside, play, restarting, running, states, telegram
 from tests.chatcore.provider import serving
 
 PARTITIONS = pytest.mark.parametrize("partitions", [1, 4])
@@ -98,10 +99,10 @@ def test_a_large_state_is_stored_less_often() -> None:
             async with restarting(disk, snapshot_every=3, accounts=[telegram("http://127.0.0.1:9")]) as core:
                 store = core.journal.snapshot
 
-                def note(log: str, position: int, version: int, blob: bytes, done: Done, store: Any = store) -> None:
+                def note(log: str, position: int, version: int, parts: Any, done: Done, store: Any = store) -> None:
                     if log == "dialogs-0":
-                        sizes.append((position, len(blob)))
-                    store(log, position, version, blob, done)
+                        sizes.append((position, len(b"".join(parts))))
+                    store(log, position, version, parts, done)
 
                 core.journal.snapshot = note  # type: ignore[method-assign]  # the real one is called, too
                 for number in range(len(sizes) * 1_000, len(sizes) * 1_000 + 150):
@@ -132,11 +133,34 @@ def test_snapshots_and_replay_agree(partitions: int) -> None:
             assert replayed(without_snapshots(disk), partitions) == live
         async with restarting(disk, partitions=partitions, snapshot_every=50) as core:
             again = core.states()
+            assert any(packed for log in live.keys() - {"floor"} for packed in live[log][0][3]), "some rest"
             for log in live.keys() - {"floor"}:
-                assert [contact[:7] for contact in again[log][0]] == [
+                dialogs, keys, active, packed = live[log][0]
+                after = again[log][0]
+                assert [*after[:2], after[3], [contact[:7] for contact in after[2]]] == [dialogs, keys, packed, [
                     [*contact[:4], e.State.QUEUED if contact[4] == e.State.OFFERED else contact[4], *contact[5:7]]
-                    for contact in live[log][0]
-                ], "all that changes is that open offers are taken back"
+                    for contact in active
+                ]], "all that changes is that open offers are taken back"  # fmt: skip
+
+    play(acts)
+
+
+def test_a_snapshot_of_another_version_is_passed_over() -> None:
+    """What an older or newer core wrote as a snapshot is not looked into; the log is replayed from its beginning."""
+
+    async def acts() -> None:
+        disk = Disk()
+        async with restarting(disk, snapshot_every=50) as core:
+            crowd = Crowd(core.core, seed=1)
+            for _ in range(300):
+                crowd.act()
+                await asyncio.sleep(0)
+            await until(lambda: core.core.quiet)
+            live = core.states()
+        for stored in disk.values():
+            assert stored.snapshots
+            stored.snapshots = [Snapshot(old.position, old.version - 1, b"another form") for old in stored.snapshots]
+        assert replayed(disk, 1) == live
 
     play(acts)
 
@@ -270,6 +294,29 @@ def test_unsettled_replies_are_tried_again_as_logged_attempts() -> None:
                 assert [type(event) for event in tries] == [e.Attempted, e.Delivered]
                 assert tries[0] == e.Attempted(1, 1, 2, 2, tries[0].at)
             assert provider.calls == [(77, "42 roubles.")] * 2
+
+    play(acts)
+
+
+def test_dialogs_that_end_while_replies_are_taken_up_again_disturb_nothing(tmp_path: Path) -> None:
+    """Overdue dialogs are closed, and their contacts laid to rest, in the middle of taking up unsettled replies."""
+
+    async def acts() -> None:
+        async with serving() as provider:
+            accounts = [{"id": "web", "channel": "web", "bot": True}, telegram(provider.api, bot=True)]
+            provider.hold()
+            async with running(tmp_path, accounts=accounts, timers_ms={"inactivity": 500}) as core:
+                async with Client(core.url) as client:
+                    for number in range(1, 31):
+                        await client.webhook(update(number, "balance", chat=number))
+                        await (await client.customer(f"web/u{number}")).say("c1", "balance")
+                await core.end()
+                provider.release()
+                await asyncio.sleep(0.6)  # until all of them are overdue
+                await core.start()
+                async with Client(core.url) as client:
+                    found = await client.until_state(lambda found: found["unsettled"] == 0 and not found["open"])
+                    assert found["dialogs"]["closed"] == 60
 
     play(acts)
 

@@ -8,6 +8,7 @@ from typing import Any
 from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor, links
 from chatcore.machines import events as e
+from chatcore.machines.contacts import Contact, Contacts
 
 RULES = c.Rules(inactivity_ms=60_000, offer_ms=2_000, grace_ms=3_000, bot_misses=2)
 
@@ -20,6 +21,29 @@ class Log:
     durable: int = 0
 
 
+class Sleepless(Contacts):
+    """Contacts that never rest."""
+
+    def rest(self, contact: Contact) -> None:
+        """Stay awake."""
+
+
+def awake_twin() -> dialog.Partition:
+    """A partition that packs nothing."""
+    twin = dialog.Partition(RULES)
+    twin.contacts = Sleepless()
+    twin.by_key = twin.contacts.by_key
+    return twin
+
+
+def decided(state: dialog.Partition, command: Any, now: int) -> Any:
+    """The events, or the reason of a refusal."""
+    try:
+        return dialog.decide(state, command, now)
+    except c.Refused as refusal:
+        return refusal.reason
+
+
 class World:
     """`partitions` dialog machines and one floor, driven step by step; `now` is a fake clock."""
 
@@ -27,6 +51,7 @@ class World:
         self.now = 1_000
         self.logs = {name: Log() for name in [*(f"dialogs-{n}" for n in range(partitions)), "floor"]}
         self.partitions = [dialog.Partition(RULES) for _ in range(partitions)]
+        self.awake = [awake_twin() for _ in range(partitions)]  # asked the same, and must say the same
         self.floor = floor.Floor(RULES)
         self.read: dict[tuple[str, str], int] = {}  # (source, reader) → position delivered last
 
@@ -34,12 +59,21 @@ class World:
 
     def ask(self, index: int, command: Any) -> list[Any]:
         """Submit a command to a partition; raises Refused as the edge would see it."""
-        events = dialog.decide(self.partitions[index], command, self.now)
-        for event in events:
-            dialog.apply(self.partitions[index], event)
+        events = self._dialog_step(index, command)
         if events:
             self._record(f"dialogs-{index}", "", 0, events)
         return events
+
+    def _dialog_step(self, index: int, command: Any) -> list[Any]:
+        twins = self.partitions[index], self.awake[index]
+        found, events = (decided(twin, command, self.now) for twin in twins)
+        assert found == events, "a contact at rest decides as one that never rests"
+        if isinstance(events, str):
+            raise c.Refused(events)
+        for twin in twins:
+            for event in events:
+                dialog.apply(twin, event)
+        return list(events)
 
     def ask_floor(self, command: Any) -> None:
         """Submit a command to the floor."""
@@ -95,11 +129,7 @@ class World:
         asked: list[Any] = links.to_partitions(events).get(index, [])
         state = self.partitions[index]
         if asked and position > state.applied.get("floor", 0):
-            followed = []
-            for command in asked:
-                for event in dialog.decide(state, command, self.now):
-                    dialog.apply(state, event)
-                    followed.append(event)
+            followed = [event for command in asked for event in self._dialog_step(index, command)]
             state.applied["floor"] = position
             self._record(reader, "floor", position, followed)
 
@@ -108,6 +138,7 @@ class World:
         for log in self.logs.values():
             del log.records[log.durable :]
         self.partitions = [dialog.Partition(RULES) for _ in self.partitions]
+        self.awake = [awake_twin() for _ in self.partitions]
         self.floor = floor.Floor(RULES)
         for name, log in self.logs.items():
             state: Any = self.floor if name == "floor" else self.partitions[int(name.split("-")[1])]
@@ -117,6 +148,8 @@ class World:
                     state.applied[record.source] = record.source_position
                 for event in record.events:
                     apply(state, event)
+                    if name != "floor":
+                        apply(self.awake[int(name.split("-")[1])], event)
         self.read = {}
         for reader in self.logs:
             reading: Any = self.floor if reader == "floor" else self.partitions[int(reader.split("-")[1])]

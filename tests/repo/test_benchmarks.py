@@ -1,12 +1,14 @@
 """The table of benchmarks: every script is in it, and a miss shows."""
 
 import re
+import statistics
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 from benchmarks.__main__ import AGAINST, ON_DEMAND, markdown, met
+from benchmarks.endurance import Sample, growth_a_dialog
 
 from tests.repo.sources import ROOT
 
@@ -52,6 +54,18 @@ def test_a_row_shows_bounds_spread_and_conditions() -> None:
 def test_a_bound_is_met_or_missed(result: dict[str, Any], holds: bool) -> None:
     """A benchmark without a figure missed; one without a bound only has to have a figure."""
     assert met(result) == holds
+
+
+def test_lasting_growth_is_told_a_dialog() -> None:
+    """By the run's second half: what grew in the first, while allocators and buffers fill, does not count."""
+    seen = [
+        Sample(t_s * 10**9, 100 + max(0, t_s - 300) / 100 + min(t_s, 300) / 10, 0.0, 10) for t_s in range(0, 601, 10)
+    ]
+    gauges = {"t_ns": [0, 600 * 10**9], "started": [100, 1_300], "open": [100, 100]}
+    bytes_a_dialog, percent_an_hour = growth_a_dialog(seen, {"t0_ns": 0, "end_ns": 600 * 10**9}, gauges)
+    assert bytes_a_dialog == pytest.approx(2**20 / 100 / 2)
+    first_mb = statistics.mean(sample.rss_mb for sample in seen[:6])
+    assert percent_an_hour == pytest.approx(100 * 0.9 * 36 / first_mb)
 
 
 def test_a_wrong_name_is_one_line() -> None:

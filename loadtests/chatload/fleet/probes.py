@@ -2,6 +2,8 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from functools import partial
+from itertools import count
 from typing import Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_connect, ws_create_server
@@ -16,6 +18,8 @@ from chatload.fleet.world import World
 
 PER_S: Final = 20
 CONTACTS: Final = 4
+QUESTIONS: Final = 300
+"""A probe asks so many, a minute's worth: no customer goes on for hours, and a platform may remember every message."""
 _GAP_NS: Final = 1_000_000_000 // PER_S
 _TEXT: Final = WSMsgType.TEXT
 
@@ -55,7 +59,7 @@ class Probe:
         self._subject = Subject(world, f"{account}/probe-{number}")
         self._session = Session(self._actor, self._subject, self)
         self._keyword = keyword
-        self._counter = 0
+        self.asked = 0
         self._open: dict[int, Message] = {}
         self._ending = False
 
@@ -65,13 +69,16 @@ class Probe:
 
     def ask(self, due_ns: int) -> None:
         """Send the next question."""
-        self._counter += 1
-        message = self._actor.message(self._subject, self._counter, self._keyword, due_ns)
-        self._open[self._counter] = message
+        self.asked += 1
+        message = self._actor.message(self._subject, self.asked, self._keyword, due_ns)
+        self._open[self.asked] = message
         self._session.send(message)
 
     def end(self) -> None:
-        """Close the dialog, and go when that is done."""
+        """Close the dialog, if there is one, and go when that is done."""
+        if not self.asked:
+            self.leave()
+            return
         self._ending = True
         self._session.end(now_ns())
 
@@ -104,11 +111,15 @@ class Probe:
 
 
 class Probes(Beat):
-    """Twenty probes a second over a few contacts, however slow the answers are."""
+    """Twenty probes a second over a few contacts, however slow the answers are; new contacts now and then."""
 
     def __init__(self, world: World, worker: int, account: str, keyword: str) -> None:
         super().__init__(world)
-        self._probes = [Probe(world, worker * CONTACTS + k, account, keyword) for k in range(CONTACTS)]
+        self._make = partial(Probe, world, account=account, keyword=keyword)
+        first = worker * CONTACTS
+        self._numbers = [count(first + place, world.workers * CONTACTS) for place in range(CONTACTS)]
+        self._probes = [self._make(next(numbers)) for numbers in self._numbers]
+        self._before: dict[int, Probe] = {}  # by place; it may still wait for its answers
         self._turn = 0
 
     def begin(self, due_ns: int) -> None:
@@ -120,8 +131,20 @@ class Probes(Beat):
 
     def step(self, due_ns: int) -> None:
         """The next contact's turn."""
-        self._probes[self._turn % CONTACTS].ask(due_ns)
+        place = self._turn % CONTACTS
         self._turn += 1
+        self._probes[place].ask(due_ns)
+        if self._probes[place].asked == QUESTIONS:
+            self._renew(place)
+
+    def _renew(self, place: int) -> None:
+        """Let this place's probe finish; its successor has until the place's next turn to connect."""
+        if place in self._before:
+            self._before[place].leave()
+        probe = self._before[place] = self._probes[place]
+        probe.end()
+        self._probes[place] = self._make(next(self._numbers[place]))
+        self._probes[place].begin()
 
     def stop(self) -> None:
         """No more probes; their dialogs are closed."""
@@ -132,7 +155,7 @@ class Probes(Beat):
     def leave(self) -> None:
         """Go at once."""
         super().stop()
-        for probe in self._probes:
+        for probe in (*self._before.values(), *self._probes):
             probe.leave()
 
 

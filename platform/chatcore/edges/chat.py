@@ -9,7 +9,7 @@ from chatcore.edges.messages import receive
 from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Leave, Refused
-from chatcore.machines.dialog import Contact
+from chatcore.machines.contacts import Contact
 from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
 

@@ -6,7 +6,7 @@ from chatcore import wire
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.session import FENCED, Session
 from chatcore.machines import events as e
-from chatcore.machines.dialog import Contact
+from chatcore.machines.contacts import Contact
 from chatcore.runtime.partition import PartitionOwner
 
 

@@ -20,7 +20,7 @@ from chatcore.edges.limits import Bucket
 from chatcore.edges.providers import Answer, Providers
 from chatcore.machines import events as e
 from chatcore.machines.commands import Attempting, Settle
-from chatcore.machines.dialog import Contact
+from chatcore.machines.contacts import Contact
 from chatcore.runtime.core import Core
 from chatcore.runtime.partition import PartitionOwner
 
@@ -201,7 +201,7 @@ class MessengerOutbox:
     async def resume(self, core: Core) -> None:
         """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""
         for partition in core.partitions:
-            for contact in partition.state.contacts.values():
+            for contact in list(partition.state.contacts.active.values()):  # some may come to rest meanwhile
                 for open_ in contact.unsettled:
                     after = (open_.number, open_.seq - 1)
                     rows = await core.journal.history.entries(partition.log, contact.id, after, 1)

@@ -10,6 +10,7 @@ from chatcore.config import OperatorSeed
 from chatcore.edges.gateway import GATEWAY, Gateway, error
 from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Hire
+from chatcore.machines.contacts import OPEN
 from chatcore.machines.events import Presence, State
 from chatcore.runtime.partition import PartitionOwner
 
@@ -108,7 +109,7 @@ async def state(request: web.Request) -> web.Response:
         _count_dialogs(partition, gateway, dialogs, listed)
     body = {
         "dialogs": dict(dialogs),
-        "open": listed[:MAX_LIMIT],
+        "open": listed,
         "waiting": core.floor.state.waiting,
         "unsettled": sum(partition.unsettled() for partition in core.partitions),
         "operators": dict(_presences(gateway)),
@@ -125,13 +126,15 @@ def _count_dialogs(
     partition: PartitionOwner, gateway: Gateway, dialogs: Counter[str], listed: list[dict[str, object]]
 ) -> None:
     operators = gateway.core.floor.state.operators
-    for contact in partition.state.contacts.values():
-        if contact.state is State.NONE:
+    contacts = partition.state.contacts
+    dialogs["closed"] += contacts.dialogs
+    for _, contact in sorted(contacts.active.items()):
+        if contact.state not in OPEN:
             continue
         name = contact.state.name.lower()
         dialogs[name] += 1
-        dialogs["closed"] += contact.number - 1
-        if contact.state is not State.CLOSED:
+        dialogs["closed"] -= 1
+        if len(listed) < MAX_LIMIT:
             there = operators.get(contact.operator)
             present = there is not None and there.presence is not Presence.OFFLINE
             listed.append(

@@ -146,10 +146,10 @@ class MemoryJournal:
         found = self._disk[log].records[after_position : after_position + limit]
         return list(enumerate(found, after_position + 1))
 
-    def snapshot(self, log: str, position: int, version: int, blob: bytes, done: Done) -> None:
+    def snapshot(self, log: str, position: int, version: int, parts: Sequence[bytes], done: Done) -> None:
         """See Journal.snapshot."""
         self._check(log)
-        self._snapshots.append((log, Snapshot(position, version, blob), done))
+        self._snapshots.append((log, Snapshot(position, version, b"".join(parts)), done))
         self._schedule()
 
     def oldest_pending_s(self, now_s: float) -> float:

@@ -163,8 +163,10 @@ class Journal(Protocol):
         Raises JournalDamaged when a record is missing or its checksum does not hold.
         """
 
-    def snapshot(self, log: str, position: int, version: int, blob: bytes, done: Done) -> None:
+    def snapshot(self, log: str, position: int, version: int, parts: Sequence[bytes], done: Done) -> None:
         """Store a snapshot once its position is durable, without holding up commits; the last two are kept.
+
+        It comes in parts, which are joined away from the loop: copying a large state would hold it.
 
         `done` gets None or SnapshotFailed: the disk refused it, or the position never became durable. The journal
         goes on as before.

@@ -3,13 +3,24 @@
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from chatcore.journal.port import Snapshot
 from chatcore.journal.schema import sync_folder
 
 KEPT = 2
+PARTS_A_WRITE = 1_000
 _HEAD = struct.Struct("<I16sQQ")  # checksum of all that follows it, journal's identity, position, version
+
+
+class Unsaved(NamedTuple):
+    """A snapshot to be stored, in parts."""
+
+    position: int
+    version: int
+    parts: Sequence[bytes]
 
 
 class SnapshotFolder:
@@ -19,15 +30,20 @@ class SnapshotFolder:
         self._folder = folder
         self._identity = identity
 
-    def save(self, log: int, snapshot: Snapshot) -> None:
+    def save(self, log: int, snapshot: Unsaved) -> None:
         """Store durably, then remove all but the newest two. Raises OSError."""
-        body = _HEAD.pack(0, self._identity, snapshot.position, snapshot.version)[4:]
-        checksum = zlib.crc32(snapshot.blob, zlib.crc32(body))
+        head = _HEAD.pack(0, self._identity, snapshot.position, snapshot.version)
+        checksum = zlib.crc32(head[4:])
         path = self._path(log, snapshot.position)
         unfinished = path.with_suffix(".part")
         with unfinished.open("wb", buffering=0) as file:
-            for part in (struct.pack("<I", checksum) + body, snapshot.blob):
-                _write_all(file.fileno(), part)
+            _write_all(file.fileno(), head)
+            for first in range(0, len(snapshot.parts), PARTS_A_WRITE):
+                piece = b"".join(snapshot.parts[first : first + PARTS_A_WRITE])
+                checksum = zlib.crc32(piece, checksum)
+                _write_all(file.fileno(), piece)
+            file.seek(0)
+            _write_all(file.fileno(), struct.pack("<I", checksum))
             os.fsync(file.fileno())
         unfinished.rename(path)
         sync_folder(self._folder)

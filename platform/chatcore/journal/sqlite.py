@@ -16,11 +16,11 @@ from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
 from chatcore.journal.fence import Append, Fence, known
 from chatcore.journal.group import GroupCommit
 from chatcore.journal.history import SqliteHistory
-from chatcore.journal.port import Done, Recovery, Snapshot
+from chatcore.journal.port import Done, Recovery
 from chatcore.journal.projector import Projector
 from chatcore.journal.reader import Reader
 from chatcore.journal.schema import LOG_TABLES, connect_history, connect_writer, create, storage_errors
-from chatcore.journal.snapshots import SnapshotFolder
+from chatcore.journal.snapshots import SnapshotFolder, Unsaved
 from chatcore.journal.writer import Writer
 
 FILE, HISTORY_FILE = "journal.db", "history.db"
@@ -128,13 +128,13 @@ class SqliteJournal:
         own, where = self._id(log), str(self._path)
         return self._parts.reader.now(partial(stored.read, where=where, log=own, after=after_position, limit=limit))
 
-    def snapshot(self, log: str, position: int, version: int, blob: bytes, done: Done) -> None:
+    def snapshot(self, log: str, position: int, version: int, parts: Sequence[bytes], done: Done) -> None:
         """See Journal.snapshot."""
         self._id(log)
-        mark = partial(self._store_snapshot, log, Snapshot(position, version, blob), done)
+        mark = partial(self._store_snapshot, log, Unsaved(position, version, parts), done)
         self._parts.writer.after_appends(mark)
 
-    def _store_snapshot(self, log: str, snapshot: Snapshot, done: Done, failure: CommitFailed | None) -> None:
+    def _store_snapshot(self, log: str, snapshot: Unsaved, done: Done, failure: CommitFailed | None) -> None:
         parts = self._parts
         if failure is not None:
             parts.writer.post([(done, SnapshotFailed(str(self._path), failure.cause))])
@@ -144,7 +144,7 @@ class SqliteJournal:
         else:
             parts.snapshot_thread.submit(self._save, parts.ids[log], snapshot, done)
 
-    def _save(self, log: int, snapshot: Snapshot, done: Done) -> None:
+    def _save(self, log: int, snapshot: Unsaved, done: Done) -> None:
         try:
             self._parts.snapshots.save(log, snapshot)
         except OSError as error:

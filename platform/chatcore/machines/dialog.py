@@ -32,6 +32,7 @@ import msgspec
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
+from chatcore.machines.contacts import OPEN, THREE, Contact, Contacts, Dump, Seen, Unsettled
 from chatcore.machines.events import State
 
 TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
@@ -47,48 +48,6 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ASSIGNED: {e.Said: State.ASSIGNED, e.Released: State.QUEUED, e.Closed: State.CLOSED},
     State.CLOSED: {e.Opened: State.BOT},
 }
-OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED, State.ASSIGNED))
-
-
-class Seen(msgspec.Struct, array_like=True, gc=False):
-    """Where a message id stands: its dialog and seq, its content's digest, and when it was taken."""
-
-    number: int
-    seq: int
-    digest: int
-    at: int
-
-
-class Unsettled(msgspec.Struct, array_like=True, gc=False):
-    """An outbound message whose end is not known yet, and the last attempt that was logged."""
-
-    number: int
-    seq: int
-    attempt: int
-
-
-class Contact(msgspec.Struct, array_like=True):
-    """One external user on one channel account, and the dialog they are in. Holds no message text."""
-
-    id: int
-    key: str
-    messenger: bool
-    number: int = 0
-    state: State = State.NONE
-    seq: int = 0
-    assignment: int = 0  # the newest number the floor gave; older ones open nothing
-    operator: str = ""  # to whom it is offered or assigned
-    owned_since: int = 0  # seq of the assignment in force
-    previous: str = ""  # who owned a dialog of this contact last
-    misses: int = 0
-    deadline: int = 0
-    seen: dict[str, Seen] = {}
-    unsettled: list[Unsettled] = []
-
-    @property
-    def dialog(self) -> str:
-        """The current dialog's id on the wire."""
-        return f"{self.key}#{self.number}"
 
 
 class Partition:
@@ -97,9 +56,9 @@ class Partition:
     def __init__(self, rules: c.Rules) -> None:
         self.rules = rules
         self.now = 0
-        self.contacts: dict[int, Contact] = {}
+        self.contacts = Contacts()
+        self.by_key = self.contacts.by_key
         self.applied: dict[str, int] = {}
-        self.by_key: dict[str, Contact] = {}
         self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
 
     def contact(self, key: str) -> Contact:
@@ -113,16 +72,16 @@ class Partition:
             raise c.Refused("unknown_dialog")
         return found
 
-    def dump(self) -> bytes:
-        """The state as a snapshot; rules and indexes are not part of it."""
-        return msgspec.msgpack.encode((self.now, list(self.contacts.values()), self.applied))
+    def dump(self) -> list[bytes]:
+        """The state as a snapshot, in parts; rules and indexes are not part of it."""
+        encode = msgspec.msgpack.encode
+        return [THREE, encode(self.now), *self.contacts.dump(), encode(self.applied)]
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""
-        self.now, contacts, self.applied = msgspec.msgpack.decode(blob, type=tuple[int, list[Contact], dict[str, int]])
-        for contact in contacts:
-            self.contacts[contact.id] = contact
-            self.by_key[contact.key] = contact
+        self.now, contacts, self.applied = msgspec.msgpack.decode(blob, type=tuple[int, Dump, dict[str, int]])
+        self.contacts.load(contacts)
+        for contact in self.contacts.active.values():
             if contact.operator:
                 self.held.setdefault(contact.operator, set()).add(contact.id)
 
@@ -340,18 +299,20 @@ def apply(state: Partition, event: e.DialogEvent) -> None:
     if isinstance(event, e.Inert):
         return
     if isinstance(event, e.Met):
-        contact = Contact(event.contact, event.key, event.messenger, seen={}, unsettled=[])
-        state.contacts[contact.id] = state.by_key[contact.key] = contact
+        state.contacts.add(Contact(event.contact, event.key, event.messenger, seen={}, unsettled=[]))
         return
-    contact = state.contacts[event.contact]
+    contact = state.contacts.active.get(event.contact) or state.contacts.wake(event.contact)
     kind = type(event)
     if kind not in _STANDING:
         contact.state = TABLE[contact.state][kind]
     _APPLY[kind](state, contact, event)
+    if contact.idle:
+        state.contacts.rest(contact)
 
 
 def _apply_opened(state: Partition, contact: Contact, event: e.Opened) -> None:
     contact.number, contact.seq, contact.misses, contact.deadline = event.number, 0, 0, 0
+    state.contacts.dialogs += 1
 
 
 def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:

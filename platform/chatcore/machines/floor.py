@@ -79,19 +79,11 @@ class Floor:
         """Dialogs in queues, not counting those on offer."""
         return sum(map(len, self.queues.values()))
 
-    def dump(self) -> bytes:
+    def dump(self) -> list[bytes]:
         """The state as a snapshot; rules and indexes are not part of it."""
-        return msgspec.msgpack.encode(
-            (
-                self.now,
-                self.next_place,
-                self.next_number,
-                list(self.operators.values()),
-                self.queues,
-                list(self.assignments.values()),
-                self.applied,
-            )
-        )
+        operators, assignments = list(self.operators.values()), list(self.assignments.values())
+        state = (self.now, self.next_place, self.next_number, operators, self.queues, assignments, self.applied)
+        return [msgspec.msgpack.encode(state)]
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""

@@ -18,7 +18,7 @@ from chatcore.machines import events as e
 
 logger = logging.getLogger("chatcore")
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 SNAPSHOT_BYTES_A_RECORD = 400
 """A snapshot comes after one record for so many bytes of the last: a large state must not make records dearer."""
 REPLAY_PAGE = 20_000
@@ -30,8 +30,8 @@ class MachineState(Protocol):
     now: int
     applied: dict[str, int]
 
-    def dump(self) -> bytes:
-        """The state as a snapshot."""
+    def dump(self) -> list[bytes]:
+        """The state as a snapshot, in parts."""
 
     def load(self, blob: bytes) -> None:
         """Take over a snapshot."""
@@ -186,15 +186,15 @@ class Owner(ABC):
                 logger.exception("log %s: an output failed", self.log)
 
     def _snapshot(self) -> None:
-        blob = self._state.dump()
-        self._next_snapshot = self.position + self._until_snapshot(len(blob))
-        self._held.append((self.position, self._store, (self.position, blob)))
+        parts = self._state.dump()
+        self._next_snapshot = self.position + self._until_snapshot(sum(map(len, parts)))
+        self._held.append((self.position, self._store, (self.position, parts)))
 
     def _until_snapshot(self, last_bytes: int) -> int:
         return max(self._snapshot_every, last_bytes // SNAPSHOT_BYTES_A_RECORD)
 
-    def _store(self, position: int, blob: bytes) -> None:
-        self.journal.snapshot(self.log, position, SNAPSHOT_VERSION, blob, self._stored)
+    def _store(self, position: int, parts: list[bytes]) -> None:
+        self.journal.snapshot(self.log, position, SNAPSHOT_VERSION, parts, self._stored)
 
     def _stored(self, error: Exception | None) -> None:
         if error is not None:

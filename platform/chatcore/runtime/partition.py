@@ -9,6 +9,7 @@ from chatcore.journal.port import Row
 from chatcore.machines import dialog, links
 from chatcore.machines import events as e
 from chatcore.machines.commands import Remind
+from chatcore.machines.contacts import Contact
 from chatcore.machines.events import State
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
@@ -18,16 +19,16 @@ class Audience(Protocol):
     """Those who see what became durable. Called in log order; `position` is the record's."""
 
     def customers(
-        self, partition: "PartitionOwner", position: int, contact: dialog.Contact, event: e.Entry, origin: object
+        self, partition: "PartitionOwner", position: int, contact: Contact, event: e.Entry, origin: object
     ) -> None:
         """Show an entry to the contact's sessions, but not to `origin`, who sent it."""
 
     def desk(
-        self, partition: "PartitionOwner", position: int, contact: dialog.Contact, operator: str, event: e.DialogEvent
+        self, partition: "PartitionOwner", position: int, contact: Contact, operator: str, event: e.DialogEvent
     ) -> None:
         """Show an entry, offer, withdrawal or receipt to an operator."""
 
-    def outbound(self, partition: "PartitionOwner", contact: dialog.Contact, message: e.Said) -> None:
+    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Hand a reply to the contact's messenger."""
 
 
@@ -134,10 +135,10 @@ class PartitionOwner(Owner):
 
     def resume(self) -> None:
         """Arm the deadlines that the restored state holds."""
-        for contact in self.state.contacts.values():
+        for contact in self.state.contacts.active.values():
             if contact.deadline:
                 self._arm(contact.id, contact.deadline)
 
     def unsettled(self) -> int:
         """Outbound messages whose end is not known yet."""
-        return sum(len(contact.unsettled) for contact in self.state.contacts.values())
+        return sum(len(contact.unsettled) for contact in self.state.contacts.active.values())

@@ -68,7 +68,7 @@ class Appender:
         after, self._durable = self._durable, position
         self._journal.history.project(self._log, position, self._rows(after))
         if self._chance.random() < 0.02:
-            self._journal.snapshot(self._log, position, 1, record(self._log, 0, position), end_if_failed)
+            self._journal.snapshot(self._log, position, 1, [record(self._log, 0, position)], end_if_failed)
         self._append()
 
 

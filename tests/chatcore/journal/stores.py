@@ -161,7 +161,7 @@ async def commit(journal: Journal, log: str, position: int, epoch: int, *records
 
 async def keep(journal: Journal, log: str, position: int, version: int, blob: bytes) -> Exception | None:
     """Store a snapshot and wait for the outcome."""
-    return await outcome(lambda done: journal.snapshot(log, position, version, blob, done))
+    return await outcome(lambda done: journal.snapshot(log, position, version, [blob], done))
 
 
 async def outcome(call: Callable[[Done], None]) -> Exception | None:

@@ -84,7 +84,7 @@ class Player:
     async def _snapshot(self, name: str, position: int, blob: bytes) -> None:
         await self._wait()
         told = Told()
-        self._journal.snapshot(name, position, 1, blob, told.done("snapshot"))
+        self._journal.snapshot(name, position, 1, [blob], told.done("snapshot"))
         ((_, error),) = await told.reach(1)
         self.answers.append(type(error))
 

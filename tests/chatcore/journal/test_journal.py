@@ -290,7 +290,7 @@ def test_a_snapshot_waits_until_its_position_is_durable(store: Store) -> None:
         journal.hold()
         told = Told()
         journal.append("a", 0, 1, [b"one"], told.done("append"))
-        journal.snapshot("a", 1, 1, b"state", told.done("snapshot"))
+        journal.snapshot("a", 1, 1, [b"state", b"", *[b"!"] * 2_500], told.done("snapshot"))
         await turns()
         assert told.outcomes == []
         journal.release()
@@ -300,7 +300,7 @@ def test_a_snapshot_waits_until_its_position_is_durable(store: Store) -> None:
         assert early.cause == "position 2 of log 'a' never became durable"
         await journal.close()
         after = store.journal()
-        assert after.open(["a"]) == {"a": Recovery(2, 1, Snapshot(1, 1, b"state"))}
+        assert after.open(["a"]) == {"a": Recovery(2, 1, Snapshot(1, 1, b"state" + b"!" * 2_500))}
         await after.close()
 
     play(scene())

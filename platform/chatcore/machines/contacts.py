@@ -1,0 +1,154 @@
+"""A partition's contacts: one with something under way is a struct, one at rest the bytes that a snapshot holds.
+
+A contact is kept for ever, but between two dialogs only its numbers and the ids of its messages are needed, and those
+seldom. Packed it takes an eighth of the memory, the garbage collector does not see it, and a snapshot copies it.
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from chatcore.machines.events import State
+
+REST_MOST: Final = 500  # message ids; packing more at every closing would cost whoever closes dialogs all day
+OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED, State.ASSIGNED))
+
+
+class Seen(msgspec.Struct, array_like=True, gc=False):
+    """Where a message id stands: its dialog and seq, its content's digest, and when it was taken."""
+
+    number: int
+    seq: int
+    digest: int
+    at: int
+
+
+class Unsettled(msgspec.Struct, array_like=True, gc=False):
+    """An outbound message whose end is not known yet, and the last attempt that was logged."""
+
+    number: int
+    seq: int
+    attempt: int
+
+
+class Contact(msgspec.Struct, array_like=True):
+    """One external user on one channel account, and the dialog they are in. Holds no message text."""
+
+    id: int
+    key: str
+    messenger: bool
+    number: int = 0
+    state: State = State.NONE
+    seq: int = 0
+    assignment: int = 0  # the newest number the floor gave; older ones open nothing
+    operator: str = ""  # to whom it is offered or assigned
+    owned_since: int = 0  # seq of the assignment in force
+    previous: str = ""  # who owned a dialog of this contact last
+    misses: int = 0
+    deadline: int = 0
+    seen: dict[str, Seen] = {}
+    unsettled: list[Unsettled] = []
+
+    @property
+    def dialog(self) -> str:
+        """The current dialog's id on the wire."""
+        return f"{self.key}#{self.number}"
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, so that it can be packed: no dialog is open, and every reply has ended."""
+        return self.state is State.CLOSED and not self.unsettled and len(self.seen) <= REST_MOST
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_contact = msgspec.msgpack.Decoder(Contact).decode
+_bytes = msgspec.msgpack.Decoder(bytes).decode
+
+
+def _pack(contact: Contact) -> bytes:
+    """Compressed, and encoded as bytes once more, so that a snapshot is joined of such pieces."""
+    return _encode(zlib.compress(_encode(contact), zlib.Z_BEST_SPEED))
+
+
+def _unpack(packed: bytes) -> Contact:
+    return _contact(zlib.decompress(_bytes(packed)))
+
+
+_ACTIVE: Final = _encode(b"")
+THREE: Final = b"\x93"  # the head of an encoded array of three
+_FOUR: Final = b"\x94"
+_MANY: Final = b"\xdd"  # … of as many as the next four bytes say
+Dump = tuple[int, list[str], list[Contact], list[bytes]]
+
+
+class Contacts:
+    """All contacts by number, from 1 on. One at rest is read as a copy; only `wake` gives what may be changed."""
+
+    def __init__(self) -> None:
+        self.active: dict[int, Contact] = {}
+        self.numbers: dict[str, int] = {}  # by key; in order, as numbers are given
+        self.by_key = ByKey(self)
+        self.dialogs = 0  # opened so far, by all contacts
+        self._packed: list[bytes] = [_ACTIVE]  # by number
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.numbers.values())
+
+    def __getitem__(self, number: int) -> Contact:
+        return self.active.get(number) or _unpack(self._packed[number])
+
+    def add(self, contact: Contact) -> None:
+        """Take in a new contact; its number is the next."""
+        self._packed.append(_ACTIVE)
+        self.numbers[contact.key] = contact.id
+        self.active[contact.id] = contact
+
+    def wake(self, number: int) -> Contact:
+        """A contact at rest, as active from now on until `rest`."""
+        contact = self.active[number] = _unpack(self._packed[number])
+        self._packed[number] = _ACTIVE
+        return contact
+
+    def rest(self, contact: Contact) -> None:
+        """Pack an active contact."""
+        del self.active[contact.id]
+        self._packed[contact.id] = _pack(contact)
+
+    def dump(self) -> list[bytes]:
+        """An encoded `Dump`, in parts; what is packed is not copied."""
+        active = list(self.active.values())
+        head = [_FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
+        return [*head, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
+
+    def load(self, dump: Dump) -> None:
+        """Take over what `dump` gave."""
+        self.dialogs, keys, active, packed = dump
+        self.numbers = {key: number for number, key in enumerate(keys, 1)}
+        self.active = {contact.id: contact for contact in active}
+        self._packed = [_encode(each) for each in packed]
+
+
+class ByKey:
+    """The same contacts by key."""
+
+    def __init__(self, contacts: Contacts) -> None:
+        self._contacts = contacts
+
+    def __len__(self) -> int:
+        return len(self._contacts.numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._contacts.numbers)
+
+    def __getitem__(self, key: str) -> Contact:
+        return self._contacts[self._contacts.numbers[key]]
+
+    def get(self, key: str) -> Contact | None:
+        """The contact of this key, if there is one."""
+        number = self._contacts.numbers.get(key)
+        return None if number is None else self._contacts.active.get(number) or self._contacts[number]
