@@ -1,6 +1,7 @@
 """Draws are pure functions of their key, and have the distributions that they promise."""
 
 import statistics
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -44,18 +45,22 @@ def test_known_values_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    "values, mean, spread",
+    "draw, mean, spread",
     [
-        ([Draws(3).uniform(Purpose.WORDS, i) for i in range(N)], 0.5, 0.289),
-        ([Draws(3).exponential(40, Purpose.PATIENCE, i) for i in range(N)], 40, 40),
-        ([Draws(3).lognormal(60, 0.8, Purpose.LENGTH, i) for i in range(N)], 60, 48),
-        ([Draws(3).count(1.5, 1, Purpose.BOT_TURNS, i) for i in range(N)], 1.5, 0.79),
-        ([Draws(3).count(6.84, 1, Purpose.OPERATOR_TURNS, i) for i in range(N)], 6.84, 4.78),
+        (lambda draws, i: draws.uniform(Purpose.WORDS, i), 0.5, 0.289),
+        (lambda draws, i: draws.exponential(40, Purpose.PATIENCE, i), 40, 40),
+        (lambda draws, i: draws.lognormal(60, 0.8, Purpose.LENGTH, i), 60, 48),
+        (lambda draws, i: draws.count(1.5, 1, Purpose.BOT_TURNS, i), 1.5, 0.79),
+        (lambda draws, i: draws.count(6.84, 1, Purpose.OPERATOR_TURNS, i), 6.84, 4.78),
     ],
     ids=["uniform", "exponential", "lognormal", "few turns", "many turns"],
 )
-def test_a_distribution_has_its_mean_and_spread(values: list[float], mean: float, spread: float) -> None:
+def test_a_distribution_has_its_mean_and_spread(
+    draw: Callable[[Draws, int], float], mean: float, spread: float
+) -> None:
     """Within five standard errors of the mean, and 5 % of the spread."""
+    draws = Draws(3)
+    values = [draw(draws, i) for i in range(N)]
     assert abs(statistics.fmean(values) - mean) < 5 * spread / N**0.5
     assert statistics.stdev(values) == pytest.approx(spread, rel=0.05)
 

@@ -21,22 +21,30 @@ def plan_of(seed: int = 1, load: float = 1.0, duration_s: float = 60, ramp_s: fl
     return make_plan(TBANK, seed, "peak", load, 60, duration_s, ramp_s, 400)
 
 
-PEAK = plan_of()
-LONG = plan_of(seed=5, duration_s=600, ramp_s=0)
+@pytest.fixture(scope="module")
+def peak() -> Plan:
+    """A minute of the peak and what is open before it."""
+    return plan_of()
 
 
-def test_the_same_seed_is_the_same_plan() -> None:
+@pytest.fixture(scope="module")
+def long() -> Plan:
+    """Ten minutes of it, from an empty floor."""
+    return plan_of(seed=5, duration_s=600, ramp_s=0)
+
+
+def test_the_same_seed_is_the_same_plan(peak: Plan) -> None:
     """Two processes that make the plan from its arguments hold the same dialogs, answers and words."""
     again = plan_of()
-    assert again.dialogs == PEAK.dialogs
-    some = PEAK.dialogs[1000]
-    assert again.reply(some.index, 0) == PEAK.reply(some.index, 0)
-    assert again.text(some.index, 0) == PEAK.text(some.index, 0)
+    assert again.dialogs == peak.dialogs
+    some = peak.dialogs[1000]
+    assert again.reply(some.index, 0) == peak.reply(some.index, 0)
+    assert again.text(some.index, 0) == peak.text(some.index, 0)
 
 
-def test_another_seed_is_another_plan() -> None:
+def test_another_seed_is_another_plan(peak: Plan) -> None:
     """No dialog is shared."""
-    assert not {d.turns for d in plan_of(seed=2).dialogs} & {d.turns for d in PEAK.dialogs if len(d.turns) > 1}
+    assert not {d.turns for d in plan_of(seed=2).dialogs} & {d.turns for d in peak.dialogs if len(d.turns) > 1}
 
 
 @settings(max_examples=10, deadline=None)
@@ -47,15 +55,15 @@ def test_a_larger_load_contains_a_smaller_one(small: float, more: float, seed: i
     assert set(plans[0].dialogs) <= set(plans[1].dialogs)
 
 
-def test_load_multiplies_arrivals() -> None:
+def test_load_multiplies_arrivals(peak: Plan) -> None:
     """Load 3 starts three times as many dialogs as load 1, within sampling error."""
-    assert len(plan_of(load=3).main) == pytest.approx(3 * len(PEAK.main), abs=5 * math.sqrt(9000))
+    assert len(plan_of(load=3).main) == pytest.approx(3 * len(peak.main), abs=5 * math.sqrt(9000))
 
 
-def test_a_longer_run_begins_as_a_shorter_one() -> None:
+def test_a_longer_run_begins_as_a_shorter_one(peak: Plan) -> None:
     """The dialogs of the first minute are the same."""
     shorter = plan_of(duration_s=30)
-    assert shorter.dialogs == tuple(d for d in PEAK.dialogs if d.start_ms < 30 * 60_000)
+    assert shorter.dialogs == tuple(d for d in peak.dialogs if d.start_ms < 30 * 60_000)
 
 
 @settings(max_examples=20, deadline=None)
@@ -72,66 +80,66 @@ def test_any_number_of_workers_plays_the_same_plan(workers: int, seed: int) -> N
     assert {plan.reply(some.index, 0) for plan in made} == {whole.reply(some.index, 0)}
 
 
-def test_messages_and_minutes_come_out_as_the_scenario_says() -> None:
+def test_messages_and_minutes_come_out_as_the_scenario_says(long: Plan) -> None:
     """Within five standard errors over some 30,000 dialogs, although nobody publishes turns or thinking times."""
-    messages = [2 * len(d.turns) for d in LONG.main]
-    minutes = [LONG.expected_ms(d) / 60_000 for d in LONG.main]
+    messages = [2 * len(d.turns) for d in long.main]
+    minutes = [long.expected_ms(d) / 60_000 for d in long.main]
     assert statistics.fmean(messages) == pytest.approx(
         15, abs=5 * statistics.stdev(messages) / math.sqrt(len(messages))
     )
     assert statistics.fmean(minutes) == pytest.approx(12, abs=5 * statistics.stdev(minutes) / math.sqrt(len(minutes)))
 
 
-def test_starts_are_poisson() -> None:
+def test_starts_are_poisson(long: Plan) -> None:
     """The counts of business minutes have the mean of the peak hour, and a variance equal to the mean."""
-    counts = Counter(int(d.start_ms // 60_000) for d in LONG.main)
+    counts = Counter(int(d.start_ms // 60_000) for d in long.main)
     per_minute = [counts[minute] for minute in range(600)]
     assert statistics.fmean(per_minute) == pytest.approx(50, abs=5 * math.sqrt(50 / 600))
     assert statistics.variance(per_minute) == pytest.approx(50, rel=0.3)
 
 
-def test_channels_and_the_bot_have_their_shares() -> None:
+def test_channels_and_the_bot_have_their_shares(long: Plan) -> None:
     """The three played channels share what the six have; the bot is on the site and in the apps."""
-    n = len(LONG.main)
-    shares = {channel: count / n for channel, count in Counter(d.channel for d in LONG.main).items()}
+    n = len(long.main)
+    shares = {channel: count / n for channel, count in Counter(d.channel for d in long.main).items()}
     assert shares == {
         "web": pytest.approx(20 / 77, abs=0.015),
         "app": pytest.approx(45 / 77, abs=0.015),
         "telegram": pytest.approx(12 / 77, abs=0.015),
     }
-    with_bot = [d for d in LONG.main if d.channel != "telegram"]
+    with_bot = [d for d in long.main if d.channel != "telegram"]
     assert statistics.fmean(d.contained for d in with_bot) == pytest.approx(0.3, abs=0.015)
-    assert not any(d.contained for d in LONG.main if d.channel == "telegram")
+    assert not any(d.contained for d in long.main if d.channel == "telegram")
 
 
-def test_turns_follow_the_way_of_a_dialog() -> None:
+def test_turns_follow_the_way_of_a_dialog(peak: Plan) -> None:
     """Bot, hand-over, operator in this order; a contained dialog has only the bot's."""
-    for dialog in PEAK.dialogs:
+    for dialog in peak.dialogs:
         whom = [turn.to for turn in dialog.turns]
         if dialog.contained:
             assert set(whom) == {"bot"}
         else:
             assert whom.count("handover") == 1
             assert whom == sorted(whom, key=["bot", "handover", "operator"].index)
-    assert all(d.turns[0].to == "handover" for d in PEAK.dialogs if d.channel == "telegram")
+    assert all(d.turns[0].to == "handover" for d in peak.dialogs if d.channel == "telegram")
 
 
-def test_only_the_app_drops_its_socket() -> None:
+def test_only_the_app_drops_its_socket(long: Plan) -> None:
     """As often as the scenario says."""
-    drops = [turn.drop_ms is not None for d in LONG.main if d.channel == "app" for turn in d.turns]
+    drops = [turn.drop_ms is not None for d in long.main if d.channel == "app" for turn in d.turns]
     assert statistics.fmean(drops) == pytest.approx(0.15, abs=0.01)
-    assert all(turn.drop_ms is None for d in LONG.main if d.channel != "app" for turn in d.turns)
+    assert all(turn.drop_ms is None for d in long.main if d.channel != "app" for turn in d.turns)
 
 
-def test_the_ramp_holds_the_dialogs_that_are_open_at_t0() -> None:
+def test_the_ramp_holds_the_dialogs_that_are_open_at_t0(peak: Plan) -> None:
     """About rate times duration of them, all introduced before t0, none with more turns than it would have had."""
     expected = 3000 / 60 * 12
-    assert len(PEAK.ramp) == pytest.approx(expected, abs=5 * math.sqrt(expected))
-    assert all(-10 * 60_000 <= d.start_ms < 0 <= d.hold_ms for d in PEAK.ramp)
-    assert all(d.index < -1 for d in PEAK.ramp)
-    assert all(d.index >= 0 for d in PEAK.main)
-    left = statistics.fmean(len(d.turns) for d in PEAK.ramp)
-    assert left < statistics.fmean(len(d.turns) for d in PEAK.main)
+    assert len(peak.ramp) == pytest.approx(expected, abs=5 * math.sqrt(expected))
+    assert all(-10 * 60_000 <= d.start_ms < 0 <= d.hold_ms for d in peak.ramp)
+    assert all(d.index < -1 for d in peak.ramp)
+    assert all(d.index >= 0 for d in peak.main)
+    left = statistics.fmean(len(d.turns) for d in peak.ramp)
+    assert left < statistics.fmean(len(d.turns) for d in peak.main)
 
 
 @pytest.mark.parametrize("load", [0.5, 1, 2.5])
@@ -142,31 +150,31 @@ def test_no_dialog_is_minus_one(load: float) -> None:
     assert max(indices) == -2
 
 
-def test_the_floor_is_in_balance_over_the_whole_run() -> None:
+def test_the_floor_is_in_balance_over_the_whole_run(peak: Plan) -> None:
     """Dialogs in progress one mean duration after t0 are as many as at t0: nothing fills up or empties."""
 
     def open_at(moment_ms: float) -> int:
-        return sum(d.start_ms <= moment_ms < end_of(d) for d in PEAK.dialogs)
+        return sum(d.start_ms <= moment_ms < end_of(d) for d in peak.dialogs)
 
     def end_of(dialog: Dialog) -> float:
         begin = dialog.start_ms if dialog.phase == "main" else max(0.0, dialog.hold_ms - dialog.turns[-1].think_ms)
-        return begin + PEAK.expected_ms(dialog)
+        return begin + peak.expected_ms(dialog)
 
     moments = [open_at(minute * 60_000) for minute in (12, 24, 36, 48)]
     assert statistics.fmean(moments) == pytest.approx(600, rel=0.12)
 
 
-def test_nobody_is_taken_for_gone() -> None:
+def test_nobody_is_taken_for_gone(peak: Plan, long: Plan) -> None:
     """No pause that a customer means to make is as long as the platform's inactivity time, the ramp's wait included."""
     limit_ms = TBANK.timers.inactivity
-    assert all(turn.think_ms < limit_ms for d in LONG.main for turn in d.turns)
-    assert all(d.hold_ms - d.start_ms < limit_ms for d in PEAK.ramp)
+    assert all(turn.think_ms < limit_ms for d in long.main for turn in d.turns)
+    assert all(d.hold_ms - d.start_ms < limit_ms for d in peak.ramp)
 
 
-def test_the_last_turn_is_the_last() -> None:
+def test_the_last_turn_is_the_last(peak: Plan) -> None:
     """By the counter in the text, which starts at 1."""
-    dialog = PEAK.dialogs[700]
-    last = [PEAK.is_last(dialog.index, counter) for counter in range(1, len(dialog.turns) + 1)]
+    dialog = peak.dialogs[700]
+    last = [peak.is_last(dialog.index, counter) for counter in range(1, len(dialog.turns) + 1)]
     assert last == [False] * (len(dialog.turns) - 1) + [True]
 
 
@@ -195,8 +203,8 @@ def test_no_ramp_is_an_empty_start() -> None:
     assert plan_of(ramp_s=0).ramp == ()
 
 
-def test_users_are_people_the_channel_can_name() -> None:
+def test_users_are_people_the_channel_can_name(peak: Plan) -> None:
     """One customer a dialog; Telegram's are numbers."""
-    users = [(d.channel, d.user) for d in PEAK.dialogs]
+    users = [(d.channel, d.user) for d in peak.dialogs]
     assert len(set(users)) == len(users)
     assert all(user.isdecimal() for channel, user in users if channel == "telegram")

@@ -10,6 +10,7 @@ from tests.end_to_end.conftest import Played, play, readme_commands
 ENDINGS = {"pass": 0, "fail": 1, "inconclusive": 3, "invalid": 3}
 
 
+@pytest.mark.alone
 def test_the_first_command_plays_tbank_and_every_guarantee_holds(first_run: Played) -> None:
     """T-Bank's peak hour with 400 operators: nothing lost, doubled, reordered or invented, and all files are there."""
     verdict = json.loads((first_run.rundir / "verdict.json").read_text())
@@ -23,6 +24,7 @@ def test_the_first_command_plays_tbank_and_every_guarantee_holds(first_run: Play
     assert fixed | {"summary.md", "junit.xml", "plots", "latency.hlog", "latency"} <= made
 
 
+@pytest.mark.alone
 def test_the_summary_is_short_and_names_the_report(first_run: Played) -> None:
     """At most 25 lines, with the verdict, the channels that were played, and the report's path."""
     lines = first_run.output.strip().splitlines()
@@ -32,6 +34,7 @@ def test_the_summary_is_short_and_names_the_report(first_run: Played) -> None:
     assert str(first_run.rundir / "report.html") in first_run.output
 
 
+@pytest.mark.alone
 def test_nothing_is_printed_that_looks_like_a_fault_of_ours(first_run: Played) -> None:
     """No traceback, and an empty log of the core."""
     assert "Traceback" not in first_run.output + first_run.errors

@@ -11,6 +11,8 @@ from tests.end_to_end.conftest import Played
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(params=SCREENS)
 def page(request: pytest.FixtureRequest, chromium: str, first_run: Played) -> Iterator[Page]:

@@ -134,6 +134,7 @@ def test_what_a_killed_worker_wrote_is_judged(scenario: Path, tmp_path: Path) ->
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.alone
 def test_plain_locust_with_two_processes_passes(scenario: Path, tmp_path: Path) -> None:
     """`locust -f scenarios/locustfile.py --headless --processes 2`: exit code 0, one run directory."""
     out = tmp_path / "run"
@@ -204,6 +205,7 @@ def networks() -> Iterator[Networks]:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.alone
 def test_a_worker_on_another_machine(scenario: Path, tmp_path: Path, networks: Networks) -> None:
     """With a network, a clock and files of its own: the run passes, its ledger travels, and its time becomes ours.
 
