@@ -161,10 +161,17 @@ def test_a_killed_master_leaves_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_plain_locust_with_processes(tmp_path: Path) -> None:
-    """`--processes 2`: the figures of both in Locust's tables, one directory, the verdict's exit code, no orphan."""
+    """`--processes 2`: the figures of both in Locust's tables, one directory, the verdict's exit code, no orphan.
+
+    Nothing is written to a table that Locust has closed, however long it takes to end.
+    """
     out = tmp_path / "run"
     options = [*HEADLESS, "--processes", "2", "--duration", "3s", "--out", str(out), "--csv", str(tmp_path / "table")]
-    with running([*LOCUST, *options], tmp_path) as locust:
+    lingers = tmp_path / "lingers.py"
+    lingers.write_text(
+        f"import atexit, time\n\n{Path(LOCUST[3]).read_text()}\natexit.register(lambda: time.sleep(1.5))\n"
+    )
+    with running([*LOCUST[:3], str(lingers), *LOCUST[4:], *options], tmp_path) as locust:
         output, _ = locust.communicate(timeout=110)
         until(lambda: not family(locust), 10)
     assert locust.returncode == 3, output  # a stub's run is worth nothing

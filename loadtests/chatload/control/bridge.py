@@ -13,8 +13,8 @@ from typing import Any, Final
 import gevent
 from gevent.event import Event
 from gevent.lock import RLock
+from locust import stats
 from locust.env import Environment
-from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from chatload.console import complain, tell
 from chatload.control import tables
@@ -29,6 +29,7 @@ from chatload.run.settings import Settings
 from chatreport.errors import ReportError
 
 LEAVES_WITHIN_S: Final = 5.0
+NEVER_S: Final = 86_400  # longer than Locust takes to end
 
 
 class Bridge:
@@ -215,7 +216,8 @@ class Bridge:
         self._environment.process_exit_code = self.wait()
         options = self._environment.parsed_options
         if options is not None and options.csv_prefix:
-            gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.1)  # or the last second is missing in the CSV
+            interval_s, stats.CSV_STATS_INTERVAL_SEC = stats.CSV_STATS_INTERVAL_SEC, NEVER_S
+            gevent.sleep(interval_s + 0.1)  # one more row, or the last second is missing; then Locust closes the files
 
     def _end_run(self) -> None:
         """The run ends; with a web page, Locust stays for the next one."""
