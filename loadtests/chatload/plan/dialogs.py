@@ -72,8 +72,8 @@ class Dialogs:
             now_ms += turn.think_ms
             moments.append(now_ms)
             if turn.to != "bot":
-                now_ms += self.reply(dialog, position).react_ms
-                now_ms += self.accept_ms(dialog) if turn.to == "handover" else 0.0
+                accept_ms = self.accept_ms(dialog) if turn.to == "handover" else 0.0
+                now_ms += self.reply(dialog, position).react_ms + accept_ms
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
 
     def left_at_start(self, dialog: Dialog, ramp_ms: float) -> Dialog | None:
