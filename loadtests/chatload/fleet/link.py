@@ -243,7 +243,7 @@ class Link(WSListener):
 
 
 async def _connect(url: str, listener: Callable[[Any, Any], WSListener]) -> None:
-    """Connect to `url`; what picows' own `ws_connect` does besides takes as long as the connection itself.
+    """Connect to `url` with picows' protocol, and without its `ws_connect`, which makes a dial a quarter dearer.
 
     Raises:
         WSError: no WebSocket came of it.

@@ -284,6 +284,8 @@ class StubCore:
         return entry
 
     async def _history(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization", "") not in {f"Bearer {hello['token']}" for hello in self.hellos}:
+            return web.json_response({"error": "unauthorized"}, status=401)
         contact = self.contact(f"{request.match_info['account']}/{request.match_info['user']}")
         number, seq = (int(part) for part in request.query.get("after", "0.0").split("."))
         later = [entry for entry in contact.entries if _place(entry) > (number, seq)]

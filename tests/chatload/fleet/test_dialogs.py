@@ -168,7 +168,7 @@ def test_a_seat_holds_several_dialogs_at_once(tmp_path: Path) -> None:
 
 
 def test_the_operator_reads_the_history_once(tmp_path: Path) -> None:
-    """On acceptance the whole history is read over all its pages, and its end recorded."""
+    """On acceptance the whole history is read over all its pages, with the desk's own token, and its end recorded."""
 
     async def act(stage: Stage) -> None:
         await stage.seat(1)
