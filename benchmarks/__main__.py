@@ -28,6 +28,7 @@ AGAINST = {
     "memory_fleet": "without sockets",
     "judge": "ten million ledger rows",
     "day": "wall time of the load part",
+    "day_curve": "wall time of the load part",
     "wrk": "wrk, the same echo",
 }
 ON_DEMAND = {"endurance": "the run's first tenth"}  # an hour: named, or not at all

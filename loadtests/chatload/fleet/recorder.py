@@ -37,10 +37,12 @@ if not _same_layout():
     raise ImportError("chatreport.rundir.ROW and the recorder's layout differ: change both together")
 
 
-def _warm_up() -> None:
-    """Write one row to nowhere: Arrow's first write imports for a second under the interpreter lock."""
+def _warm_up(rows: int) -> None:
+    """Write a part to nowhere: Arrow imports for a second at its first write, and keeps the memory of the largest."""
+    part = np.zeros(rows, ROW)
+    part["intended"] = part["done"] = np.arange(rows)
     with TemporaryDirectory() as nowhere:
-        write_part(Path(nowhere), "warm", 0, np.zeros(1, ROW), ["x"])
+        write_part(Path(nowhere), "warm", 0, part, ["x"])
 
 
 class Recorder:
@@ -53,8 +55,8 @@ class Recorder:
         self._folder = folder
         self._worker = worker
         self._end = rows_per_part * _SIZE
-        self._buffer = bytearray(self._end)
-        self._free: deque[bytearray] = deque([bytearray(self._end)])
+        self._buffer = self._blank()
+        self._free: deque[bytearray] = deque([self._blank()])
         self._offset = 0
         self._parts = 0
         self._full_rows = 0
@@ -62,7 +64,7 @@ class Recorder:
         self._texts: list[str] = []
         self._writer = ThreadPoolExecutor(1, "ledger")
         self._writing: deque[Future[None]] = deque()
-        _warm_up()
+        _warm_up(rows_per_part)
 
     @property
     def rows(self) -> int:
@@ -142,7 +144,11 @@ class Recorder:
         self._full_rows += count
         self._parts += 1
         self._offset = 0
-        self._buffer = self._free.popleft() if self._free else bytearray(self._end)
+        self._buffer = self._free.popleft() if self._free else self._blank()
+
+    def _blank(self) -> bytearray:
+        """An empty buffer, all its pages touched: a run's memory does not grow while it fills."""
+        return bytearray(b"\0") * self._end
 
     def _write(self, buffer: bytearray, count: int, part: int) -> None:
         rows = np.frombuffer(buffer, ROW, count).copy()

@@ -7,6 +7,7 @@ at a limit that bounds the write-ahead log when it is never idle. Not a file for
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -17,6 +18,8 @@ from chatcore.journal.outcome import Outcome, deliver
 
 CHECKPOINT_WHEN_IDLE_PAGES = 256
 CHECKPOINT_ALWAYS_PAGES = 4_000
+COMMITS_EVERY_S = 0.003
+"""Under load a commit holds what came in this time, instead of a message or two; after a pause the first is at once."""
 COMMIT_BYTES = 1 << 20
 """A commit takes no further append above this size, so that neither a commit nor the reading of a batch gets long."""
 
@@ -106,8 +109,10 @@ class Writer(threading.Thread):
         """Take turns until closed, or until something fails: then nothing is ever written again."""
         try:
             while self._next_turn():
+                began_s = time.monotonic()
                 self._commit()
                 self._checkpoint_when_due()
+                time.sleep(max(0.0, began_s + COMMITS_EVERY_S - time.monotonic()))
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the commit is indeterminate
             self._fail(error)
         else:
