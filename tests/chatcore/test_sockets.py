@@ -1,8 +1,10 @@
 """The sockets below their frames: upgrades, fragments, silence, and who is cut off."""
 
 import asyncio
+import gc
 import os
 import struct
+import weakref
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from tests.chatcore.cores import Inside, inside, play
 from tests.chatcore.raw import Raw, raw
 
 HELLO = {"token": token("customer", "web/u1"), "session": "s1"}
-TEXT, CONTINUATION, PING = 1, 0, 9
+TEXT, CONTINUATION, CLOSE, PING = 1, 0, 8, 9
 
 
 def frame(kind: int, payload: bytes, *, last: bool = True) -> bytes:
@@ -104,5 +106,29 @@ def test_who_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (silent.close_codes(), len(core.gateway.hub.sessions)) == ([4401], 1)
             silent.socket.close()
             peer.socket.close()
+
+    play(acts)
+
+
+@pytest.mark.parametrize("polite", [True, False])
+def test_a_socket_that_ended_leaves_nothing_for_the_collector(*, polite: bool) -> None:
+    """With or without a close frame, a session is gone with its socket: phones come and go all day."""
+
+    async def acts() -> None:
+        async with inside() as core:
+            peer = await raw(core.client.url, "/v1/chat", **HELLO)
+            await until(peer.take_now)
+            sessions = core.gateway.hub.sessions
+            (found,) = [weakref.ref(session) for session in sessions]
+            gc.disable()
+            try:
+                if polite:
+                    write(peer, frame(CLOSE, struct.pack(">H", 1000)))
+                    await peer.take_all()
+                peer.socket.close()
+                await until(lambda: not sessions)
+                await until(lambda: found() is None)
+            finally:
+                gc.enable()
 
     play(acts)

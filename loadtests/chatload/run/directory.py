@@ -16,7 +16,7 @@ from chatload.plan import Plan
 from chatload.run.settings import Settings
 from chatload.targets import Target
 
-VERSIONS_OF = ("locust", "gevent", "aiohttp", "uvloop", "msgspec", "numpy", "pyarrow")
+VERSIONS_OF = ("locust", "gevent", "picows", "httptools", "aiohttp", "uvloop", "msgspec", "numpy", "pyarrow")
 
 
 def check(settings: Settings) -> None:
