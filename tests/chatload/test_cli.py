@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -82,6 +83,19 @@ def test_a_taken_port(tmp_path: Path) -> None:
             answer = chatload(*command, cwd=tmp_path)
             check_refusal(answer, f"port {port} is taken; leave --port out for a free one, .*")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_of_a_newer_core(tmp_path: Path) -> None:
+    """The core's own line, and its data stays as it was."""
+    data = tmp_path / "data"
+    data.mkdir()
+    db = sqlite3.connect(data / "journal.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    before = (data / "journal.db").read_bytes()
+    line = rf"the core does not start: {data}/journal.db: journal format 99, newest known \d+; start a chatcore .*"
+    check_refusal(chatload("serve", "--data", str(data), cwd=tmp_path), line)
+    assert [(data / "journal.db").read_bytes(), *data.iterdir()] == [before, data / "journal.db"]
 
 
 def test_too_few_files(tmp_path: Path) -> None:

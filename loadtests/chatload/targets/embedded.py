@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from chatload import scratch
 from chatload.accounts import MESSENGERS, account, channel_of
-from chatload.errors import BadOption, TargetFailed
+from chatload.errors import BadOption, CoreRefused, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
@@ -29,6 +29,8 @@ READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
 SEATS_AT_ONCE: Final = 500
+USERS_MISTAKE: Final = 2
+"""The core's exit code when what it was given is at fault; its last line says what."""
 
 
 class Embedded(Target):
@@ -182,16 +184,21 @@ class Embedded(Target):
                     return
                 except Unanswered as error:
                     if process.poll() is not None:
-                        why = f"the core ended with {process.returncode}: {self._last_words()}"
-                        raise TargetFailed(why) from error
+                        raise self._ended(process.returncode) from error
                     if time.monotonic() > deadline:
                         why = f"the core was not ready within {READY_WITHIN_S:g} s: {self._last_words()}"
-                        raise TargetFailed(why) from error
+                        raise TargetFailed(f"{why} (see {self._log})") from error
                 time.sleep(POLLED_EVERY_S)
+
+    def _ended(self, code: int) -> CoreRefused | TargetFailed:
+        words = self._last_words()
+        if code == USERS_MISTAKE:
+            return CoreRefused(words.removeprefix("chatcore: "))
+        return TargetFailed(f"the core ended with {code}: {words} (see {self._log})")
 
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'it said nothing'} (see {self._log})"
+        return lines[-1] if lines else "it said nothing"
 
     def _admin(self) -> Admin:
         return Admin(self.url, tokens.make(self._secret, "admin", "chatload"))

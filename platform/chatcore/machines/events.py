@@ -2,6 +2,9 @@
 
 Events are arrays in MessagePack with a small integer tag, so a stored message costs its text and some twenty bytes.
 Contacts are numbers here: their text keys stand once, in `Met`.
+
+What is stored stays readable: a new field stands at the end of its event and has a default. Any other change of an
+event, and a new kind of event, is a new format of the journal (`journal/migrations.py`).
 """
 
 import enum
