@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from chatcore.machines import events as e
-from chatcore.machines.dialog import shown_id
+from chatcore.machines.ownership import shown_id
 
 dumps = orjson.dumps
 CURSOR = re.compile(r"[0-9]{1,15}\.[0-9]{1,15}")

@@ -13,7 +13,7 @@ from aiohttp import web
 from chatcore.__main__ import main
 from chatcore.channels import Outcome
 from chatcore.edges import chat, hub, outbox, rest, webhooks
-from chatcore.machines import bench, dialog, floor
+from chatcore.machines import bench, customer, dialog, floor, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.events import State
@@ -58,7 +58,8 @@ def g2_says_what_nobody_said() -> None:
 
 def g3_takes_repeats_for_new() -> None:
     """A message id that is known is taken again."""
-    swap(dialog, "_is_repeat", lambda contact, message_id, digest: False)
+    for module in (customer, ownership):
+        swap(module, "is_repeat", lambda contact, message_id, digest: False)
 
 
 def g4_shows_entries_out_of_order() -> None:
@@ -111,13 +112,13 @@ def g6_leaves_out_of_the_history() -> None:
 
 def g7_opens_a_second_dialog() -> None:
     """Every fifth message to the bot opens the next dialog first, and closes the one that was open after it."""
-    receive, let_go, calls = dialog._DECIDE[c.Receive], dialog._apply_let_go, count(1)
+    receive, let_go, calls = dialog._DECIDE[c.Receive], dialog._APPLY[e.Closed], count(1)
 
     def hasty(state: Any, command: c.Receive, now: int) -> list[Any]:
         known = state.by_key.get(command.contact)
         if known is None or known.state is not State.BOT or command.id in known.seen or next(calls) % 5:
             return receive(state, command, now)
-        before = dialog._closed(known, "operator", now)
+        before = customer.closed(known, "operator", now)
         known.state = State.CLOSED
         events = receive(state, command, now)
         if any(isinstance(event, e.Queued) for event in events):

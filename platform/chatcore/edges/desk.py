@@ -10,8 +10,8 @@ from chatcore.edges.messages import digest
 from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Accept, Close, FindSeat, LoseSeat, Refused, Reply, SetPresence
-from chatcore.machines.dialog import reply_id
 from chatcore.machines.events import Presence, State
+from chatcore.machines.ownership import reply_id
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.partition import PartitionOwner
 

@@ -1,0 +1,42 @@
+"""The state of one dialog log."""
+
+import msgspec
+
+from chatcore.machines import commands as c
+from chatcore.machines.contacts import THREE, Contact, Contacts, Dump
+
+
+class Partition:
+    """The state of one dialog log: its contacts and how far each other log's commands were applied."""
+
+    def __init__(self, rules: c.Rules) -> None:
+        self.rules = rules
+        self.now = 0
+        self.contacts = Contacts()
+        self.by_key = self.contacts.by_key
+        self.applied: dict[str, int] = {}
+        self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
+
+    def contact(self, key: str) -> Contact:
+        """The contact named `key`.
+
+        Raises:
+            Refused: nobody of that name has written yet.
+        """
+        found = self.by_key.get(key)
+        if found is None:
+            raise c.Refused("unknown_dialog")
+        return found
+
+    def dump(self) -> list[bytes]:
+        """The state as a snapshot, in parts; rules and indexes are not part of it."""
+        encode = msgspec.msgpack.encode
+        return [THREE, encode(self.now), *self.contacts.dump(), encode(self.applied)]
+
+    def load(self, blob: bytes) -> None:
+        """Take over the state that `dump` wrote."""
+        self.now, contacts, self.applied = msgspec.msgpack.decode(blob, type=tuple[int, Dump, dict[str, int]])
+        self.contacts.load(contacts)
+        for contact in self.contacts.active.values():
+            if contact.operator:
+                self.held.setdefault(contact.operator, set()).add(contact.id)
