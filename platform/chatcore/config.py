@@ -25,7 +25,8 @@ class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(NamedTuple):
     """How fast a messenger takes replies: of an account, and of one user after a burst; where that is said, and when.
 
-    `receipts`: whether it tells what became of a message after it took it.
+    `receipts`: whether it tells what became of a message after it took it. `threads`: whether a reply names the
+    messages that it follows.
     """
 
     rate_per_s: float
@@ -34,12 +35,15 @@ class Limits(NamedTuple):
     receipts: bool
     source: str
     as_of: str
+    threads: bool = False
 
 
 LIMITS: Final = {
+    "email": Limits(20, 1, 10, True, "assumed: a relay of the bank's own sets its own limits", "2026-11", threads=True),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
 }
 NEEDS: Final = {
+    "email": ("api", "webhook_secret", "sender"),
     "telegram": ("api", "token", "webhook_secret"),
 }
 """What an account of a messenger must say; an account with sockets says none of it."""
@@ -56,7 +60,7 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: str
     bot: bool = False
     department: str = "general"
-    api: Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
+    api: Annotated[str, msgspec.Meta(pattern=r"^((http|smtp)s?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
     token: str = ""
     webhook_secret: str = ""
     sender: str = ""
@@ -108,6 +112,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     public_url: Annotated[str, msgspec.Meta(pattern=r"^(https?://[!-~]+)?$")] = ""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
+    smtp_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8025
     journal: Literal["sqlite", "memory"] = "sqlite"
     partitions: AtLeast1 = 1
     operators: tuple[OperatorSeed, ...] = ()
@@ -135,6 +140,9 @@ def load(path: Path) -> Config:
         raise BadConfig(path, "accounts: each needs an id of its own, without a slash")
     for account in config.accounts:
         _check(path, account)
+    addresses = [account.sender.lower() for account in config.accounts if account.channel == "email"]
+    if len(set(addresses)) < len(addresses):
+        raise BadConfig(path, "accounts: each e-mail account needs a sender of its own, for mail is told apart by it")
     accounts = tuple(
         msgspec.structs.replace(account, **{name: _secret(path, getattr(account, name)) for name in SECRETS})
         for account in config.accounts
@@ -153,6 +161,11 @@ def _check(path: Path, account: Account) -> None:
     if given and not needs:
         raise BadConfig(
             path, f"account {account.id}: {', '.join(given)} belong to messengers, not to {account.channel}"
+        )
+    is_mail = account.channel == "email"
+    if needs and (account.api.startswith("smtp") != is_mail or (is_mail and "@" not in account.sender)):
+        raise BadConfig(
+            path, f"account {account.id}: e-mail needs an smtp:// api and an address as sender, others http"
         )
 
 

@@ -25,6 +25,8 @@ from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
 from chatcore.edges.hub import Hub
+from chatcore.edges.mail import Postmaster
+from chatcore.edges.mailer import Mailer
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.providers import Providers
 from chatcore.errors import CannotListen, PortTaken, Unauthorized
@@ -114,7 +116,8 @@ async def serve(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     gateway = assemble(config, open_journal(config), die)
     async with listening(gateway) as url:
-        sys.stdout.write(f'{{"listening":"{url}"}}\n')
+        smtp = f',"smtp":"{config.host}:{gateway.smtp_port}"' if gateway.smtp_port else ""
+        sys.stdout.write(f'{{"listening":"{url}"{smtp}}}\n')
         sys.stdout.flush()
         await run(gateway, stop)
 
@@ -130,7 +133,7 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
 
 @asynccontextmanager
 async def listening(gateway: Gateway) -> AsyncIterator[str]:
-    """The gateway's address, once it is bound; requests are answered 503 until `run` has recovered.
+    """The gateway's address, once it is bound; requests are answered 503, and mails 451, until `run` has recovered.
 
     Raises:
         PortTaken, CannotListen: the address cannot be had.
@@ -140,11 +143,12 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     assert runner.server is not None, "it is set up"
     door = Door(gateway, runner.server)
     try:
-        server = await _bind(door, gateway.config)
+        server = await _bind(door, gateway.config.host, gateway.config.port)
         try:
             url = f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
             gateway.public_url = gateway.config.public_url.rstrip("/") or url
-            yield url
+            async with _post_office(gateway):
+                yield url
         finally:
             server.close()
             door.close()
@@ -152,13 +156,30 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _bind(door: Door, config: Config) -> asyncio.Server:
+@asynccontextmanager
+async def _post_office(gateway: Gateway) -> AsyncIterator[None]:
+    """The port for mails, if an account takes any."""
+    config = gateway.config
+    if all(account.channel != "email" for account in config.accounts):
+        yield
+        return
+    postmaster = Postmaster(gateway)
+    server = await _bind(postmaster, config.host, config.smtp_port)
+    gateway.smtp_port = server.sockets[0].getsockname()[1]
     try:
-        return await asyncio.get_running_loop().create_server(door, config.host, config.port, backlog=1024)
+        yield
+    finally:
+        server.close()
+        postmaster.close()
+
+
+async def _bind(door: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(door, host, port, backlog=1024)
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
-            raise PortTaken(config.host, config.port) from fault
-        raise CannotListen(config.host, config.port, fault.strerror or str(fault)) from fault
+            raise PortTaken(host, port) from fault
+        raise CannotListen(host, port, fault.strerror or str(fault)) from fault
 
 
 async def run(gateway: Gateway, stop: asyncio.Event) -> None:
@@ -169,9 +190,9 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     """
     core, config = gateway.core, gateway.config
     watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
-    async with Providers() as providers:
+    async with Providers() as providers, Mailer() as mailer:
         link = attachments.linker(gateway)
-        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, gateway.files, link)
+        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, mailer, gateway.files, link)
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
         try:
             with _nothing_is_garbage():

@@ -16,6 +16,7 @@ from chatcore.errors import Unauthorized
 from chatcore.tokens import sign, verify
 from tests.chatcore.client import SECRET, Client, plain, token
 from tests.chatcore.cores import inside, play, settings, telegram
+from tests.chatcore.post import account as mailbox
 from tests.chatcore.provider import serving
 
 
@@ -238,6 +239,12 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a secret file that is not there": (settings(secret="file:/nonexistent"), "/nonexistent"),
     "two accounts of one name": (settings(accounts=[{"id": "a", "channel": "web"}] * 2), "each needs an id of its own"),
     "a messenger without its secret": (settings(accounts=[telegram("http://x", webhook_secret="")]), "account tg:"),
+    "mail to a web server": (settings(accounts=[mailbox("http://x")]), "account mail: e-mail needs an smtp:// api"),
+    "mail to nobody": (settings(accounts=[mailbox("smtp://x", sender="help")]), "and an address as sender"),
+    "one address twice": (
+        settings(accounts=[mailbox("smtp://x"), mailbox("smtp://x", id="mail2", sender="Help@bank.example")]),
+        "each e-mail account needs a sender of its own",
+    ),
     "an address of another machine": (settings(host="192.0.2.1"), "192.0.2.1:0 cannot be listened on"),
 }
 

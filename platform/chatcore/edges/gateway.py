@@ -31,6 +31,7 @@ class Gateway:
         self.bot = KeywordBot(config.bot)
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
         self.counters: dict[str, int] = {}
+        self.smtp_port = 0  # where mails are taken; 0 = nowhere
         self.stopping = False
 
     @property

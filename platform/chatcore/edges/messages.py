@@ -70,7 +70,7 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
 def _file(file: File | e.File) -> e.File:
     if isinstance(file, e.File):
         return file
-    return e.File(file.kind, file.name[:MAX_NAME], file.mime[:MAX_NAME], file.size, file.source)
+    return e.File(file.kind, file.name[:MAX_NAME], file.mime[:MAX_NAME], file.size, file.source, file.ref)
 
 
 class _Listed(msgspec.Struct, forbid_unknown_fields=True):

@@ -58,7 +58,7 @@ def take(
         gateway.count("webhook_ignored")
         done(channel.handshake(account, {}, body) or channel.OK)
         return None
-    partitions = {_take(gateway, account, event) for event in events[:EVENTS_MOST]}
+    partitions = {take_event(gateway, account, event) for event in events[:EVENTS_MOST]}
     answer = partial(done, channel.OK)
     settled = answer if len(partitions) == 1 else _after(len(partitions), answer)
     for partition in partitions:
@@ -87,7 +87,7 @@ def _after(calls: int, done: Callable[[], None]) -> Callable[[], None]:
     return one_less
 
 
-def _take(gateway: Gateway, account: Account, event: Event) -> PartitionOwner:
+def take_event(gateway: Gateway, account: Account, event: Event) -> PartitionOwner:
     """Submit one event; a refusal is counted, for a refused webhook would block the provider's queue."""
     try:
         match event:

@@ -60,9 +60,14 @@ def reply_id(operator: str, message_id: str) -> str:
     return f"\n{operator}/{message_id}"
 
 
+def is_ours(message_id: str) -> bool:
+    """Whether the id is an operator's, not a customer's."""
+    return message_id.startswith("\n")
+
+
 def shown_id(message_id: str) -> str:
     """The id as its sender gave it."""
-    return message_id.partition("/")[2] if message_id.startswith("\n") else message_id
+    return message_id.partition("/")[2] if is_ours(message_id) else message_id
 
 
 def _close(state: Partition, command: c.Close, now: int) -> list[e.DialogEvent]:
