@@ -82,6 +82,22 @@ def test_a_read_receipt_is_told() -> None:
     assert email.parse(ACCOUNT, hostile(kind, report)) == [Receipt(ANNA, "read", name)]
 
 
+BOUNDS = [
+    ("deep", "too many parts"),
+    ("many parts", "too many parts"),
+    ("many lines", "too many lines"),
+    ("endless header", "a header is too long"),
+]
+
+
+@pytest.mark.parametrize("name, why", BOUNDS)
+def test_reading_is_bounded(name: str, why: str) -> None:
+    """What would take much time or memory is refused before it does."""
+    with pytest.raises(ValueError, match="cannot be read") as refused:
+        email.parse(ACCOUNT, HOSTILE[name])
+    assert str(refused.value.__cause__) == why
+
+
 @given(st.binary(max_size=300), st.sampled_from(sorted(HOSTILE)), st.integers(0, 400))
 def test_no_mail_is_a_defect(noise: bytes, name: str, at: int) -> None:
     """Broken anywhere, a mail is read or refused, and what is read can be stored."""
