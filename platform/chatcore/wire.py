@@ -29,9 +29,18 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
         case e.Queued():
             view = _view(dialog, event.seq, "queued", "system", event.at)
             view["department"] = event.department
+            view |= {name: asked for name in ("skill", "language") if (asked := getattr(event.wish, name))}
         case e.Assigned():
             view = _view(dialog, event.seq, "assigned", "system", event.at)
             view |= {"operator": event.operator, "number": event.assignment}
+        case e.Held() | e.Resumed():
+            view = _view(dialog, event.seq, type(event).__name__.lower(), "system", event.at)
+            view |= {"operator": event.operator, "number": event.assignment}
+        case e.Transferred():
+            view = _view(dialog, event.seq, "transferred", "system", event.at)
+            view |= {"operator": event.operator, "number": event.assignment}
+            to = {"operator": event.to_operator, "department": event.department, "skill": event.skill}
+            view["to"] = {name: asked for name, asked in to.items() if asked}
         case e.Released():
             view = _view(dialog, event.seq, "released", "system", event.at)
             view |= {"operator": event.operator, "number": event.assignment, "reason": event.reason}

@@ -9,6 +9,7 @@ from chatcore.config import Account, Config
 from chatcore.edges.hub import Hub
 from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Refused
+from chatcore.machines.events import Wish
 from chatcore.runtime.core import Core
 from chatcore.tokens import verify
 
@@ -25,6 +26,7 @@ class Gateway:
         self.hub = hub
         self.bot = KeywordBot(config.bot)
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
+        self.wishes = {each.id: Wish(each.skill, each.language, each.weight) for each in config.accounts}
         self.counters: dict[str, int] = {}
         self.stopping = False
 

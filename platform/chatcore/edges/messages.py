@@ -31,7 +31,8 @@ def receive(
     contact = f"{account.id}/{user}"
     choice = gateway.bot.choose(text) if account.bot else None
     messenger = bool(account.api)
-    command = Receive(contact, messenger, account.department, message_id, digest(text), text, choice)
+    asked = account.priority, gateway.wishes[account.id]
+    command = Receive(contact, messenger, account.department, message_id, digest(text), text, choice, *asked)
     partition = gateway.core.partition_of(contact)
     partition.submit(command, origin, answer)
     return partition
