@@ -64,7 +64,7 @@ class Installation(RuleBasedStateMachine):
         department, priority, wish = asked
         messenger = contact == "web/u3"
         said = message_id, hash(text), text, choice
-        self.world.ask(index, c.Receive(contact, messenger, department, *said, priority, wish))
+        self.world.ask(index, c.Receive(contact, messenger, department, *said, priority=priority, wish=wish))
 
     @rule()
     def provider_answers(self) -> None:
@@ -124,13 +124,19 @@ class Installation(RuleBasedStateMachine):
         if known and known.operator:
             self._operate(who, known.operator, known.assignment, act, to, skill)
 
-    @rule(who=CONTACTS, asked=ASKED, acts=st.lists(ACTS, max_size=3), to=TO, skill=SKILL)
-    def customer_is_served(self, who: int, asked: Asked, acts: list[str], to: tuple[str, str], skill: str) -> None:
-        """Straight to an owner: a dialog is accepted, and what they do with it is not durable yet."""
+    @rule(who=CONTACTS, asked=ASKED, acts=st.lists(ACTS, max_size=3), to=TO, skill=SKILL, waits=st.booleans())
+    def customer_is_served(
+        self, who: int, asked: Asked, acts: list[str], to: tuple[str, str], skill: str, waits: bool
+    ) -> None:
+        """Straight to an owner: a dialog is accepted; what they do with it is not durable yet, or is and has time."""
         self.customer_writes(who, "handover", asked)
         self.world.settle()
         for act in ("accept", *acts):
             self.operator_acts(who, act, to, skill)
+        if waits:
+            self.world.settle()
+            self.time_passes(4_500)
+            self.settle()
 
     def _operate(
         self, who: int, operator: str, number: int, act: str, to: tuple[str, str] = ("", "general"), skill: str = ""
@@ -319,6 +325,9 @@ def check_dialogs(records: list[e.Record]) -> None:
                 assert (event.reason == "transferred") == (sent_on.pop(event.contact, "") == event.operator)
             if isinstance(event, e.Transferred):
                 assert owner[event.contact] == event.operator
+                assert event.department == internal.get((event.contact, event.number), event.department), (
+                    "sent out of it"
+                )
                 sent_on[event.contact] = event.operator
             if isinstance(event, e.Queued | e.Transferred) and event.internal:
                 internal[event.contact, event.number] = event.department

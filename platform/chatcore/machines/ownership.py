@@ -53,6 +53,7 @@ def _reply(state: Partition, command: c.Reply, now: int) -> list[e.DialogEvent]:
             0,
             "",
             deadline,
+            command.files,
         )
     ]
 
