@@ -30,13 +30,13 @@ ASKED = st.sampled_from(
         ("general", 0, e.Wish(language="kk")),
         ("general", 0, e.Wish(weight=2)),
         ("general", 0, e.Wish(weight=e.ALL_SLOTS)),
-        *[("legal", 0, e.Wish())] * 2,
+        *[("legal", 0, e.Wish())] * 4,
     ]
 )
 Asked = tuple[str, int, e.Wish]
 ORDINARY: Asked = ("general", 0, e.Wish())
 ACTS = st.sampled_from(["accept", "reply", "close", "hold", "resume", "transfer", "transfer"])
-TO = st.sampled_from([("o1", ""), ("o2", ""), ("o3", ""), ("", "general"), ("", "legal")])
+TO = st.sampled_from([("o1", ""), ("o2", ""), ("o3", ""), *[("", "general")] * 2, ("", "legal")])
 SKILL = st.sampled_from(["", "loans"])
 
 
