@@ -7,19 +7,36 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 
 from chatcore.errors import BadConfig
+from chatcore.machines.events import Hired
 
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 SECRETS: Final = ("token", "webhook_secret", "verify_token")
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Word = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operator that an empty floor log is seeded with."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$")]
-    departments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("general",)
+    departments: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] = ("general",)
     slots: AtLeast1 = 3
+    skills: tuple[Name, ...] = ()
+    languages: tuple[Name, ...] = ()
+
+    def hired(self) -> Hired:
+        """The operator as the floor's log has them."""
+        return Hired(self.id, self.departments, self.slots, self.skills, self.languages)
+
+
+class Department(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A department with a rule of its own; the others need no entry."""
+
+    id: Name
+    internal: bool = False
+    """Its dialogs and their history are for its own operators only, as employees' questions to HR are."""
 
 
 class Limits(NamedTuple):
@@ -59,7 +76,13 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     channel: str
     bot: bool = False
-    department: str = "general"
+    department: Name = "general"
+    priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
+    """Of its dialogs in the queue; the lower is served first."""
+    skill: Word = ""
+    language: Word = ""
+    weight: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
+    """Slots that a dialog takes of its operator; 0 = all, as a phone call does."""
     api: Annotated[str, msgspec.Meta(pattern=r"^((http|smtp)s?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
     token: str = ""
     webhook_secret: str = ""
@@ -99,6 +122,8 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offer: AtLeast1 = 20_000
     grace: AtLeast1 = 15_000
     inactivity: AtLeast1 = 600_000
+    transfer: AtLeast1 = 120_000
+    """So long a dialog waits for the operator it was transferred to; then for anybody of the department."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +141,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: Literal["sqlite", "memory"] = "sqlite"
     partitions: AtLeast1 = 1
     operators: tuple[OperatorSeed, ...] = ()
+    departments: tuple[Department, ...] = ()
     accounts: tuple[Account, ...] = ()
+    hold_text: str = "One moment, please: I am looking into it."
+    """What a customer is told when an operator puts the dialog on hold; "" = nothing."""
     bot: Bot = Bot()
     timers_ms: Timers = Timers()
     snapshot_every: AtLeast1 = 20_000

@@ -126,7 +126,11 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     """The core over `journal` and the gateway before it; `fatal` ends the process after a failed commit."""
     hub = Hub()
     timers = config.timers_ms
-    rules = Rules(timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses)
+    internal = frozenset(department.id for department in config.departments if department.internal)
+    rules = Rules(
+        timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses,
+        transfer_ms=timers.transfer, internal=internal,
+    )  # fmt: skip
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
     return Gateway(core, config, hub)
 
@@ -201,7 +205,7 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
             await fetcher.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
-                core.floor.submit(Hire([(seed.id, seed.departments, seed.slots) for seed in config.operators]))
+                core.floor.submit(Hire([seed.hired() for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
             await asyncio.gather(outbox.close(), fetcher.close())

@@ -138,23 +138,18 @@ def g7_opens_a_second_dialog() -> None:
 
 def g8_gives_more_than_the_slots() -> None:
     """The floor takes everybody who is there for free."""
-    put = bench.Bench.put
-
-    def generous(self: bench.Bench, operator: str, used: int, idle_since: int, *, room: bool) -> None:
-        put(self, operator, used, idle_since, room=True)
-
-    swap(bench.Bench, "put", generous)
+    swap(bench, "has_room", lambda operator, weight: True)
 
 
 def g9_serves_the_last_first() -> None:
     """The newest in the queue is offered before the oldest."""
     offerable = floor._first_offerable
-    swap(floor, "_first_offerable", lambda queue, staff: offerable(queue[::-1], staff))
+    swap(floor, "_first_offerable", lambda state, kind, queue: offerable(state, kind, queue[::-1]))
 
 
 def g10_leaves_dialogs_with_nobody() -> None:
     """An operator who goes keeps their dialogs, and a silent customer's dialog is never closed."""
-    swap(floor, "_take_back", lambda state, operator, reason: [])
+    swap(floor, "_take_back", lambda *_: [])
     dialog._DECIDE[c.Remind] = lambda state, command, now: []
 
 

@@ -11,6 +11,7 @@ from chatcore.edges.files import Files
 from chatcore.edges.hub import Hub
 from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Refused
+from chatcore.machines.events import Wish
 from chatcore.runtime.core import Core
 from chatcore.tokens import verify
 
@@ -30,6 +31,7 @@ class Gateway:
         self.public_url = config.public_url  # where providers reach us; known once the port is bound
         self.bot = KeywordBot(config.bot)
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
+        self.wishes = {each.id: Wish(each.skill, each.language, each.weight) for each in config.accounts}
         self.counters: dict[str, int] = {}
         self.smtp_port = 0  # where mails are taken; 0 = nowhere
         self.stopping = False

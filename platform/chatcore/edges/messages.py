@@ -46,10 +46,9 @@ def receive(
     contact = f"{account.id}/{user}"
     choice = (gateway.bot.choose(text) if text else FILES_NEED_A_PERSON) if account.bot else None
     enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
-    number = digest(text, enclosed)
-    command = Receive(
-        contact, bool(account.api), account.department, message_id, number, text, choice, enclosed, account.receipts
-    )
+    said = message_id, digest(text, enclosed), text, choice, enclosed
+    asked = account.priority, gateway.wishes[account.id]
+    command = Receive(contact, bool(account.api), account.department, *said, account.receipts, *asked)
     partition = gateway.core.partition_of(contact)
     partition.submit(command, origin, answer)
     return partition

@@ -11,7 +11,7 @@ from chatcore.edges.gateway import GATEWAY, Gateway, error
 from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Hire
 from chatcore.machines.contacts import OPEN
-from chatcore.machines.events import Presence, State
+from chatcore.machines.events import OWNED, Presence, State
 from chatcore.runtime.partition import PartitionOwner
 
 MAX_LIMIT = 10_000
@@ -35,7 +35,7 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def operators(request: web.Request) -> web.Response:
-    """`POST /v1/operators`: add operators, or change their departments and slots."""
+    """`POST /v1/operators`: add operators, or change their departments, slots, skills and languages."""
     gateway = request.app[GATEWAY]
     _require(gateway, request, "admin")
     try:
@@ -44,7 +44,7 @@ async def operators(request: web.Request) -> web.Response:
         return error(400, "unreadable", str(fault))
     floor = gateway.core.floor
     if wanted:
-        floor.submit(Hire([(operator.id, operator.departments, operator.slots) for operator in wanted]))
+        floor.submit(Hire([operator.hired() for operator in wanted]))
         await floor.settled()
     return web.json_response({"added": len(wanted)})
 
@@ -52,7 +52,8 @@ async def operators(request: web.Request) -> web.Response:
 async def history(request: web.Request) -> web.Response:
     """`GET /v1/history/{account}/{user}`: a contact's entries, for itself, its owner, or an administrator.
 
-    What happens after the request came is left out: by then its reader may own the dialog no more.
+    What happens after the request came is left out: by then its reader may own the dialog no more. So are, for an
+    operator, dialogs of internal departments other than theirs.
     """
     gateway = request.app[GATEWAY]
     key = f"{request.match_info['account']}/{request.match_info['user']}"
@@ -60,9 +61,11 @@ async def history(request: web.Request) -> web.Response:
     contact = partition.state.by_key.get(key)
     through = (contact.number, contact.seq) if contact is not None else (0, 0)
     role, subject = gateway.bearer(request)
-    owner = contact.operator if contact is not None and contact.state is State.ASSIGNED else ""
+    owner = contact.operator if contact is not None and contact.state in OWNED else ""
     if not (role == "admin" or (role, subject) == ("customer", key) or (role == "operator" and subject == owner)):
         return error(403, "forbidden", "only the customer, the dialog's owner or an administrator may read it")
+    known = gateway.core.floor.state.operators.get(subject) if role == "operator" else None
+    hidden = contact.hidden(known.departments) if contact is not None and known is not None else set()
     try:
         after = wire.split_cursor(request.query.get("after", "0.0"))
         limit = _limit(request, 1_000)
@@ -75,7 +78,7 @@ async def history(request: web.Request) -> web.Response:
     rows = [row for row in rows if (row.dialog, row.seq) <= through]
     page = rows[:limit]
     cursor = f"{page[-1].dialog}.{page[-1].seq}" if page else f"{after[0]}.{after[1]}"
-    views = [wire.stored(key, row.blob) for row in page]
+    views = [wire.stored(key, row.blob) for row in page if row.dialog not in hidden]
     return _json({"contact": key, "entries": views, "cursor": cursor, "more": len(rows) > limit})
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from chatcore.machines.events import File, Presence, Ref
+from chatcore.machines.events import File, Hired, Presence, Ref, Wish
 
 
 class Refused(Exception):
@@ -33,6 +33,8 @@ class Receive(msgspec.Struct):
     choice: Choice | None  # None: the account has no bot
     files: tuple[File, ...] = ()
     receipts: bool = False  # whether the messenger tells what became of replies
+    priority: int = 0  # lower is served first
+    wish: Wish = Wish()
 
 
 class Edit(msgspec.Struct):
@@ -74,6 +76,40 @@ class Reply(msgspec.Struct):
 
 class Close(msgspec.Struct):
     """The owner closes dialog `dialog` of the contact."""
+
+    contact: str
+    dialog: int
+    number: int
+    operator: str
+
+
+class Transfer(msgspec.Struct):
+    """The owner sends dialog `dialog` of the contact on: to an operator, a department, or somebody with a skill.
+
+    "" as department: it stays in its own.
+    """
+
+    contact: str
+    dialog: int
+    number: int
+    operator: str
+    to_operator: str
+    department: str
+    skill: str
+
+
+class Hold(msgspec.Struct):
+    """The owner puts dialog `dialog` of the contact on hold; the customer is told `text`, if there is any."""
+
+    contact: str
+    dialog: int
+    number: int
+    operator: str
+    text: str
+
+
+class Resume(msgspec.Struct):
+    """The owner takes dialog `dialog` of the contact back from hold."""
 
     contact: str
     dialog: int
@@ -139,6 +175,7 @@ class OfferTo(msgspec.Struct):
     department: str
     priority: int
     place: int
+    wish: Wish = Wish()
 
 
 class Withdraw(msgspec.Struct):
@@ -153,7 +190,7 @@ class Withdraw(msgspec.Struct):
 class Hire(msgspec.Struct):
     """Operators to add or to change."""
 
-    operators: list[tuple[str, tuple[str, ...], int]]
+    operators: list[Hired]
 
 
 class SetPresence(msgspec.Struct):
@@ -194,6 +231,16 @@ class Enqueue(msgspec.Struct):
     department: str
     priority: int
     previous: str
+    wish: Wish
+
+
+class Redirect(msgspec.Struct):
+    """From a dialog: the owner of `number` transfers it; `Report` follows."""
+
+    number: int
+    to_operator: str
+    department: str
+    skill: str
 
 
 class Report(msgspec.Struct):
@@ -211,16 +258,21 @@ class Vanish(msgspec.Struct):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """Times and limits of the installation, in wall milliseconds."""
+    """Times, in wall milliseconds, and limits of the installation."""
 
     inactivity_ms: int = 600_000
     offer_ms: int = 20_000
     grace_ms: int = 15_000
     dedupe_ms: int = 172_800_000
     bot_misses: int = 2
+    transfer_ms: int = 120_000  # so long a transferred dialog waits for one operator
+    internal: frozenset[str] = frozenset()  # departments whose dialogs nobody else may see
 
 
+OwnerCommand = Reply | Close | Transfer | Hold | Resume
 DialogCommand = (
-    Receive | Edit | Leave | Accept | Reply | Close | Remind | Attempting | Settle | Told | Keep | OfferTo | Withdraw
+    Receive | Edit | Leave | Accept | OwnerCommand | Remind | Attempting | Settle | Told | Keep | OfferTo | Withdraw
 )
-FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish
+FloorCommand = (
+    Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Redirect | Report | Vanish
+)

@@ -5,15 +5,15 @@ seldom. Packed it takes an eighth of the memory, the garbage collector does not 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import msgspec
 
-from chatcore.machines.events import State
+from chatcore.machines.events import OWNED, State
 
 REST_MOST: Final = 500  # message ids; packing more at every closing would cost whoever closes dialogs all day
-OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED, State.ASSIGNED))
+OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED)) | OWNED
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
@@ -64,11 +64,16 @@ class Contact(msgspec.Struct, array_like=True):
     tracked: list[Tracked] = []
     early: dict[str, list[tuple[str, str]]] = {}  # receipts by provider id that came before `Sent`: state, reason
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
+    internal: dict[int, str] = {}  # dialogs that only this department may see
 
     @property
     def dialog(self) -> str:
         """The current dialog's id on the wire."""
         return f"{self.key}#{self.number}"
+
+    def hidden(self, departments: Collection[str]) -> set[int]:
+        """The dialogs that operators of these departments may not see, because they are another one's own."""
+        return {number for number, department in self.internal.items() if department not in departments}
 
     @property
     def idle(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Seen, Unsettled
-from chatcore.machines.events import State
+from chatcore.machines.events import OWNED, State
 from chatcore.machines.partition import Partition
 
 
@@ -44,7 +44,9 @@ def _bot(
     elif misses:
         missed = [e.Missed(contact.id, 0)]
     if choice is None or choice.kind == "handover" or misses >= rules.bot_misses:
-        return [*missed, e.Queued(contact.id, number, seq + 1, now, command.department, 0, contact.previous)]
+        asked = command.department, command.priority, contact.previous, command.wish
+        internal = command.department in rules.internal
+        return [*missed, e.Queued(contact.id, number, seq + 1, now, *asked, internal)]
     deadline = now + rules.inactivity_ms
     answer = e.Said(contact.id, number, seq + 1, now, "bot", "", 0, choice.text, seq, choice.rule, deadline)
     return [*missed, answer]
@@ -94,7 +96,7 @@ def _leave(state: Partition, command: c.Leave, now: int) -> list[e.DialogEvent]:
 
 def closed(contact: Contact, reason: str, now: int) -> e.Closed:
     """The end of the contact's open dialog, which sets free the number it holds."""
-    held = contact.state in (State.OFFERED, State.ASSIGNED)
+    held = contact.state is State.OFFERED or contact.state in OWNED
     number, operator = (contact.assignment, contact.operator) if held else (0, "")
     return e.Closed(contact.id, contact.number, contact.seq + 1, now, reason, number, operator, contact.state)
 
@@ -158,6 +160,8 @@ def _apply_missed(state: Partition, contact: Contact, event: e.Missed) -> None:
 
 def _apply_queued(state: Partition, contact: Contact, event: e.Queued) -> None:
     contact.seq, contact.deadline = event.seq, 0
+    if event.internal:
+        contact.internal[event.number] = event.department
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {

@@ -20,9 +20,9 @@ names an older one does nothing, and only this machine says that a number is fre
 acceptance on the way can thus never give a dialog two owners. The alternative, a lease with a time-out, needs
 clocks that agree; a lock over both needs them to fail together. Both were rejected.
 
-What takes a seq. Messages, their edits, queue entries, assignments, releases and closings stand in one dense
-numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one provider,
-and a gap in what an observer sees must mean a loss, nothing else.
+What takes a seq. Messages, their edits, queue entries, assignments, holds, transfers, releases and closings stand in
+one dense numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one
+provider, and a gap in what an observer sees must mean a loss, nothing else.
 """
 
 from collections.abc import Callable
@@ -51,6 +51,16 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ASSIGNED: {
         e.Said: State.ASSIGNED,
         e.Edited: State.ASSIGNED,
+        e.Held: State.ON_HOLD,
+        e.Transferred: State.ASSIGNED,
+        e.Released: State.QUEUED,
+        e.Closed: State.CLOSED,
+    },
+    State.ON_HOLD: {
+        e.Said: State.ON_HOLD,
+        e.Edited: State.ON_HOLD,
+        e.Resumed: State.ASSIGNED,
+        e.Transferred: State.ON_HOLD,
         e.Released: State.QUEUED,
         e.Closed: State.CLOSED,
     },

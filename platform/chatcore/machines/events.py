@@ -22,6 +22,11 @@ class State(enum.IntEnum):
     OFFERED = 3
     ASSIGNED = 4
     CLOSED = 5
+    ON_HOLD = 6
+
+
+OWNED: Final = frozenset((State.ASSIGNED, State.ON_HOLD))
+"""The states in which an operator owns the dialog."""
 
 
 class Presence(enum.IntEnum):
@@ -34,6 +39,18 @@ class Presence(enum.IntEnum):
 
 class Event(msgspec.Struct, array_like=True, kw_only=False, gc=False):
     """Base of all events."""
+
+
+ALL_SLOTS: Final = 0
+"""The weight of a dialog that takes all of an operator's slots, as a phone call does."""
+
+
+class Wish(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a dialog asks of an operator besides the department; "" asks for nothing."""
+
+    skill: str = ""
+    language: str = ""
+    weight: int = 1  # slots it takes, or ALL_SLOTS
 
 
 class Inert(Event, tag=0):
@@ -107,11 +124,13 @@ class Missed(Event, tag=4):
 
 
 class Queued(Entry, tag=5):
-    """The dialog asks for an operator of `department`."""
+    """The dialog asks for an operator of `department`; `internal`: others may not see it from now on."""
 
     department: str
     priority: int
     previous: str
+    wish: Wish = Wish()
+    internal: bool = False
 
 
 class Offered(Event, tag=6):
@@ -125,6 +144,7 @@ class Offered(Event, tag=6):
     priority: int
     place: int
     at: int
+    wish: Wish = Wish()
 
 
 class OfferEnded(Event, tag=7):
@@ -152,7 +172,7 @@ class Assigned(Entry, tag=9):
 
 
 class Released(Entry, tag=10):
-    """The owner lost the dialog; it waits at its old place."""
+    """The owner lost the dialog, or `Transferred` it just before; it waits at its old place."""
 
     assignment: int
     operator: str
@@ -197,6 +217,35 @@ class Undelivered(Event, tag=14):
     seq: int
     reason: str
     at: int
+
+
+class Transferred(Entry, tag=30):
+    """The owner sends the dialog on; `Released` follows in the same record.
+
+    `to_operator`, `department` and `skill` say who is asked for; "" = as before, and for `skill`: none.
+    """
+
+    assignment: int
+    operator: str
+    to_operator: str
+    department: str
+    skill: str
+    internal: bool  # others than this department may not see the dialog from now on
+
+
+class Held(Entry, tag=31):
+    """The owner put the dialog on hold: it stays theirs, and the customer's silence does not count."""
+
+    assignment: int
+    operator: str
+
+
+class Resumed(Entry, tag=32):
+    """The owner took the dialog back from hold."""
+
+    assignment: int
+    operator: str
+    deadline: int  # as in `Said`
 
 
 class Edited(Entry, tag=40):
@@ -264,11 +313,13 @@ class Ref(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Hired(Event, tag=20):
-    """An operator exists, or has other departments or slots than before."""
+    """An operator exists, or may take other dialogs, or more or fewer, than before."""
 
     operator: str
     departments: tuple[str, ...]
     slots: int
+    skills: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 class PresenceSet(Event, tag=21):
@@ -302,6 +353,7 @@ class Waiting(Event, tag=24):
     place: int
     previous: str
     at: int
+    wish: Wish = Wish()
 
 
 class Offering(Event, tag=25):
@@ -315,6 +367,7 @@ class Offering(Event, tag=25):
     place: int
     deadline: int
     at: int
+    wish: Wish = Wish()
 
 
 class Withdrawing(Event, tag=26):
@@ -347,6 +400,22 @@ class Gone(Event, tag=29):
     ref: Ref
 
 
+class Redirected(Event, tag=33):
+    """The owner of `number` transfers its dialog: it keeps its place, and waits for `to_operator` until `until`."""
+
+    number: int
+    to_operator: str
+    department: str
+    skill: str
+    until: int
+
+
+class Unbound(Event, tag=34):
+    """A dialog has waited for one operator long enough; anybody of its department who fits may have it."""
+
+    ref: Ref
+
+
 DialogEvent = (
     Inert
     | Met
@@ -363,6 +432,9 @@ DialogEvent = (
     | Attempted
     | Sent
     | Undelivered
+    | Transferred
+    | Held
+    | Resumed
     | Edited
     | Receipted
     | ReceiptKept
@@ -370,7 +442,19 @@ DialogEvent = (
     | Unfetched
 )
 FloorEvent = (
-    Inert | Hired | PresenceSet | SeatLost | SeatFound | Waiting | Offering | Withdrawing | Taken | Freed | Gone
+    Inert
+    | Hired
+    | PresenceSet
+    | SeatLost
+    | SeatFound
+    | Waiting
+    | Offering
+    | Withdrawing
+    | Taken
+    | Freed
+    | Gone
+    | Redirected
+    | Unbound
 )
 AnyEvent = DialogEvent | FloorEvent
 
