@@ -15,7 +15,7 @@ AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operator that an empty floor log is seeded with."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$")]
+    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$(?!\n)")]
     departments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("general",)
     slots: AtLeast1 = 3
 
@@ -60,6 +60,26 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inactivity: AtLeast1 = 600_000
 
 
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many a second on average, and so many at once."""
+
+    per_s: Above0
+    burst: AtLeast1
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one sender may do; the defaults stand above what a load test at many times life's speed does.
+
+    `contact`: messages of a contact. `account`: genuine webhooks of a messenger's account. `address`: dials, REST
+    calls and refused webhooks of a client address; `trusted` ones (a load generator, a reverse proxy) have no limit.
+    """
+
+    contact: Rate = Rate(200.0, 2_000)
+    account: Rate = Rate(20_000.0, 20_000)
+    address: Rate = Rate(2_000.0, 10_000)
+    trusted: tuple[str, ...] = ("127.0.0.1", "::1")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. `secret`, `token` and `webhook_secret` may be `env:NAME` or `file:PATH`."""
 
@@ -73,6 +93,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounts: tuple[Account, ...] = ()
     bot: Bot = Bot()
     timers_ms: Timers = Timers()
+    limits: Limits = Limits()
     snapshot_every: AtLeast1 = 20_000
     commit_timeout_s: Above0 = 10.0
 

@@ -1,11 +1,13 @@
 """What all edges share: the core behind them, its configuration, and who may pass."""
 
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from chatcore.bot import KeywordBot
 from chatcore.config import Account, Config
+from chatcore.edges.guard import Guard
 from chatcore.edges.hub import Hub
 from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Refused
@@ -14,6 +16,7 @@ from chatcore.tokens import verify
 
 MAX_BODY = 64 * 1024
 MAX_TEXT = 4_096
+MAX_ID = 512  # of a user or a message, as a provider names them
 
 
 class Gateway:
@@ -25,7 +28,9 @@ class Gateway:
         self.hub = hub
         self.bot = KeywordBot(config.bot)
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
+        self.guard = Guard(config.limits)
         self.counters: dict[str, int] = {}
+        self.webhooks_taken = 0
         self.stopping = False
 
     @property
@@ -72,6 +77,6 @@ class Gateway:
 GATEWAY = web.AppKey("gateway", Gateway)
 
 
-def error(status: int, code: str, detail: str = "") -> web.Response:
+def error(status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
     """An error answer: a stable code and a sentence."""
-    return web.json_response({"error": code, "detail": detail}, status=status)
+    return web.json_response({"error": code, "detail": detail}, status=status, headers=headers)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from chatcore.config import Account
-from chatcore.edges.gateway import Gateway
-from chatcore.machines.commands import Receive
+from chatcore.edges.gateway import MAX_ID, Gateway
+from chatcore.machines.commands import Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
 
@@ -26,9 +26,14 @@ def receive(
     """Submit a customer's message to its partition, with the bot's choice where the account has a bot.
 
     Raises:
-        Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content.
+        Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content,
+            `Refused("too_fast")` when the contact sends too much, `Refused("bad_id")` when an id is too long.
     """
     contact = f"{account.id}/{user}"
+    if len(user) > MAX_ID or len(message_id) > MAX_ID:
+        raise Refused("bad_id")
+    if not gateway.guard.contact(contact):
+        raise Refused("too_fast")
     choice = gateway.bot.choose(text) if account.bot else None
     messenger = bool(account.api)
     command = Receive(contact, messenger, account.department, message_id, digest(text), text, choice)

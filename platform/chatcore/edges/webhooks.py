@@ -24,6 +24,7 @@ class Refusal(NamedTuple):
 
 
 NOT_STORED = Refusal(503, "not_stored", "recovering or stopping: come back in a moment")
+TOO_FAST = Refusal(429, "too_fast", "too many requests: come back later")
 
 
 def take(
@@ -47,6 +48,9 @@ def take(
     if not channel.verify(account, headers, body):
         gateway.count("webhook_secret_wrong")
         return Refusal(401, "wrong_secret")
+    if not gateway.guard.account(account_id):
+        gateway.count("webhook_too_fast")
+        return TOO_FAST
     try:
         messages = channel.parse(body)
     except ValueError:
@@ -56,6 +60,7 @@ def take(
         gateway.count("webhook_ignored")
         done()
         return None
+    gateway.webhooks_taken += 1
     partitions = {_take(gateway, account, message) for message in messages}
     settled = done if len(partitions) == 1 else _after(len(partitions), done)
     for partition in partitions:

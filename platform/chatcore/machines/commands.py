@@ -94,6 +94,20 @@ class Settle(msgspec.Struct):
     reason: str = ""
 
 
+class Block(msgspec.Struct):
+    """Somebody in charge takes no more messages from a contact; its open dialog ends."""
+
+    contact: str
+    by: str
+
+
+class Unblock(msgspec.Struct):
+    """… takes them again."""
+
+    contact: str
+    by: str
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -184,5 +198,7 @@ class Rules(msgspec.Struct, frozen=True):
     bot_misses: int = 2
 
 
-DialogCommand = Receive | Leave | Accept | Reply | Close | Remind | Attempting | Settle | OfferTo | Withdraw
+DialogCommand = (
+    Receive | Leave | Accept | Reply | Close | Remind | Attempting | Settle | OfferTo | Withdraw | Block | Unblock
+)
 FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish

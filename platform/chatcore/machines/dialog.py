@@ -28,8 +28,8 @@ in what an observer sees must mean a loss, nothing else.
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import blocking, customer, outbound, ownership
 from chatcore.machines import commands as c
-from chatcore.machines import customer, outbound, ownership
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.events import State
@@ -56,9 +56,17 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
+    **blocking.DECIDE,
 }
-_STANDING: Final = frozenset((e.Missed, e.OfferRefused, e.Attempted, e.Delivered, e.Undelivered))
-_APPLY: Final[dict[type, Callable[..., None]]] = {**customer.APPLY, **ownership.APPLY, **outbound.APPLY}
+_STANDING: Final = frozenset(
+    (e.Missed, e.OfferRefused, e.Attempted, e.Delivered, e.Undelivered, e.Blocked, e.Unblocked)
+)
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    **customer.APPLY,
+    **ownership.APPLY,
+    **outbound.APPLY,
+    **blocking.APPLY,
+}
 
 
 def decide(state: Partition, command: c.DialogCommand, now: int) -> list[e.DialogEvent]:

@@ -179,6 +179,22 @@ class Undelivered(Event, tag=14):
     at: int
 
 
+class Blocked(Event, tag=60):
+    """Messages of the contact are refused from now on; `by` decided it."""
+
+    contact: int
+    by: str
+    at: int
+
+
+class Unblocked(Event, tag=61):
+    """Messages of the contact are taken again; `by` decided it."""
+
+    contact: int
+    by: str
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +306,8 @@ DialogEvent = (
     | Attempted
     | Delivered
     | Undelivered
+    | Blocked
+    | Unblocked
 )
 FloorEvent = (
     Inert | Hired | PresenceSet | SeatLost | SeatFound | Waiting | Offering | Withdrawing | Taken | Freed | Gone

@@ -1,0 +1,38 @@
+"""Who may use what: the table of the REST API, and whose the sockets are. Routes, schema and checks are made of it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from chatcore.edges import metrics, openapi, rest
+from chatcore.edges import views as v
+from chatcore.edges.api import Call, Route
+from chatcore.tokens import Role
+
+
+async def description(call: Call) -> bytes:
+    """This description."""
+    return DOCUMENT
+
+
+SOCKETS: Final[Mapping[bytes, Role]] = {b"/v1/chat": "customer", b"/v1/desk": "operator"}
+ROUTES: Final = (
+    Route("GET", "/healthz", None, rest.healthz, v.Health),
+    Route("GET", "/v1/openapi.json", None, description, dict),
+    Route(
+        "GET", "/metrics", ("supervisor", "auditor", "admin"), metrics.metrics, str,
+        loopback=True, media=metrics.MEDIA,
+    ),
+    Route("GET", "/v1/state", ("supervisor", "auditor", "admin"), rest.state, v.State),
+    Route("POST", "/v1/operators", ("admin",), rest.operators, v.Added, body=v.Operators),
+    Route(
+        "GET", "/v1/history/{account}/{user}", ("customer", "operator", "auditor", "admin"), rest.history, v.History,
+        v.ContactPath, v.HistoryQuery,
+    ),
+    Route("GET", "/v1/audit/{partition}", ("auditor", "admin"), rest.audit, v.Audit, v.PartitionPath, v.AuditQuery),
+    Route(
+        "GET", "/v1/blocked", ("supervisor", "auditor", "admin"), rest.blocked, v.BlockedContacts, query=v.BlockedQuery,
+    ),
+    Route("PUT", "/v1/blocked/{account}/{user}", ("supervisor", "admin"), rest.block, v.Blocking, v.ContactPath),
+    Route("DELETE", "/v1/blocked/{account}/{user}", ("supervisor", "admin"), rest.unblock, v.Blocking, v.ContactPath),
+)  # fmt: skip
+DOCUMENT: Final = openapi.document(ROUTES)
