@@ -41,7 +41,7 @@ def references(of: object) -> set[str]:
 
 
 def test_the_core_answers_as_described(tmp_path: Path) -> None:
-    """schemathesis finds no 5xx, no answer that is not described, nothing wrong taken and nothing right refused."""
+    """Schemathesis finds no 5xx, no answer that is not described, nothing wrong taken and nothing right refused."""
 
     async def acts() -> None:
         async with inside() as core:

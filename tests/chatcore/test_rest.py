@@ -186,6 +186,8 @@ WRONG: list[tuple[str, str, Any, str, int, str]] = [
     ("DELETE", "/v1/blocked/web/nobody", None, ADMIN, 404, "unknown_contact"),
     ("POST", "/v1/operators", b"{", ADMIN, 400, "unreadable"),
     ("POST", "/v1/operators", b"\xff", ADMIN, 400, "unreadable"),
+    ("POST", "/v1/operators", b"[" * 60_000, ADMIN, 400, "unreadable"),
+    ("POST", "/v1/operators", b'{"operators":' + b"[" * 60_000, ADMIN, 400, "unreadable"),
     ("POST", "/v1/operators", {"operators": [{"id": "bot"}]}, ADMIN, 400, "unreadable"),
     ("POST", "/v1/operators", {"operators": [{"id": "o1\n"}]}, ADMIN, 400, "unreadable"),
     ("POST", "/v1/operators", {"operators": [{"id": "o1"}] * 1_001}, ADMIN, 400, "unreadable"),

@@ -97,5 +97,5 @@ async def _body(route: Route, request: web.Request) -> Any:
         return None
     try:
         return msgspec.json.decode(await request.read(), type=route.body)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise Problem(400, "unreadable", str(fault)) from fault

@@ -53,7 +53,7 @@ def take(
         return TOO_FAST
     try:
         messages = channel.parse(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter from msgspec, for what is nested too deeply
         gateway.count("webhook_unreadable")
         return Refusal(400, "unreadable")
     if not messages:
