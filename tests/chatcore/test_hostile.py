@@ -14,7 +14,7 @@ from tests.chatcore.cores import Outside, play, running
 from tests.chatcore.hostile import MUTATIONS, SEEDS, forged
 
 WARM_UP, HOSTILE, CONNECTIONS = 3_000, 10_000, 4
-GROWS_AT_MOST = 16 << 20
+GROWS_AT_MOST = 3 << 20  # every body kept would be 11 MB
 Post = tuple[str, str, dict[str, str], bytes]
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatcore import server
 from chatcore.edges import door
 from chatcore.edges.gateway import MAX_ID
 from chatcore.edges.limits import Bucket, Buckets
@@ -173,6 +174,24 @@ def test_who_sends_a_request_in_endless_pieces_is_cut_off(said: bytes, monkeypat
                 with suppress(ConnectionResetError):  # an orderly end is as good
                     await found.reader.read()
             assert core.gateway.counters["connection_too_slow"] == 1
+
+    play(acts)
+
+
+def test_a_body_in_endless_pieces_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose REST body or chunked webhook does not end is answered 408, and the connection ends."""
+    monkeypatch.setattr(server, "ANSWERS_WITHIN_S", 0.05)
+    chunked = b"POST /webhooks/telegram/tg HTTP/1.1\r\nHost: core\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{"
+    bearer = token("admin", "tests").encode()
+    rest = b"POST /v1/operators HTTP/1.1\r\nHost: core\r\nAuthorization: Bearer %s\r\nContent-Length: 9\r\n\r\n{"
+
+    async def acts() -> None:
+        async with inside(accounts=[NOWHERE]) as core:
+            for said in (chunked, rest % bearer):
+                async with peer(core) as found:
+                    found.writer.write(said)
+                    status, answer = await found.answer()
+                    assert (status, answer["error"]) == (408, "request_timeout")
 
     play(acts)
 

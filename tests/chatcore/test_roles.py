@@ -1,5 +1,7 @@
 """Who may use which route and which socket: the whole table, tried over the wire."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from chatcore.edges.routes import ROUTES, SOCKETS
@@ -65,6 +67,13 @@ def test_every_route_is_open_to_its_roles_and_to_nobody_else() -> None:
             await owned(client, "web/u1", desk)
 
     play(acts)
+
+
+def test_the_documented_table_is_the_one_that_holds() -> None:
+    """ARCHITECTURE.md lists every route with its roles."""
+    text = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text()
+    listed = dict(re.findall(r"^\| `([A-Z]+ /[^`]*)` \| ([a-z, ]+) \|", text, re.MULTILINE))
+    assert listed == {f"{row.method} {row.path}": ", ".join(row.roles or ["anybody"]) for row in ROUTES}
 
 
 def test_metrics_need_no_token_on_loopback() -> None:
