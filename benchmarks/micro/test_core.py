@@ -9,6 +9,7 @@ import orjson
 
 from chatcore import wire
 from chatcore.channels import telegram
+from chatcore.config import Account
 from chatcore.journal.sqlite import SqliteJournal
 from chatcore.machines import commands as c
 from chatcore.machines import dialog
@@ -29,7 +30,7 @@ def receive(number: int) -> c.Receive:
 
 
 def test_parse_a_telegram_update(benchmark: Any) -> None:
-    assert benchmark(telegram.parse, UPDATE)[0].text == TEXT
+    assert benchmark(telegram.parse, Account("tg", "telegram"), UPDATE)[0].text == TEXT
 
 
 def test_parse_a_desk_frame(benchmark: Any) -> None:

@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
 from chatcore.errors import BadConfig
 
+AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
+SECRETS: Final = ("token", "webhook_secret", "verify_token")
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -20,19 +22,54 @@ class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: AtLeast1 = 3
 
 
+class Limits(NamedTuple):
+    """How fast a messenger takes replies: of an account, and of one user after a burst; where that is said, and when.
+
+    `receipts`: whether it tells what became of a message after it took it.
+    """
+
+    rate_per_s: float
+    user_rate_per_s: float
+    burst: int
+    receipts: bool
+    source: str
+    as_of: str
+
+
+LIMITS: Final = {
+    "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
+}
+NEEDS: Final = {
+    "telegram": ("api", "token", "webhook_secret"),
+}
+"""What an account of a messenger must say; an account with sockets says none of it."""
+
+
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A channel account; `api`, `token` and the rates concern messengers only."""
+    """A channel account; all from `api` on concerns messengers only.
+
+    `token` is shown to the provider, `webhook_secret` by it; `sender` is who writes there (a page, a number), and
+    `verify_token` what a handshake asks for. A rate of 0 stands for the messenger's documented one.
+    """
 
     id: str
-    channel: Literal["web", "app", "telegram"]
+    channel: str
     bot: bool = False
     department: str = "general"
     api: Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
     token: str = ""
     webhook_secret: str = ""
-    rate_per_s: Above0 = 30.0
-    chat_rate_per_s: Above0 = 1.0
-    burst: AtLeast1 = 3
+    sender: str = ""
+    verify_token: str = ""
+    rate_per_s: AtLeast0 = 0.0
+    chat_rate_per_s: AtLeast0 = 0.0
+    burst: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def receipts(self) -> bool:
+        """Whether its messenger tells what became of a message after it took it."""
+        limits = LIMITS.get(self.channel)
+        return limits is not None and limits.receipts
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +104,7 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst: AtLeast1
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SenderLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one sender may do; the defaults stand above what a load test at many times life's speed does.
 
     `contact`: messages of a contact. `account`: genuine webhooks of a messenger's account. `address`: dials, REST
@@ -81,11 +118,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole configuration. `secret`, `token` and `webhook_secret` may be `env:NAME` or `file:PATH`."""
+    """The whole configuration. `secret`, `token`, `webhook_secret` and `verify_token` may be `env:NAME` or `file:PATH`.
+
+    `public_url` is where providers reach this core to fetch attachments; without it, the address it listens at.
+    """
 
     secret: Annotated[str, msgspec.Meta(min_length=1)]
     data: str = "chatcore-data"
     host: str = "127.0.0.1"
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^(https?://[!-~]+)?$")] = ""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
     journal: Literal["sqlite", "memory"] = "sqlite"
     partitions: AtLeast1 = 1
@@ -93,7 +134,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounts: tuple[Account, ...] = ()
     bot: Bot = Bot()
     timers_ms: Timers = Timers()
-    limits: Limits = Limits()
+    limits: SenderLimits = SenderLimits()
     snapshot_every: AtLeast1 = 20_000
     commit_timeout_s: Above0 = 10.0
 
@@ -114,18 +155,26 @@ def load(path: Path) -> Config:
     if len(set(ids)) < len(ids) or any("/" in account or not account for account in ids):
         raise BadConfig(path, "accounts: each needs an id of its own, without a slash")
     for account in config.accounts:
-        given = bool(account.api) + bool(account.token) + bool(account.webhook_secret)
-        if given != (3 if account.channel == "telegram" else 0):
-            raise BadConfig(
-                path, f"account {account.id}: api, token and webhook_secret belong to messengers, all three"
-            )
+        _check(path, account)
     accounts = tuple(
-        msgspec.structs.replace(
-            account, token=_secret(path, account.token), webhook_secret=_secret(path, account.webhook_secret)
-        )
+        msgspec.structs.replace(account, **{name: _secret(path, getattr(account, name)) for name in SECRETS})
         for account in config.accounts
     )
     return msgspec.structs.replace(config, secret=_secret(path, config.secret), accounts=accounts)
+
+
+def _check(path: Path, account: Account) -> None:
+    if account.channel not in ("web", "app", *NEEDS):
+        raise BadConfig(path, f"account {account.id}: no channel is called {account.channel!r}")
+    needs = NEEDS.get(account.channel, ())
+    given = [name for name in ("api", "token", "webhook_secret", "sender", "verify_token") if getattr(account, name)]
+    missing = [name for name in needs if name not in given]
+    if missing:
+        raise BadConfig(path, f"account {account.id}: {account.channel} needs {', '.join(missing)}")
+    if given and not needs:
+        raise BadConfig(
+            path, f"account {account.id}: {', '.join(given)} belong to messengers, not to {account.channel}"
+        )
 
 
 def _secret(path: Path, reference: str) -> str:

@@ -20,9 +20,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
-from chatcore.edges import api, webhooks
+from chatcore.edges import api, attachments, webhooks
 from chatcore.edges.door import Door
-from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway, error
+from chatcore.edges.fetcher import Fetcher
+from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
 from chatcore.edges.hub import Hub
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.providers import Providers
@@ -39,8 +40,9 @@ logger = logging.getLogger("chatcore")
 EXIT_INDETERMINATE = 70
 GOING_AWAY = 1012
 ENDS_WITHIN_S = 2.0
-ANSWERS_WITHIN_S = 30.0
+ANSWERS_WITHIN_S = 60.0
 _SILENT = logging.Logger("chatcore.http", logging.CRITICAL)  # aiohttp logs broken requests, with what was in them
+LARGE = ("/webhooks/", "/v1/files")  # paths whose bodies may be larger than MAX_BODY
 
 
 def now_ms() -> int:
@@ -72,6 +74,8 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Decide nothing while recovering or stopping; give every error the same shape."""
     if not request.app[GATEWAY].ready and request.path != "/healthz":
         return error(*webhooks.NOT_STORED)
+    if (request.content_length or 0) > MAX_BODY and not request.path.startswith(LARGE):
+        return error(413, "request_entity_too_large")
     try:
         async with asyncio.timeout(ANSWERS_WITHIN_S):
             return await handler(request)
@@ -91,10 +95,11 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def application(gateway: Gateway) -> web.Application:
     """All routes over one gateway but the sockets'."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_once, _guard])
+    app = web.Application(client_max_size=MAX_WEBHOOK, middlewares=[_once, _guard])
     app[GATEWAY] = gateway
     app.add_routes([web.route(row.method, row.path, api.handler(row)) for row in ROUTES])
-    app.add_routes([web.post("/webhooks/{channel}/{account}", webhooks.webhook)])
+    hooks = "/webhooks/{channel}/{account}"
+    app.add_routes([web.get(hooks, webhooks.handshake), web.post(hooks, webhooks.webhook)])
     return app
 
 
@@ -140,7 +145,9 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     try:
         server = await _bind(door, gateway.config)
         try:
-            yield f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
+            url = f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
+            gateway.public_url = gateway.config.public_url.rstrip("/") or url
+            yield url
         finally:
             server.close()
             door.close()
@@ -166,20 +173,24 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     core, config = gateway.core, gateway.config
     watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
     async with Providers() as providers:
-        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers)
+        link = attachments.linker(gateway)
+        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, gateway.files, link)
+        fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
         try:
             with _nothing_is_garbage():
                 await core.start()
             await outbox.resume(core)
+            await fetcher.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
                 core.floor.submit(Hire([(seed.id, seed.departments, seed.slots) for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
-            await outbox.close()
+            await asyncio.gather(outbox.close(), fetcher.close())
             await _drain(gateway)
         finally:
-            await outbox.close()
+            await asyncio.gather(outbox.close(), fetcher.close())
+            gateway.files.close()
             await core.journal.close()
             watch.cancel()
 

@@ -26,6 +26,11 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
                 view["id"] = shown_id(event.id)
             if event.rule:
                 view["cause"] = {"seq": event.cause_seq, "rule": event.rule}
+            if event.files:
+                view["files"] = [_file(file) for file in event.files]
+        case e.Edited():
+            view = _view(dialog, event.seq, "edited", "customer", event.at)
+            view |= {"id": event.id, "text": event.text, "of": f"{event.of[0]}.{event.of[1]}"}
         case e.Queued():
             view = _view(dialog, event.seq, "queued", "system", event.at)
             view["department"] = event.department
@@ -47,19 +52,36 @@ def _view(dialog: str, seq: int, kind: str, author: str, at: int) -> dict[str, A
     return {"op": "entry", "dialog": dialog, "seq": seq, "kind": kind, "author": author, "at": at}
 
 
-def receipt(dialog: str, event: e.Delivered | e.Undelivered) -> dict[str, Any]:
-    """What became of an outbound message."""
+def _file(file: e.File) -> dict[str, Any]:
+    return {"kind": file.kind, "name": file.name, "mime": file.mime, "size": file.size, "ref": file.ref}
+
+
+def receipt(dialog: str, event: e.Sent | e.Undelivered | e.Receipted) -> dict[str, Any]:
+    """What became of an outbound message: sent, delivered, read or failed."""
     view = {"op": "receipt", "dialog": dialog, "seq": event.seq, "at": event.at}
-    if isinstance(event, e.Delivered):
-        return view | {"status": "delivered", "provider_id": event.provider_id, "reason": ""}
+    match event:
+        case e.Sent():
+            return view | {"status": "sent", "provider_id": event.provider_id, "reason": ""}
+        case e.Receipted():
+            return view | {"status": event.state, "provider_id": "", "reason": event.reason}
     return view | {"status": "failed", "provider_id": "", "reason": event.reason}
+
+
+def attachment(dialog: str, event: e.Stored | e.Unfetched) -> dict[str, Any]:
+    """Where the bytes of a message's attachment are, or why they are not to be had."""
+    view = {"op": "attachment", "dialog": dialog, "seq": event.seq, "index": event.index, "at": event.at}
+    if isinstance(event, e.Stored):
+        return view | {"status": "stored", "ref": event.ref, "size": event.size, "mime": event.mime, "reason": ""}
+    return view | {"status": "missing", "ref": "", "size": 0, "mime": "", "reason": event.reason}
 
 
 def stored(key: str, blob: bytes) -> dict[str, Any]:
     """The view of a history row of contact `key`."""
     event = e.decode_event(blob)
     dialog = f"{key}#{event.number}"
-    return receipt(dialog, event) if isinstance(event, e.RECEIPT_TYPES) else entry(dialog, event)
+    if isinstance(event, e.RECEIPT_TYPES):
+        return receipt(dialog, event)
+    return attachment(dialog, event) if isinstance(event, e.FILE_TYPES) else entry(dialog, event)
 
 
 def split_dialog(dialog: str) -> tuple[str, int]:

@@ -51,12 +51,12 @@ class What(enum.IntEnum):
     # The simulated provider got a send request: identity, provider_id; outcome OK (200), REJECTED (4xx incl. 429;
     # reason = the status) or INDETERMINATE (5xx, or not answered); started = received, done = answered.
     ATTEMPT = 11
-    RECEIPT = 12  # a desk saw a receipt: seq, provider_id, reason = delivered or failed
+    RECEIPT = 12  # a desk saw a receipt: seq, provider_id, reason = sent, delivered, read or failed
     PROBE = 13  # an open-loop probe's answer: identity, intended, started, done = ack
     MIRROR = 14  # a loopback self-echo through the fleet's own loop: the measurement floor
     FAULT = 15  # the suite did something to the system: reason = kill, restart, stop; started, done
     AUDIT = 16  # an entry of the final history, read after one more kill -9 (claims of the platform), in log order
-    AUDIT_RECEIPT = 17  # a receipt of the final history: seq, provider_id, reason = delivered or failed
+    AUDIT_RECEIPT = 17  # a receipt of the final history: seq, provider_id, reason = sent, delivered, read or failed
     # A dialog of the platform's final state: reason = bot, queued, offered, assigned; author = operator; outcome
     # REJECTED if that operator is not there.
     STATE = 18

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from chatcore.tokens import sign
 
@@ -183,6 +184,12 @@ class Client:
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         async with self.http.request(method, self.url + path, data=data, headers=headers) as answer:
             return answer.status, orjson.loads(await answer.read())
+
+    async def bytes(self, path: str, bearer: str | None = None) -> tuple[int, bytes]:
+        """(status, body) of a GET, with a token or without one."""
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        async with self.http.get(URL(self.url + path, encoded=True), headers=headers) as answer:
+            return answer.status, await answer.read()
 
     async def state(self) -> Frame:
         status, body = await self.rest("GET", "/v1/state")

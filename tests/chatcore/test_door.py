@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from chatcore.edges.door import MAX_HEAD, read_head
-from chatcore.edges.gateway import MAX_BODY
+from chatcore.edges.gateway import MAX_WEBHOOK
 from tests.chatcore.client import HOOK_SECRET, PATIENCE_S, Frame, update
 from tests.chatcore.cores import Inside, inside, play, telegram
 
@@ -146,8 +146,8 @@ def test_other_requests_go_on_to_aiohttp() -> None:
                     assert await found.reader.read() == b""
             assert await messages(core) == ["1", "2", "3"]
             async with peer(core) as large:
-                head = lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Content-Length": str(MAX_BODY + 1)})
-                large.writer.write(head + b"\r\n\r\n" + b"x" * (MAX_BODY + 1))
+                head = lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Content-Length": str(MAX_WEBHOOK + 1)})
+                large.writer.write(head + b"\r\n\r\n" + b"x" * (MAX_WEBHOOK + 1))
                 assert (await large.answer())[0] == 413
             async with peer(core) as endless:
                 endless.writer.write(b"POST /webhooks/telegram/tg HTTP/1.1\r\nX: " + b"y" * (2 * MAX_HEAD))
@@ -197,7 +197,7 @@ def test_a_plain_head_is_read() -> None:
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Upgrade": "websocket"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Content-Length": "+7"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Content-Length": "7, 7"}),
-        lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Content-Length": str(MAX_BODY + 1)}),
+        lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"Content-Length": str(MAX_WEBHOOK + 1)}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"content-length": "7"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Folded": "a\r\n b"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Bare": "a\nb"}),

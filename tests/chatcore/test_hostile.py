@@ -6,9 +6,12 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
+import msgspec
 import psutil
 
 from chatcore.channels import CHANNELS
+from chatcore.channels.shapes import Inbound
+from chatcore.config import Account
 from tests.chatcore.client import Client
 from tests.chatcore.cores import Outside, play, running
 from tests.chatcore.hostile import MUTATIONS, SEEDS, forged
@@ -36,12 +39,19 @@ def posts(draw: Random, count: int) -> list[Post]:
 
 
 def brings_news(channel: str, body: bytes) -> bool:
-    """Whether a body brings a message that none of the channel's seeds brought; such a one would rightly be stored."""
-    known = {(message.user, message.id) for seed in SEEDS[channel].bodies for message in CHANNELS[channel].parse(seed)}
+    """Whether a body tells anything that none of the channel's seeds told; such a one would rightly be stored."""
+    seed = SEEDS[channel]
+    account = msgspec.convert(seed.account, Account)
+    told = {event for valid in seed.bodies for event in CHANNELS[channel].parse(account, valid)}
+    ids = {(event.user, event.id) for event in told if isinstance(event, Inbound) and not event.edits}
     try:
-        return any((message.user, message.id) not in known for message in CHANNELS[channel].parse(body))
+        events = CHANNELS[channel].parse(account, body)
     except (ValueError, RecursionError):
         return False
+    return any(
+        event not in told and not (isinstance(event, Inbound) and not event.edits and (event.user, event.id) in ids)
+        for event in events
+    )
 
 
 class Line:

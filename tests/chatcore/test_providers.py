@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from chatcore.channels.shapes import Answer, Call
 from chatcore.edges import providers
-from chatcore.edges.providers import MAX_ANSWER, Answer, Connection, Exchange, Origin, Providers, target
+from chatcore.edges.providers import MAX_ANSWER, Connection, Exchange, Origin, Providers, target
 from tests.chatcore.client import until
 from tests.chatcore.cores import play
 
+MOST = MAX_ANSWER["POST"]
+JSON = Call("").headers
 Act = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
 
 
@@ -111,7 +114,7 @@ async def playing(*script: Act, tls: ssl.SSLContext | None = None) -> AsyncItera
 async def ask(client: Providers, url: str, body: bytes) -> Answer | None:
     """The answer to a post."""
     answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-    client.post(url, body, answer.set_result)
+    client.call(Call(url, body), answer.set_result)
     assert not answer.done(), "the answer comes later, also when there will be none"
     return await answer
 
@@ -156,7 +159,7 @@ ANSWERS: dict[str, tuple[Act, Answer, int]] = {
     "chunked, byte by byte": (says(*(bytes([byte]) for byte in CHUNKED)), CHUNKED_ANSWER, 1),
     "without a body": (says(b"HTTP/1.1 204 No Content\r\n\r\n"), Answer(204, {}, b""), 1),
     "after interim answers": (says(INTERIM, whole(b"abc")), echo(b"abc"), 1),
-    "the largest": (says(whole(b"x" * (MAX_ANSWER - 100))), echo(b"x" * (MAX_ANSWER - 100)), 1),
+    "the largest": (says(whole(b"x" * (MOST - 100))), echo(b"x" * (MOST - 100)), 1),
     "a redirect": (says(whole(b"", b"307 Moved", b"Location: /elsewhere")), MOVED, 1),
     "the last of its connection": (says(CLOSING), CLOSING_ANSWER, 2),
     "in HTTP/1.0": (says(whole(b"abc").replace(b"1.1", b"1.0")), echo(b"abc"), 2),
@@ -189,7 +192,7 @@ BREAKS: dict[str, Act] = {
     "miscounts a chunk": says(CHUNKED.replace(b"3\r\n", b"2\r\n", 1)),
     "gives two lengths": says(whole(b"abc", b"200 OK", b"Content-Length: 2")),
     "changes the protocol": says(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
-    "sends too much": says(whole(b"x" * MAX_ANSWER)),
+    "sends too much": says(whole(b"x" * MOST)),
     "sends too many chunks": says(CHUNKED.replace(b"3\r\nabc\r\n", (b"40000\r\n" + b"x" * 0x40000 + b"\r\n") * 4)),
     "sends too many headers": says(whole(b"", b"200 OK", *(b"X: " + b"x" * 1000,) * 1100)),
 }
@@ -215,9 +218,9 @@ def test_the_bound_is_an_answers_own() -> None:
     """A kept connection may carry more than the bound in all."""
 
     async def acts() -> None:
-        async with playing(*[says(whole(b"x" * (MAX_ANSWER // 2)))] * 3) as (stage, client):
+        async with playing(*[says(whole(b"x" * (MOST // 2)))] * 3) as (stage, client):
             for _ in range(3):
-                assert await ask(client, stage.url, b"1") == echo(b"x" * (MAX_ANSWER // 2))
+                assert await ask(client, stage.url, b"1") == echo(b"x" * (MOST // 2))
             assert stage.connections == 1
 
     play(acts)
@@ -345,8 +348,8 @@ def test_a_request_that_was_given_up_is_not_sent() -> None:
 
     async def acts() -> None:
         async with playing() as (stage, client):
-            origin, head = target(stage.url)
-            late = Exchange(head + b"1\r\n\r\n1", 0.0, lambda answer: None)
+            origin, head = target(stage.url, "POST", ())
+            late = Exchange(head + b"1\r\n\r\n1", MOST, 0.0, lambda answer: None)
             late.over = True
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: Connection(client, origin, late), origin.host, origin.port)
@@ -364,10 +367,10 @@ def test_leaving_drops_what_is_under_way() -> None:
         async with playing(ECHO, keeps_silent) as (stage, _):
             async with Providers() as client:
                 await asyncio.gather(ask(client, stage.url, b"1"), asyncio.sleep(0))
-                client.post(stage.url, b"2", told.append)
+                client.call(Call(stage.url, b"2"), told.append)
                 await until(lambda: len(stage.seen) == 2)
                 assert await ask(client, stage.url, b"3") == echo(b"3")
-                client.post("http://127.0.0.1:9/", b"4", told.append)
+                client.call(Call("http://127.0.0.1:9/", b"4"), told.append)
             await until(lambda: stage.left == 2)
             assert told == []
 
@@ -413,5 +416,5 @@ def test_https_is_checked(trusted: bool, certificate: Path, monkeypatch: pytest.
 )
 def test_a_url_becomes_a_head(url: str, origin: Origin, path: str, host: str) -> None:
     """Host, port and path are the URL's; what may not stand in a request line is quoted."""
-    found, head = target(url)
+    found, head = target(url, "POST", JSON)
     assert (found, head.split(b"\r\n")[:2]) == (origin, [f"POST {path} HTTP/1.1".encode(), f"Host: {host}".encode()])

@@ -19,7 +19,7 @@ from chatcore.machines.commands import Rules
 from chatcore.machines.contacts import Contact
 from chatcore.runtime.core import Core
 from tests.chatcore.client import Client, Desk, until, update
-from tests.chatcore.cores import Inside, play, restarting, running, states, telegram
+from tests.chatcore.cores import Inside, Steered, inside, play, restarting, running, states, telegram
 from tests.chatcore.provider import serving
 
 PARTITIONS = pytest.mark.parametrize("partitions", [1, 4])
@@ -93,20 +93,19 @@ def test_a_large_state_is_stored_less_often() -> None:
     """The next snapshot comes after `snapshot_every` records, or one for each 400 bytes of the last if that is more."""
 
     async def acts() -> None:
-        disk = Disk()
         sizes: list[tuple[int, int]] = []
-        for _ in range(2):
-            async with restarting(disk, snapshot_every=3, accounts=[telegram("http://127.0.0.1:9")]) as core:
-                store = core.journal.snapshot
 
-                def note(log: str, position: int, version: int, parts: Any, done: Done, store: Any = store) -> None:
-                    if log == "dialogs-0":
-                        sizes.append((position, len(b"".join(parts))))
-                    store(log, position, version, parts, done)
+        class Noting(Steered):
+            def snapshot(self, log: str, position: int, version: int, parts: Any, done: Done) -> None:
+                if log == "dialogs-0":
+                    sizes.append((position, len(b"".join(parts))))
+                super().snapshot(log, position, version, parts, done)
 
-                core.journal.snapshot = note  # type: ignore[method-assign]  # the real one is called, too
-                for number in range(len(sizes) * 1_000, len(sizes) * 1_000 + 150):
-                    await core.client.webhook(update(number + 1, chat=100_000_000 + number))
+        disk = Disk()
+        for first in (1, 1_001):
+            async with inside(Noting(disk), snapshot_every=3, accounts=[telegram("http://127.0.0.1:9")]) as core:
+                for number in range(first, first + 150):
+                    await core.client.webhook(update(number, chat=100_000_000 + number))
         assert sizes[-1][1] > 10 * 400
         assert [later - earlier for (earlier, _), (later, _) in pairwise(sizes)] == [
             max(3, size // 400) for _, size in sizes[:-1]
@@ -290,8 +289,8 @@ def test_unsettled_replies_are_tried_again_as_logged_attempts() -> None:
             async with restarting(disk, accounts=accounts) as core:
                 await core.client.until_state(lambda found: found["unsettled"] == 0)
                 events = [event for _, record in core.core.partitions[0].records(0) for event in record.events]
-                tries = [event for event in events if isinstance(event, e.Attempted | e.Delivered)]
-                assert [type(event) for event in tries] == [e.Attempted, e.Delivered]
+                tries = [event for event in events if isinstance(event, e.Attempted | e.Sent)]
+                assert [type(event) for event in tries] == [e.Attempted, e.Sent]
                 assert tries[0] == e.Attempted(1, 1, 2, 2, tries[0].at)
             assert provider.calls == [(77, "42 roubles.")] * 2
 

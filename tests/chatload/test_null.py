@@ -173,7 +173,7 @@ def test_replies_reach_the_messenger(tmp_path: Path) -> None:
                 entries = (await desk.hear("accepted", "entries"))[1]["entries"]
                 assert [found["kind"] for found in entries] == ["message", "queued", "assigned"]
                 await desk.say(op="send", **about, cid="c", text="good day")
-                receipt = {"op": "receipt", "dialog": "tg/5001#1", "seq": 4, "status": "delivered"}
+                receipt = {"op": "receipt", "dialog": "tg/5001#1", "seq": 4, "status": "sent"}
                 receipt |= {"provider_id": "77", "reason": ""}
                 assert (await desk.hear("ack", "receipt"))[1] == receipt
                 assert posted == [(f"/bot{TOKEN}/sendMessage", {"chat_id": 5001, "text": "good day"})] * 2

@@ -257,12 +257,12 @@ def closed_and_open(record: Record) -> None:
 
 
 def never_settled(record: Record) -> None:
-    """A reply is neither delivered nor failed."""
+    """A reply is neither sent nor failed."""
     record.drop(record.one(What.AUDIT_RECEIPT))
 
 
 def claimed_delivered(record: Record) -> None:
-    """A reply is called delivered, and the provider never took it."""
+    """A reply is called sent, and the provider never took it."""
     record.drop(record.one(What.ATTEMPT, outcome=Outcome.OK))
 
 

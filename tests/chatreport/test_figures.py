@@ -75,7 +75,7 @@ def tiny() -> Record:
         row(What.ACCEPT, TELEGRAM, at(started=5100, done=5105), who="o1", assignment=2, seq=3),
         row(What.SEND, TELEGRAM, said("o1", 2), at(intended=5200, started=5200, done=5203), who="o1", seq=4, epoch=1),
         row(What.ATTEMPT, TELEGRAM, said("o1", 2), at(started=5210, done=5212), who="telegram", provider_id=70),
-        row(What.RECEIPT, TELEGRAM, at(done=5219), who="o1", seq=4, provider_id=70, reason="delivered"),
+        row(What.RECEIPT, TELEGRAM, at(done=5219), who="o1", seq=4, provider_id=70, reason="sent"),
         row(What.DIALOG, TELEGRAM, at(intended=100, started=100), outcome=Outcome.IN_FLIGHT, who="c1", plan=1),
         # the generator
         *(row(What.MIRROR, at(started=n, done=n + 0.25)) for n in range(4)),

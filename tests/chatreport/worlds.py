@@ -308,7 +308,7 @@ class World:
         ok = {"started": start, "done": start, "provider_id": provider_id, "attempt": 1 + limited}
         self.put(What.ATTEMPT, Outcome.OK, **ok, **common)
         told = {"contact": talk.contact, "number": talk.number, "seq": entry["seq"], "provider_id": provider_id}
-        told |= {"reason": "delivered", "channel": Channel.TELEGRAM}
+        told |= {"reason": "sent", "channel": Channel.TELEGRAM}
         self.put(What.RECEIPT, who=talk.owner, done=start + MS, phase=talk.phase, **told)
         self.receipts.append(told)
 

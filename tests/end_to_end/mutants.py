@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from chatcore.__main__ import main
-from chatcore.channels import Outcome
+from chatcore.channels.shapes import Outcome
 from chatcore.edges import chat, hub, outbox, views, webhooks
 from chatcore.machines import bench, customer, dialog, floor, ownership
 from chatcore.machines import commands as c
@@ -155,13 +155,13 @@ def g10_leaves_dialogs_with_nobody() -> None:
 
 
 def g11_forgets_replies() -> None:
-    """Every tenth reply to a messenger is called delivered and never sent."""
+    """Every tenth reply to a messenger is called sent and never was."""
     post, calls = outbox.AccountOutbox._post, count(1)
 
     def forgetful(self: outbox.AccountOutbox, line: outbox.Line) -> None:
         number = next(calls)
         if number % 10 == 0:
-            self._loop.call_soon(self._settle, line, Outcome("delivered", provider_id=str(9_000_000 + number)))
+            self._loop.call_soon(self._settle, line, Outcome("taken", provider_id=str(9_000_000 + number)))
         else:
             post(self, line)
 
@@ -172,9 +172,9 @@ def g12_ignores_at_night() -> None:
     """With no operator on duty, what customers say on a socket is neither stored nor refused."""
     send = chat.Customer._send
 
-    def closed(self: chat.Customer, cid: str, text: str) -> None:
+    def closed(self: chat.Customer, cid: str, text: str, listed: object) -> None:
         if any(operator.on_duty for operator in self.gateway.core.floor.state.operators.values()):
-            send(self, cid, text)
+            send(self, cid, text, listed)
 
     swap(chat.Customer, "_send", closed)
 

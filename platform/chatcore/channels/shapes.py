@@ -1,23 +1,138 @@
 """What every messenger channel translates to and from."""
 
+from collections.abc import Generator, Mapping
 from typing import Literal, NamedTuple
+
+from chatcore.config import Account
+
+
+class File(NamedTuple):
+    """An attachment on its way in: what it is, and `source`, the provider's handle of its bytes.
+
+    `size` is 0 where the provider does not say. A channel whose messages carry the bytes themselves gives `data`.
+    """
+
+    kind: Literal["image", "document"]
+    name: str
+    mime: str
+    source: str
+    size: int = 0
+    data: bytes = b""
 
 
 class Inbound(NamedTuple):
-    """A customer's message: the provider's user and message ids, and the text."""
+    """A customer's message: the provider's user and message ids, text and attachments.
+
+    `edits`: the id of the message whose new text this is; "" for a message of its own.
+    """
 
     user: str
     id: str
     text: str
+    files: tuple[File, ...] = ()
+    edits: str = ""
+
+
+class Receipt(NamedTuple):
+    """What became of messages to `user` after their provider took them.
+
+    `through` says which: "" the message `id`; "order" that one and all sent to the user before it; "number" all whose
+    id is a number not above it; "time" all posted until then, `id` being Unix milliseconds.
+    """
+
+    user: str
+    state: Literal["delivered", "read", "failed"]
+    id: str
+    through: Literal["", "order", "number", "time"] = ""
+    reason: str = ""
+
+
+class Consent(NamedTuple):
+    """The user lets the account write to them, or does not any more."""
+
+    user: str
+    given: bool
+
+
+Event = Inbound | Receipt | Consent
+
+
+class Enclosure(NamedTuple):
+    """An attachment on its way out: `url` is where whoever knows it may fetch the bytes, `data` the bytes."""
+
+    kind: str  # image | document
+    name: str
+    mime: str
+    url: str
+    data: bytes
+
+
+class Outbound(NamedTuple):
+    """A reply to `user`: a text or an attachment, so that it is one message at every provider.
+
+    `key` names it alike in every attempt, and no other reply of the installation.
+    """
+
+    user: str
+    text: str
+    key: str
+    file: Enclosure | None = None
+
+
+class Call(NamedTuple):
+    """A request to a provider."""
+
+    url: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    method: Literal["POST", "GET"] = "POST"
+
+
+class Answer(NamedTuple):
+    """A provider's answer; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Outcome(NamedTuple):
-    """How a send ended: delivered with the provider's id, failed with a reason, or to be tried again after a while.
+    """How a send ended: taken by the provider under its id, failed with a reason, or to be tried again after a while.
 
     `after_s` is None when the provider names no delay and the outbox backs off by itself.
     """
 
-    kind: Literal["delivered", "failed", "again"]
+    kind: Literal["taken", "failed", "again"]
     provider_id: str = ""
     reason: str = ""
     after_s: float | None = None
+
+
+class Fetched(NamedTuple):
+    """The bytes of an attachment, or the `reason` why they are not to be had; `again` if that may change."""
+
+    data: bytes = b""
+    mime: str = ""
+    reason: str = ""
+    again: bool = False
+
+
+Sending = Generator[Call, Answer, Outcome]
+Fetching = Generator[Call, Answer, Fetched]
+
+
+def fetch_url(account: Account, source: str) -> Fetching:
+    """Fetch an attachment whose handle is its address."""
+    return fetched((yield Call(source, headers=(), method="GET")))
+
+
+def fetched(answer: Answer) -> Fetched:
+    """What an answer with the bytes themselves means."""
+    if answer.status == 200:
+        return Fetched(answer.body, answer.headers.get("content-type", ""))
+    return Fetched(reason=f"status {answer.status}", again=answer.status == 429 or answer.status >= 500)
+
+
+def no_handshake(account: Account, query: Mapping[str, str], body: bytes) -> bytes | None:
+    """A provider that asks for nothing before it posts."""
+    return None

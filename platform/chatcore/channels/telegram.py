@@ -1,19 +1,39 @@
-"""Telegram Bot API: webhooks with one Update each and a secret in a header, replies through `sendMessage`.
+"""Telegram Bot API: webhooks with one Update each and a secret in a header, replies through `sendMessage` and its like.
 
 Formats as documented at core.telegram.org/bots/api; Telegram knows no delivery or read updates, so a message it took
-counts as delivered. There is no idempotency key: a repeated `sendMessage` is a second message.
+is as far as its way can be followed. There is no idempotency key: a repeated `sendMessage` is a second message.
 """
 
 import hmac
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 import orjson
 
-from chatcore.channels.shapes import Inbound, Outcome
+from chatcore.channels.shapes import (
+    Answer,
+    Call,
+    Event,
+    Fetched,
+    Fetching,
+    File,
+    Inbound,
+    Outbound,
+    Outcome,
+    Sending,
+    fetched,
+    no_handshake,
+)
 from chatcore.config import Account
 
-SECRET_HEADER = "x-telegram-bot-api-secret-token"
+__all__ = ["OK", "fetch", "handshake", "parse", "send", "verify"]
+
+OK: Final = b"{}"
+SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"
+METHODS: Final = {"image": ("sendPhoto", "photo"), "document": ("sendDocument", "document")}
+
+handshake = no_handshake
 
 
 class _Chat(msgspec.Struct):
@@ -21,15 +41,26 @@ class _Chat(msgspec.Struct):
     type: str
 
 
+class _Media(msgspec.Struct):
+    file_id: str
+    file_size: int = 0
+    file_name: str = ""
+    mime_type: str = ""
+
+
 class _Message(msgspec.Struct):
     message_id: int
     chat: _Chat
-    text: str | None = None
+    text: str = ""
+    caption: str = ""
+    photo: list[_Media] = []
+    document: _Media | None = None
 
 
 class _Update(msgspec.Struct):
     update_id: int
     message: _Message | None = None
+    edited_message: _Message | None = None
 
 
 class _Sent(msgspec.Struct):
@@ -47,8 +78,18 @@ class _Answer(msgspec.Struct):
     parameters: _Parameters = msgspec.field(default_factory=_Parameters)
 
 
+class _Path(msgspec.Struct):
+    file_path: str = ""
+
+
+class _File(msgspec.Struct):
+    ok: bool = False
+    result: _Path = msgspec.field(default_factory=_Path)
+
+
 _update = msgspec.json.Decoder(_Update)
 _answer = msgspec.json.Decoder(_Answer)
+_file = msgspec.json.Decoder(_File)
 
 
 def verify(account: Account, headers: Mapping[str, str], body: bytes) -> bool:
@@ -57,33 +98,72 @@ def verify(account: Account, headers: Mapping[str, str], body: bytes) -> bool:
     return hmac.compare_digest(given.encode(errors="surrogateescape"), account.webhook_secret.encode())
 
 
-def parse(body: bytes) -> list[Inbound]:
-    """The text message of a private chat; anything else (edits, albums, buttons, membership) is none.
+def parse(account: Account, body: bytes) -> list[Event]:
+    """The message of a private chat, or its edit; anything else (buttons, reactions, membership) is none.
 
     Raises:
         ValueError: not an Update.
     """
-    message = _update.decode(body).message
-    if message is None or not message.text or message.chat.type != "private":
+    update = _update.decode(body)
+    message = update.message or update.edited_message
+    if message is None or message.chat.type != "private":
         return []
-    return [Inbound(str(message.chat.id), str(message.message_id), message.text)]
+    files, text = _files(message), message.text or message.caption
+    if not text and not files:
+        return []
+    edits = "" if update.message is not None else str(message.message_id)
+    return [Inbound(str(message.chat.id), str(message.message_id), text, files, edits)]
 
 
-def build(account: Account, user: str, text: str) -> tuple[str, bytes]:
-    """`sendMessage` to the chat of `user`."""
-    return f"{account.api}/bot{account.token}/sendMessage", orjson.dumps({"chat_id": int(user), "text": text})
+def _files(message: _Message) -> tuple[File, ...]:
+    """A photo comes in several sizes, the largest last."""
+    found = []
+    if message.photo:
+        photo = message.photo[-1]
+        found.append(File("image", "photo.jpg", "image/jpeg", photo.file_id, photo.file_size))
+    if message.document is not None:
+        document = message.document
+        mime = document.mime_type or "application/octet-stream"
+        found.append(File("document", document.file_name or "document", mime, document.file_id, document.file_size))
+    return tuple(found)
 
 
-def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """200 is delivered, 429 waits as long as it says, 5xx is tried again, the rest has failed for good."""
+def send(account: Account, message: Outbound) -> Sending:
+    """`sendMessage`, or the method of the attachment's kind with its address."""
+    method, field, value = "sendMessage", "text", message.text
+    if message.file is not None:
+        method, field = METHODS[message.file.kind]
+        value = message.file.url
+    return outcome((yield _call(account, method, {"chat_id": int(message.user), field: value})))
+
+
+def _call(account: Account, method: str, body: dict[str, object]) -> Call:
+    return Call(f"{account.api}/bot{account.token}/{method}", orjson.dumps(body))
+
+
+def outcome(answer: Answer) -> Outcome:
+    """200 is taken, 429 waits as long as it says, 5xx is tried again, the rest has failed for good."""
     try:
-        answer = _answer.decode(body)
+        told = _answer.decode(answer.body)
     except ValueError:
-        answer = _Answer()
-    if status == 200 and answer.ok and answer.result is not None:
-        return Outcome("delivered", provider_id=str(answer.result.message_id))
-    if status == 429:
-        return Outcome("again", after_s=max(0.0, answer.parameters.retry_after))
-    if status >= 500 or status == 200:
+        told = _Answer()
+    if answer.status == 200 and told.ok and told.result is not None:
+        return Outcome("taken", provider_id=str(told.result.message_id))
+    if answer.status == 429:
+        return Outcome("again", after_s=max(0.0, told.parameters.retry_after))
+    if answer.status >= 500 or answer.status == 200:
         return Outcome("again")
-    return Outcome("failed", reason=answer.description or f"status {status}")
+    return Outcome("failed", reason=told.description or f"status {answer.status}")
+
+
+def fetch(account: Account, source: str) -> Fetching:
+    """`getFile` says the path, which is then read."""
+    answer = yield _call(account, "getFile", {"file_id": source})
+    try:
+        found = _file.decode(answer.body)
+    except ValueError:
+        found = _File()
+    if answer.status != 200 or not found.result.file_path:
+        return Fetched(reason=f"getFile: status {answer.status}", again=answer.status == 429 or answer.status >= 500)
+    url = f"{account.api}/file/bot{account.token}/{found.result.file_path}"
+    return fetched((yield Call(url, headers=(), method="GET")))

@@ -9,12 +9,14 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chatcore.edges.gateway import GATEWAY, Gateway
+from chatcore.edges.files import MAX_FILE
+from chatcore.edges.gateway import GATEWAY, MAX_BODY, Gateway
 from chatcore.edges.views import NoQuery
 from chatcore.errors import Problem
 from chatcore.tokens import Role
 
 JSON = "application/json"
+BYTES = "application/octet-stream"
 
 
 class Call(NamedTuple):
@@ -29,7 +31,10 @@ class Call(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A row of the table. `roles` None: no token is needed; `loopback`: nor is it on a core that listens there only."""
+    """A row of the table. `roles` None: no token is needed; `admits`: who needs none either.
+
+    A `body` of bytes has no schema and may be as large as an attachment.
+    """
 
     method: str
     path: str
@@ -39,8 +44,10 @@ class Route(NamedTuple):
     variables: type | None = None
     query: type = NoQuery
     body: type | None = None
-    loopback: bool = False
+    admits: Callable[[Gateway, web.Request], bool] | None = None
+    status: int = 200
     media: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def handler(route: Route) -> Handler:
@@ -55,17 +62,21 @@ async def _handle(route: Route, request: web.Request) -> web.Response:
     call = Call(gateway, role, subject, path, _query(route, request), await _body(route, request))
     answer = await route.handler(call)
     body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-    return web.Response(body=body, headers={"Content-Type": route.media})
+    return web.Response(status=route.status, body=body, headers={"Content-Type": route.media, **dict(route.headers)})
 
 
 def _caller(route: Route, gateway: Gateway, request: web.Request) -> tuple[str, str]:
-    anonymous = "Authorization" not in request.headers
-    if route.roles is None or (anonymous and route.loopback and is_loopback(gateway.config.host)):
+    if route.roles is None or (route.admits is not None and route.admits(gateway, request)):
         return "", ""
     role, subject = gateway.bearer(request)
     if role not in route.roles:
         raise Problem(403, "forbidden", f"this is for the role {' or '.join(route.roles)}")
     return role, subject
+
+
+def on_loopback(gateway: Gateway, request: web.Request) -> bool:
+    """Admits who shows no token, on a core that listens on loopback only."""
+    return "Authorization" not in request.headers and is_loopback(gateway.config.host)
 
 
 def is_loopback(host: str) -> bool:
@@ -95,7 +106,19 @@ def _query(route: Route, request: web.Request) -> Any:
 async def _body(route: Route, request: web.Request) -> Any:
     if route.body is None:
         return None
+    data = await _read(request, MAX_FILE if route.body is bytes else MAX_BODY)
+    if route.body is bytes:
+        return data
     try:
-        return msgspec.json.decode(await request.read(), type=route.body)
+        return msgspec.json.decode(data, type=route.body)
     except (ValueError, RecursionError) as fault:
         raise Problem(400, "unreadable", str(fault)) from fault
+
+
+async def _read(request: web.Request, most: int) -> bytes:
+    data = bytearray()
+    async for part in request.content.iter_any():
+        data += part
+        if len(data) > most:
+            raise Problem(413, "too_big", f"the body holds at most {most} bytes")
+    return bytes(data)

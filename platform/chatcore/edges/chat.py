@@ -5,7 +5,7 @@ from functools import partial
 from chatcore import wire
 from chatcore.config import Account
 from chatcore.edges.gateway import MAX_TEXT, Gateway
-from chatcore.edges.messages import receive
+from chatcore.edges.messages import MAX_FILES, enclosed, receive
 from chatcore.edges.routes import SOCKETS
 from chatcore.edges.session import TOO_FAST, Session
 from chatcore.errors import BadFrame, Unauthorized
@@ -84,10 +84,8 @@ class Customer:
         """Take a message, or the wish to end the dialog."""
         match frame:
             # the machine marks operators' ids with a character that is not printable
-            case {"op": "send", "cid": str(cid), "text": str(text)} if (
-                0 < len(cid) <= 64 and cid.isprintable() and text
-            ):
-                self._send(cid, text)
+            case {"op": "send", "cid": str(cid), "text": str(text)} if 0 < len(cid) <= 64 and cid.isprintable():
+                self._send(cid, text, frame.get("files"))
             case _ if not self.gateway.guard.contact(self.contact):
                 self.gateway.count("refused_too_fast")
                 self.session.close(TOO_FAST, "too many frames: come back with your cursor")
@@ -99,13 +97,16 @@ class Customer:
                 self.gateway.count("bad_frames")
                 self.session.send({"op": "refused", "cid": frame.get("cid"), "reason": "bad_frame"})
 
-    def _send(self, cid: str, text: str) -> None:
+    def _send(self, cid: str, text: str, listed: object) -> None:
         try:
             if len(text) > MAX_TEXT:
                 raise Refused("too_long")
+            files = enclosed(self.gateway.files, listed, MAX_FILES) if listed else ()
+            if not text and not files:
+                raise Refused("bad_frame")
             self.gateway.check_ready()
             answer = partial(self._acknowledge, cid)
-            receive(self.gateway, self.account, self.user, cid, text, self.session, answer)
+            receive(self.gateway, self.account, self.user, cid, text, files, self.session, answer)
         except Refused as refusal:
             self._refuse(cid, refusal.reason)
         except Poisoned:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from chatcore import wire
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.hub import offer
-from chatcore.edges.messages import digest
+from chatcore.edges.messages import digest, enclosed
 from chatcore.edges.routes import SOCKETS
 from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
@@ -116,7 +116,7 @@ class Seat:
         try:
             match frame:
                 case {"op": "send", "dialog": str(dialog), "number": int(number), "cid": str(cid), "text": str(text)}:
-                    self._send(dialog, number, cid, text)
+                    self._send(dialog, number, cid, text, frame.get("files"))
                 case {"op": "accept", "dialog": str(dialog), "number": int(number)}:
                     self._accept(dialog, number)
                 case {"op": "close", "dialog": str(dialog), "number": int(number)}:
@@ -131,16 +131,18 @@ class Seat:
             self.gateway.count("bad_frames")
             self.session.send({"op": "refused", "cid": frame.get("cid"), "reason": "bad_frame"})
 
-    def _send(self, dialog: str, number: int, cid: str, text: str) -> None:
+    def _send(self, dialog: str, number: int, cid: str, text: str, listed: object) -> None:
         key, dialog_number = wire.split_dialog(dialog)
         partition = self.gateway.core.partition_of(key)
-        if not text or not 0 < len(cid) <= 64:
+        if not bool(text) ^ bool(listed) or not 0 < len(cid) <= 64:  # either of them, so that it is one message
             raise BadFrame
         try:
             if len(text) > MAX_TEXT:
                 raise Refused("too_long")
+            files = enclosed(self.gateway.files, listed, 1) if listed else ()
             self.gateway.check_ready()
-            partition.submit(Reply(key, dialog_number, number, self.operator, cid, digest(text), text), self.session)
+            place = (key, dialog_number, number, self.operator)
+            partition.submit(Reply(*place, cid, digest(text, files), text, files), self.session)
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"cid": cid, "dialog": dialog})
         else:

@@ -184,8 +184,8 @@ class Connection(asyncio.Protocol):
         self._in_time()
         self._door.connections.discard(self)
 
-    def _took(self) -> None:
-        self._answer(_taken(int(time.time())))
+    def _took(self, body: bytes) -> None:
+        self._answer(_taken(body, int(time.time())))
 
     def _answer(self, answer: bytes) -> None:
         self._taking = False
@@ -218,9 +218,9 @@ class Connection(asyncio.Protocol):
         self._data = b""
 
 
-@lru_cache(maxsize=1)
-def _taken(now_s: int) -> bytes:
-    return _response(200, b"{}", now_s)
+@lru_cache(maxsize=8)
+def _taken(body: bytes, now_s: int) -> bytes:
+    return _response(200, body, now_s)
 
 
 def _refused(refusal: Refusal) -> bytes:

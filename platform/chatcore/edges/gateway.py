@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from aiohttp import web
 
 from chatcore.bot import KeywordBot
 from chatcore.config import Account, Config
+from chatcore.edges.files import Files
 from chatcore.edges.guard import Guard
 from chatcore.edges.hub import Hub
 from chatcore.errors import Unauthorized
@@ -15,6 +17,7 @@ from chatcore.runtime.core import Core
 from chatcore.tokens import verify
 
 MAX_BODY = 64 * 1024
+MAX_WEBHOOK = 3 * 1024 * 1024  # what Meta documents for a batch
 MAX_TEXT = 4_096
 MAX_ID = 512  # of a user or a message, as a provider names them
 
@@ -24,8 +27,10 @@ class Gateway:
 
     def __init__(self, core: Core, config: Config, hub: Hub) -> None:
         self.core = core
+        self.files = Files(Path(config.data) / "files" if config.journal == "sqlite" else None, config.secret)
         self.config = config
         self.hub = hub
+        self.public_url = config.public_url  # where providers reach us; known once the port is bound
         self.bot = KeywordBot(config.bot)
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
         self.guard = Guard(config.limits)

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from chatcore.config import Limits
+from chatcore.config import SenderLimits
 from chatcore.edges.limits import Buckets
 
 REMEMBERED: Final = 10_000
@@ -12,7 +12,7 @@ REMEMBERED: Final = 10_000
 class Guard:
     """The installation's limits; each question counts as one use."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SenderLimits) -> None:
         self._trusted = frozenset(limits.trusted)
         self._contacts = Buckets(limits.contact.per_s, limits.contact.burst, REMEMBERED)
         self._accounts = Buckets(limits.account.per_s, limits.account.burst, REMEMBERED)

@@ -3,6 +3,7 @@
 import orjson
 
 from chatcore import wire
+from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.session import FENCED, Session
 from chatcore.machines import events as e
@@ -18,6 +19,7 @@ class Hub:
         self.customers_of: dict[str, dict[str, Session]] = {}
         self.desks: dict[str, Session] = {}
         self.outbox: MessengerOutbox | None = None
+        self.fetcher: Fetcher | None = None
 
     def join_customer(self, contact: str, name: str, session: Session) -> None:
         """Add a contact's session; an older one of the same name is fenced off."""
@@ -80,6 +82,11 @@ class Hub:
         if self.outbox is not None:
             self.outbox.put(partition, contact, message)
 
+    def enclosed(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
+        """Have the attachments of a customer's message fetched."""
+        if self.fetcher is not None:
+            self.fetcher.put(partition, contact.key, message)
+
 
 def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:
     """What a desk is shown."""
@@ -89,9 +96,11 @@ def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:
             return offer(dialog, event.assignment, event.place, event.priority, event.department)
         case e.OfferEnded() | e.Closed(was=e.State.OFFERED):
             return {"op": "withdrawn", "dialog": f"{contact.key}#{event.number}", "number": event.assignment}
-        case e.Delivered() | e.Undelivered():
+        case e.Sent() | e.Undelivered() | e.Receipted():
             return wire.receipt(f"{contact.key}#{event.number}", event)
-        case e.Said() | e.Released() | e.Closed():
+        case e.Stored() | e.Unfetched():
+            return wire.attachment(f"{contact.key}#{event.number}", event)
+        case e.Said() | e.Edited() | e.Released() | e.Closed():
             return wire.entry(f"{contact.key}#{event.number}", event)
     raise TypeError(f"a {type(event).__name__} is not for a desk")
 

@@ -1,17 +1,31 @@
 """Customers' messages on their way in, the same for sockets and webhooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import Annotated, Literal
 
+import msgspec
+
+from chatcore.channels.shapes import File, Inbound
 from chatcore.config import Account
-from chatcore.edges.gateway import MAX_ID, Gateway
-from chatcore.machines.commands import Receive, Refused
+from chatcore.edges.files import Files
+from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
+from chatcore.machines import events as e
+from chatcore.machines.commands import Choice, Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
+MAX_FILES = 10
+MAX_NAME = 200
+FILES_NEED_A_PERSON = Choice("handover")
 
-def digest(text: str) -> int:
-    """Tells equal content from other content, in 56 bits."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big")
+
+def digest(text: str, files: Sequence[e.File] = ()) -> int:
+    """Tells equal content from other content, in 56 bits; of attachments, kind and name are content.
+
+    Their addresses are not: a provider may give a new one with each repeat.
+    """
+    content = "\0".join((text, *(f"{file.kind} {file.name}" for file in files)))
+    return int.from_bytes(blake2b(content.encode(), digest_size=7).digest(), "big")
 
 
 def receive(
@@ -20,6 +34,7 @@ def receive(
     user: str,
     message_id: str,
     text: str,
+    files: Sequence[File | e.File] = (),
     origin: object = None,
     answer: Callable[[], None] | None = None,
 ) -> PartitionOwner:
@@ -30,13 +45,70 @@ def receive(
             `Refused("too_fast")` when the contact sends too much, `Refused("bad_id")` when an id is too long.
     """
     contact = f"{account.id}/{user}"
-    if len(user) > MAX_ID or len(message_id) > MAX_ID:
-        raise Refused("bad_id")
-    if not gateway.guard.contact(contact):
-        raise Refused("too_fast")
-    choice = gateway.bot.choose(text) if account.bot else None
-    messenger = bool(account.api)
-    command = Receive(contact, messenger, account.department, message_id, digest(text), text, choice)
+    admit(gateway, contact, message_id)
+    choice = (gateway.bot.choose(text) if text else FILES_NEED_A_PERSON) if account.bot else None
+    enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
+    number = digest(text, enclosed)
+    command = Receive(
+        contact, bool(account.api), account.department, message_id, number, text, choice, enclosed, account.receipts
+    )
     partition = gateway.core.partition_of(contact)
     partition.submit(command, origin, answer)
     return partition
+
+
+def admit(gateway: Gateway, contact: str, message_id: str) -> None:
+    """Let a customer's message pass.
+
+    Raises:
+        Refused: its ids are too long, or its contact sends too much.
+    """
+    if len(contact.partition("/")[2]) > MAX_ID or len(message_id) > MAX_ID:
+        raise Refused("bad_id")
+    if not gateway.guard.contact(contact):
+        raise Refused("too_fast")
+
+
+def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner:
+    """Submit a customer's new text for an earlier message.
+
+    Raises:
+        Refused, Poisoned: as `Owner.submit`; `Refused("unknown_message")` when the message is not known any more;
+            as `receive` when there are too many or their ids too long.
+    """
+    contact, text = f"{account.id}/{message.user}", message.text[:MAX_TEXT]
+    admit(gateway, contact, message.edits)
+    partition = gateway.core.partition_of(contact)
+    partition.submit(Edit(contact, message.edits, digest(text, tuple(map(_file, message.files))), text))
+    return partition
+
+
+def _file(file: File | e.File) -> e.File:
+    if isinstance(file, e.File):
+        return file
+    return e.File(file.kind, file.name[:MAX_NAME], file.mime[:MAX_NAME], file.size, file.source)
+
+
+class _Listed(msgspec.Struct, forbid_unknown_fields=True):
+    kind: Literal["image", "document"]
+    ref: str
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+    mime: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = "application/octet-stream"
+
+
+def enclosed(files: Files, listed: object, most: int) -> tuple[e.File, ...]:
+    """The attachments that a frame names; each was stored before.
+
+    Raises:
+        Refused: not a list of at most `most` attachments, or one that is not stored.
+    """
+    try:
+        found = msgspec.convert(listed, list[_Listed])
+    except msgspec.ValidationError as fault:
+        raise Refused("bad_frame") from fault
+    if len(found) > most:
+        raise Refused("too_many_files")
+    sizes = [files.size(each.ref) for each in found]
+    return tuple(
+        e.File(each.kind, each.name, each.mime, size, ref=each.ref) for each, size in zip(found, sizes, strict=True)
+    )

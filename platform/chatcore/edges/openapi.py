@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chatcore.edges.api import Route
+from chatcore.edges.api import BYTES, JSON, Route
 from chatcore.edges.views import Fault
 
 REFUSALS: Final = (400, 401, 403, 404, 408, 413, 429, 503)
@@ -18,10 +18,10 @@ Schema = dict[str, Any]
 def document(routes: Iterable[Route]) -> bytes:
     """The description of `routes`, encoded."""
     rows = list(routes)
-    types = {of for row in rows for of in (row.answer, row.variables, row.query, row.body) if of is not None} | {Fault}
-    ordered = sorted(types, key=str)
+    types = {of for row in rows for of in (row.answer, row.variables, row.query, row.body)} | {Fault}
+    ordered = sorted(types - {None, bytes}, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=_TO)
-    found = dict(zip(ordered, schemas, strict=True))
+    found = dict(zip(ordered, schemas, strict=True)) | {bytes: {}}
     paths: dict[str, Schema] = {}
     for row in rows:
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, found, components)
@@ -46,12 +46,13 @@ def _operation(row: Route, found: dict[Any, Schema], components: dict[str, Schem
         "operationId": row.handler.__name__,
         "summary": told.partition("\n")[0],
         "parameters": [*_parameters("path", row.variables, components), *_parameters("query", row.query, components)],
-        "responses": {"200": answer} | refusals,
+        "responses": {str(row.status): answer} | refusals,
         "x-roles": ["anybody"] if row.roles is None else list(row.roles),
-        "security": [] if row.roles is None else [{"token": []}, *([{}] if row.loopback else [])],
+        "security": [] if row.roles is None else [{"token": []}, *([{}] if row.admits else [])],
     }
     if row.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": found[row.body]}}}
+        media = BYTES if row.body is bytes else JSON
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": found[row.body]}}}
     return operation
 
 

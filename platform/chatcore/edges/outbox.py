@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from chatcore.channels import CHANNELS, Outcome
-from chatcore.config import Account
+from chatcore.channels import CHANNELS
+from chatcore.channels.shapes import Answer, Enclosure, Outbound, Outcome, Sending
+from chatcore.config import LIMITS, Account
+from chatcore.edges.files import Files, Link
 from chatcore.edges.limits import Bucket
-from chatcore.edges.providers import Answer, Providers
+from chatcore.edges.providers import Providers
 from chatcore.machines import events as e
 from chatcore.machines.commands import Attempting, Settle
 from chatcore.machines.contacts import Contact
@@ -35,12 +37,14 @@ ANSWERS_WITHIN_S = 2.0
 
 @dataclass(slots=True)
 class Outgoing:
-    """A reply on its way: its place, its text, and which attempt comes next."""
+    """A reply on its way: its place, what it says, which attempt comes next, and when this one left (wall ms)."""
 
     number: int
     seq: int
     text: str
+    file: e.File | None = None
     attempt: int = 1
+    posted_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -59,12 +63,18 @@ class Line:
 class AccountOutbox:
     """The outbox of one messenger account: at most `AT_ONCE` replies under way, and its rate."""
 
-    def __init__(self, account: Account, providers: Providers) -> None:
+    def __init__(self, account: Account, providers: Providers, files: Files, link: Link) -> None:
         self.account = account
         self._channel = CHANNELS[account.channel]
         self._providers = providers
+        self._files = files
+        self._link = link
         self._loop = asyncio.get_running_loop()
-        self._rate = Bucket(account.rate_per_s, max(1.0, account.rate_per_s))
+        limits = LIMITS[account.channel]
+        rate_per_s = account.rate_per_s or limits.rate_per_s
+        self._rate = Bucket(rate_per_s, max(1.0, rate_per_s))
+        self._pace = (account.chat_rate_per_s or limits.user_rate_per_s, account.burst or limits.burst)
+        self._loads: set[asyncio.Task[None]] = set()
         self._lines: dict[str, Line] = {}
         self._resting: OrderedDict[str, float] = OrderedDict()  # lines without replies: since when, the oldest first
         self._ready: deque[Line] = deque()
@@ -76,8 +86,7 @@ class AccountOutbox:
         """Take over a reply; it is posted at once if the limits allow it."""
         line = self._lines.get(contact.key)
         if line is None:
-            pace = Bucket(self.account.chat_rate_per_s, self.account.burst)
-            line = Line(contact.key, partition, contact.id, contact.key.partition("/")[2], pace)
+            line = Line(contact.key, partition, contact.id, contact.key.partition("/")[2], Bucket(*self._pace))
             self._lines[contact.key] = line
         line.waiting.append(outgoing)
         if not line.busy:
@@ -141,11 +150,43 @@ class AccountOutbox:
         if self._closing:
             self._leave()
             return
-        url, body = self._channel.build(self.account, line.user, line.waiting[0].text)
-        self._providers.post(url, body, partial(self._try, self._answered, line))
+        outgoing = line.waiting[0]
+        outgoing.posted_ms = time.time_ns() // 1_000_000
+        if outgoing.file is None:
+            self._send(line, None)
+        else:
+            load = self._loop.create_task(self._load(line, outgoing.file))
+            self._loads.add(load)
+            load.add_done_callback(self._loads.discard)
 
-    def _answered(self, line: Line, answer: Answer | None) -> None:
-        self._settle(line, Outcome("again") if answer is None else self._channel.outcome(*answer))
+    async def _load(self, line: Line, file: e.File) -> None:
+        """Send an attachment once its bytes are read."""
+        data = await self._files.read(file.ref)
+        if data is None:
+            self._try(self._settle, line, Outcome("failed", reason="the attachment is not stored here"))
+        else:
+            url = self._link(file.ref, file.name)
+            self._try(self._send, line, Enclosure(file.kind, file.name, file.mime, url, data))
+
+    def _send(self, line: Line, enclosure: Enclosure | None) -> None:
+        outgoing = line.waiting[0]
+        key = f"{line.key}#{outgoing.number}.{outgoing.seq}"
+        self._go_on(line, self._channel.send(self.account, Outbound(line.user, outgoing.text, key, enclosure)), None)
+
+    def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
+        """Make the next call of a send, or learn how it ended."""
+        try:
+            call = next(steps) if answer is None else steps.send(answer)
+        except StopIteration as end:
+            self._settle(line, end.value)
+        else:
+            self._providers.call(call, partial(self._try, self._answered, line, steps))
+
+    def _answered(self, line: Line, steps: Sending, answer: Answer | None) -> None:
+        if answer is None:
+            self._settle(line, Outcome("again"))
+        else:
+            self._go_on(line, steps, answer)
 
     def _settle(self, line: Line, outcome: Outcome) -> None:
         outgoing = line.waiting[0]
@@ -154,9 +195,9 @@ class AccountOutbox:
             outgoing.attempt += 1
             self._later(line, backoff_s if outcome.after_s is None else outcome.after_s)
         else:
-            reason = "" if outcome.kind == "delivered" else outcome.reason or f"given up after {ATTEMPTS} attempts"
-            settle = Settle(line.contact, outgoing.number, outgoing.seq, outcome.provider_id, reason)
-            line.partition.submit(settle)
+            reason = "" if outcome.kind == "taken" else outcome.reason or f"given up after {ATTEMPTS} attempts"
+            place = (line.contact, outgoing.number, outgoing.seq)
+            line.partition.submit(Settle(*place, outcome.provider_id, reason, outgoing.posted_ms))
             line.waiting.popleft()
             if line.waiting:
                 self._ready.append(line)
@@ -184,30 +225,28 @@ class AccountOutbox:
 class MessengerOutbox:
     """All messenger accounts' outboxes."""
 
-    def __init__(self, accounts: list[Account], providers: Providers) -> None:
-        self._of = {account.id: AccountOutbox(account, providers) for account in accounts if account.api}
+    def __init__(self, accounts: list[Account], providers: Providers, files: Files, link: Link) -> None:
+        self._of = {each.id: AccountOutbox(each, providers, files, link) for each in accounts if each.api}
 
     def put(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
         """Take over a durable reply; called in log order."""
-        self._put(partition, contact, Outgoing(message.number, message.seq, message.text))
+        self._put(partition, contact, message, 1)
 
-    def _put(self, partition: PartitionOwner, contact: Contact, outgoing: Outgoing) -> None:
+    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Said, attempt: int) -> None:
         found = self._of.get(contact.key.partition("/")[0])
         if found is None:
             logger.warning("%s: a reply waits until the configuration knows its account again", contact.key)
         else:
-            found.put(partition, contact, outgoing)
+            file = message.files[0] if message.files else None
+            found.put(partition, contact, Outgoing(message.number, message.seq, message.text, file, attempt))
 
     async def resume(self, core: Core) -> None:
         """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""
         for partition in core.partitions:
             for contact in list(partition.state.contacts.active.values()):  # some may come to rest meanwhile
                 for open_ in contact.unsettled:
-                    after = (open_.number, open_.seq - 1)
-                    rows = await core.journal.history.entries(partition.log, contact.id, after, 1)
-                    message = e.decode_event(rows[0].blob)
-                    assert isinstance(message, e.Said), "an unsettled seq is a message's"
-                    self._put(partition, contact, Outgoing(open_.number, open_.seq, message.text, open_.attempt + 1))
+                    message = await partition.said(contact.id, open_.number, open_.seq)
+                    self._put(partition, contact, message, open_.attempt + 1)
 
     async def close(self) -> None:
         """Send nothing more, and wait a moment for answers under way."""

@@ -1,4 +1,4 @@
-"""The client that posts to messengers' providers: HTTP/1.1 over connections that are kept, on the protocols' callbacks.
+"""The client that calls messengers' providers: HTTP/1.1 over connections that are kept, on the protocols' callbacks.
 
 A request is written once. If its connection breaks before the answer is whole, even before its first byte, it has no
 answer: nobody knows whether it was carried out, and only the outbox may try again, because it logs that first. A
@@ -8,25 +8,20 @@ connection carries one request at a time and is dropped with it, so no answer ev
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple, Self, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from chatcore.channels.shapes import Answer, Call
+from chatcore.edges.files import MAX_FILE
+
 TIMEOUT_S: Final = 20.0
 IDLE_S: Final = 15.0  # a connection that was idle for longer is not used again: the provider may be closing it
-MAX_ANSWER: Final = 1024 * 1024
+MAX_ANSWER: Final = {"POST": 1024 * 1024, "GET": MAX_FILE}  # the latter fetch attachments
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what a path or query may hold as it is; quoted characters stay quoted
-
-
-class Answer(NamedTuple):
-    """A provider's answer; names of headers are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 Done = Callable[[Answer | None], None]
@@ -41,14 +36,21 @@ class Origin(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def target(url: str) -> tuple[Origin, bytes]:
-    """Where a request to `url` goes, and its head up to the length of its body."""
+def target(url: str, method: str, headers: tuple[tuple[str, str], ...]) -> tuple[Origin, bytes]:
+    """Where a request to `url` goes, and its head up to the length of its body.
+
+    Raises:
+        ValueError: `url` is none, or a header holds what could end it.
+    """
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     path = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=_SAFE)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    if fields.count("\n") > len(headers):
+        raise ValueError("a line break in a header")
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: chatcore\r\nAccept: */*\r\n"
-        "Accept-Encoding: identity\r\nContent-Type: application/json\r\nContent-Length: "
+        f"{method} {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: chatcore\r\nAccept: */*\r\n"
+        f"Accept-Encoding: identity\r\n{fields}Content-Length: "
     )
     return Origin(parts.hostname or "", parts.port or (443 if tls else 80), tls), head.encode("ascii")
 
@@ -56,10 +58,11 @@ def target(url: str) -> tuple[Origin, bytes]:
 class Exchange:
     """A request, and who waits for its answer."""
 
-    __slots__ = ("cut", "data", "deadline_s", "done", "over")
+    __slots__ = ("cut", "data", "deadline_s", "done", "most", "over")
 
-    def __init__(self, data: bytes, deadline_s: float, done: Done) -> None:
+    def __init__(self, data: bytes, most: int, deadline_s: float, done: Done) -> None:
         self.data = data
+        self.most = most
         self.deadline_s = deadline_s
         self.done = done
         self.over = False
@@ -91,18 +94,19 @@ class Providers:
         await asyncio.gather(*self._dials, return_exceptions=True)
         await asyncio.sleep(0)  # transports let go of their sockets in the loop's next turn
 
-    def post(self, url: str, body: bytes, done: Done) -> None:
-        """Post JSON; `done` is called once, later: with the answer, or with None if none came within `TIMEOUT_S`.
+    def call(self, call: Call, done: Done) -> None:
+        """Make a request; `done` is called once, later: with the answer, or with None if none came within `TIMEOUT_S`.
 
         Redirects are not followed. There is no answer either if it is malformed or larger than `MAX_ANSWER`. `done`
         must not raise; it is not called when the context was left before.
 
         Raises:
-            ValueError: `url` is none.
+            ValueError: its address is none.
         """
-        origin, head = target(url)
+        origin, head = target(call.url, call.method, call.headers)
         now_s = self._loop.time()
-        exchange = Exchange(b"%b%d\r\n\r\n%b" % (head, len(body), body), now_s + TIMEOUT_S, done)
+        data = b"%b%d\r\n\r\n%b" % (head, len(call.body), call.body)
+        exchange = Exchange(data, MAX_ANSWER[call.method], now_s + TIMEOUT_S, done)
         self._under_way[exchange] = None
         if self._timer is None:
             self._timer = self._loop.call_at(exchange.deadline_s, self._expire)
@@ -196,7 +200,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take a part of an answer."""
         self._received += len(data)
-        if self._exchange is not None and self._received <= MAX_ANSWER:
+        if self._exchange is not None and self._received <= self._exchange.most:
             try:
                 self._parser.feed_data(data)
             except (HttpParserError, HttpParserUpgrade):

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chatcore.edges import metrics, openapi, rest
+from chatcore.edges import api, attachments, metrics, openapi, rest
 from chatcore.edges import views as v
 from chatcore.edges.api import Call, Route
-from chatcore.tokens import Role
+from chatcore.tokens import ROLES, Role
 
 
 async def description(call: Call) -> bytes:
@@ -14,13 +14,14 @@ async def description(call: Call) -> bytes:
     return DOCUMENT
 
 
+UNTRUSTED: Final = (("Content-Disposition", "attachment"), ("X-Content-Type-Options", "nosniff"))
 SOCKETS: Final[Mapping[bytes, Role]] = {b"/v1/chat": "customer", b"/v1/desk": "operator"}
 ROUTES: Final = (
     Route("GET", "/healthz", None, rest.healthz, v.Health),
     Route("GET", "/v1/openapi.json", None, description, dict),
     Route(
         "GET", "/metrics", ("supervisor", "auditor", "admin"), metrics.metrics, str,
-        loopback=True, media=metrics.MEDIA,
+        admits=api.on_loopback, media=metrics.MEDIA,
     ),
     Route("GET", "/v1/state", ("supervisor", "auditor", "admin"), rest.state, v.State),
     Route("POST", "/v1/operators", ("admin",), rest.operators, v.Added, body=v.Operators),
@@ -29,6 +30,17 @@ ROUTES: Final = (
         v.ContactPath, v.HistoryQuery,
     ),
     Route("GET", "/v1/audit/{partition}", ("auditor", "admin"), rest.audit, v.Audit, v.PartitionPath, v.AuditQuery),
+    Route(
+        "POST", "/v1/files", ("customer", "operator"), attachments.upload, v.Uploaded, body=bytes, status=201,
+    ),
+    Route(
+        "GET", "/v1/files/{ref}", ROLES, attachments.download, bytes, v.FilePath, v.FileQuery,
+        admits=attachments.has_link, media=api.BYTES, headers=UNTRUSTED,
+    ),
+    Route(
+        "GET", "/v1/files/{ref}/{name}", ROLES, attachments.linked, bytes, v.NamedFilePath, v.FileQuery,
+        admits=attachments.has_link, media=api.BYTES, headers=UNTRUSTED,
+    ),
     Route(
         "GET", "/v1/blocked", ("supervisor", "auditor", "admin"), rest.blocked, v.BlockedContacts, query=v.BlockedQuery,
     ),

@@ -57,6 +57,31 @@ class PartitionPath(Struct):
     partition: Annotated[int, Meta(ge=0, examples=[0])]
 
 
+class FilePath(Struct):
+    """An attachment, by the name that it was stored under."""
+
+    ref: Annotated[str, Meta(pattern="^[0-9a-f]{64}" + END)]
+
+
+class NamedFilePath(FilePath):
+    """… and what it is called."""
+
+    name: Annotated[str, Meta(min_length=1)]
+
+
+class FileQuery(Struct, forbid_unknown_fields=True):
+    """The token of an address that was made for a provider."""
+
+    token: str = ""
+
+
+class Uploaded(Struct):
+    """Where an attachment is, and how many bytes it has."""
+
+    ref: str
+    size: int
+
+
 class HistoryQuery(Struct, forbid_unknown_fields=True):
     """Entries behind a cursor."""
 

@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import web
 
-from chatcore.channels import CHANNELS, Inbound
+from chatcore.channels import CHANNELS, Channel
+from chatcore.channels.shapes import Consent, Event, Inbound, Receipt
 from chatcore.config import Account
-from chatcore.edges.gateway import GATEWAY, MAX_TEXT, Gateway, error
-from chatcore.edges.messages import receive
-from chatcore.machines.commands import Refused
+from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
+from chatcore.edges.messages import edit, receive
+from chatcore.machines.commands import Refused, Told
 from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
+
+EVENTS_MOST = 1_000
+"""Of one webhook; no provider sends more."""
 
 
 class Refusal(NamedTuple):
@@ -25,26 +30,23 @@ class Refusal(NamedTuple):
 
 NOT_STORED = Refusal(503, "not_stored", "recovering or stopping: come back in a moment")
 TOO_FAST = Refusal(429, "too_fast", "too many requests: come back later")
+UNKNOWN_ACCOUNT = Refusal(404, "unknown_account")
+Done = Callable[[bytes], None]
 
 
 def take(
-    gateway: Gateway,
-    channel_name: str,
-    account_id: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    done: Callable[[], None],
+    gateway: Gateway, channel_name: str, account_id: str, headers: Mapping[str, str], body: bytes, done: Done
 ) -> Refusal | None:
-    """Take what a webhook brings; `done` is called once all of it is durable, or was ignored on purpose.
+    """Take what a webhook brings; `done` is called with the answer's body once all of it is durable.
 
     Nothing is taken, and `done` is not called, when a refusal is returned.
     """
     if not gateway.ready:
         return NOT_STORED
-    account = gateway.accounts.get(account_id)
-    channel = CHANNELS.get(channel_name)
-    if account is None or channel is None or account.channel != channel_name:
-        return Refusal(404, "unknown_account")
+    found = _find(gateway, channel_name, account_id)
+    if found is None:
+        return UNKNOWN_ACCOUNT
+    account, channel = found
     if not channel.verify(account, headers, body):
         gateway.count("webhook_secret_wrong")
         return Refusal(401, "wrong_secret")
@@ -52,20 +54,29 @@ def take(
         gateway.count("webhook_too_fast")
         return TOO_FAST
     try:
-        messages = channel.parse(body)
+        events = channel.parse(account, body)
     except (ValueError, RecursionError):  # the latter from msgspec, for what is nested too deeply
         gateway.count("webhook_unreadable")
         return Refusal(400, "unreadable")
-    if not messages:
+    if not events:
         gateway.count("webhook_ignored")
-        done()
+        done(channel.handshake(account, {}, body) or channel.OK)
         return None
     gateway.webhooks_taken += 1
-    partitions = {_take(gateway, account, message) for message in messages}
-    settled = done if len(partitions) == 1 else _after(len(partitions), done)
+    partitions = {_take(gateway, account, event) for event in events[:EVENTS_MOST]}
+    answer = partial(done, channel.OK)
+    settled = answer if len(partitions) == 1 else _after(len(partitions), answer)
     for partition in partitions:
         partition.hold(settled)
     return None
+
+
+def _find(gateway: Gateway, channel_name: str, account_id: str) -> tuple[Account, Channel] | None:
+    account = gateway.accounts.get(account_id)
+    channel = CHANNELS.get(channel_name)
+    if account is None or channel is None or account.channel != channel_name:
+        return None
+    return account, channel
 
 
 def _after(calls: int, done: Callable[[], None]) -> Callable[[], None]:
@@ -81,27 +92,53 @@ def _after(calls: int, done: Callable[[], None]) -> Callable[[], None]:
     return one_less
 
 
-def _take(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner:
-    """Submit one message; a refusal is counted, for a refused webhook would block the provider's queue."""
+def _take(gateway: Gateway, account: Account, event: Event) -> PartitionOwner:
+    """Submit one event; a refusal is counted, for a refused webhook would block the provider's queue."""
     try:
-        return receive(gateway, account, message.user, message.id, message.text[:MAX_TEXT])
+        match event:
+            case Inbound(edits=""):
+                return receive(gateway, account, event.user, event.id, event.text[:MAX_TEXT], event.files)
+            case Inbound():
+                return edit(gateway, account, event)
+            case Receipt():
+                return _receipt(gateway, account, event)
+            case Consent():
+                gateway.count("webhook_ignored")
     except Refused as refusal:
         gateway.count(f"webhook_{refusal.reason}")
     except Poisoned:
         gateway.count("webhook_unprocessable")
-    return gateway.core.partition_of(f"{account.id}/{message.user}")
+    return gateway.core.partition_of(f"{account.id}/{event.user}")
+
+
+def _receipt(gateway: Gateway, account: Account, receipt: Receipt) -> PartitionOwner:
+    if len(receipt.id) > MAX_ID:
+        raise Refused("bad_id")
+    contact = f"{account.id}/{receipt.user}"
+    partition = gateway.core.partition_of(contact)
+    partition.submit(Told(contact, receipt.state, receipt.id, receipt.through, receipt.reason[:MAX_TEXT]))
+    return partition
 
 
 async def webhook(request: web.Request) -> web.Response:
     """`POST /webhooks/{channel}/{account}` in any form that the door leaves to aiohttp, such as a chunked body."""
     body = await request.read()
-    taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    taken: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     found = request.match_info
     headers = {name.lower(): value for name, value in request.headers.items()}
-    refusal = take(
-        request.app[GATEWAY], found["channel"], found["account"], headers, body, lambda: taken.set_result(None)
-    )
+    refusal = take(request.app[GATEWAY], found["channel"], found["account"], headers, body, taken.set_result)
     if refusal is not None:
         return error(*refusal)
-    await taken
-    return web.Response(body=b"{}", content_type="application/json")
+    return web.Response(body=await taken, content_type="application/json")
+
+
+async def handshake(request: web.Request) -> web.Response:
+    """`GET /webhooks/{channel}/{account}`: a provider makes sure that the address is ours."""
+    found = _find(request.app[GATEWAY], request.match_info["channel"], request.match_info["account"])
+    if found is None:
+        return error(*UNKNOWN_ACCOUNT)
+    account, channel = found
+    answer = channel.handshake(account, request.query, b"")
+    if answer is None:
+        return error(403, "wrong_token")
+    return web.Response(body=answer, content_type="text/plain")

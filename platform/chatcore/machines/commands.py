@@ -2,7 +2,7 @@
 
 import msgspec
 
-from chatcore.machines.events import Presence, Ref
+from chatcore.machines.events import File, Presence, Ref
 
 
 class Refused(Exception):
@@ -31,6 +31,17 @@ class Receive(msgspec.Struct):
     digest: int
     text: str
     choice: Choice | None  # None: the account has no bot
+    files: tuple[File, ...] = ()
+    receipts: bool = False  # whether the messenger tells what became of replies
+
+
+class Edit(msgspec.Struct):
+    """A customer's new text for the message `id`."""
+
+    contact: str
+    id: str
+    digest: int
+    text: str
 
 
 class Leave(msgspec.Struct):
@@ -58,6 +69,7 @@ class Reply(msgspec.Struct):
     id: str
     digest: int
     text: str
+    files: tuple[File, ...] = ()
 
 
 class Close(msgspec.Struct):
@@ -85,12 +97,36 @@ class Attempting(msgspec.Struct):
 
 
 class Settle(msgspec.Struct):
-    """The outbox learned how a message ended: `provider_id`, or a `reason` for failure."""
+    """The outbox learned how a message ended: `provider_id`, or a `reason` for failure. `posted` is when it left."""
 
     contact: int
     number: int
     seq: int
     provider_id: str = ""
+    reason: str = ""
+    posted: int = 0
+
+
+class Told(msgspec.Struct):
+    """A provider told of messages it took; which ones, `through` says as `chatcore.channels.shapes.Receipt` does."""
+
+    contact: str
+    state: str
+    id: str
+    through: str
+    reason: str
+
+
+class Keep(msgspec.Struct):
+    """The bytes of an attachment are stored under `ref`, or are not to be had for a `reason`."""
+
+    contact: int
+    number: int
+    seq: int
+    index: int
+    ref: str = ""
+    size: int = 0
+    mime: str = ""
     reason: str = ""
 
 
@@ -199,6 +235,20 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 DialogCommand = (
-    Receive | Leave | Accept | Reply | Close | Remind | Attempting | Settle | OfferTo | Withdraw | Block | Unblock
+    Receive
+    | Edit
+    | Leave
+    | Accept
+    | Reply
+    | Close
+    | Remind
+    | Attempting
+    | Settle
+    | Told
+    | Keep
+    | OfferTo
+    | Withdraw
+    | Block
+    | Unblock
 )
 FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish

@@ -33,6 +33,16 @@ class Unsettled(msgspec.Struct, array_like=True, gc=False):
     attempt: int
 
 
+class Tracked(msgspec.Struct, array_like=True, gc=False):
+    """A reply that its provider took, and may tell more of; `posted` is when it left, in wall ms."""
+
+    provider_id: str
+    number: int
+    seq: int
+    posted: int
+    state: str = "sent"
+
+
 class Contact(msgspec.Struct, array_like=True):
     """One external user on one channel account, and the dialog they are in. Holds no message text."""
 
@@ -50,6 +60,10 @@ class Contact(msgspec.Struct, array_like=True):
     deadline: int = 0
     seen: dict[str, Seen] = {}
     unsettled: list[Unsettled] = []
+    receipts: bool = False  # whether its messenger tells what became of a message after taking it
+    tracked: list[Tracked] = []
+    early: dict[str, list[tuple[str, str]]] = {}  # receipts by provider id that came before `Sent`: state, reason
+    unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
 
     @property
     def dialog(self) -> str:
@@ -58,8 +72,9 @@ class Contact(msgspec.Struct, array_like=True):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way, so that it can be packed: no dialog is open, and every reply has ended."""
-        return self.state is State.CLOSED and not self.unsettled and len(self.seen) <= REST_MOST
+        """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
+        busy = self.unsettled or self.unfetched
+        return self.state is State.CLOSED and not busy and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode

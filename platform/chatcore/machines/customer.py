@@ -14,7 +14,7 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     known = state.by_key.get(command.contact)
     if known is None:
         contact = Contact(len(state.contacts) + 1, command.contact, command.messenger)
-        events: list[e.DialogEvent] = [e.Met(contact.id, contact.key, contact.messenger)]
+        events: list[e.DialogEvent] = [e.Met(contact.id, contact.key, contact.messenger, command.receipts)]
     else:
         contact, events = known, []
         if is_repeat(contact, command.id, command.digest):
@@ -26,7 +26,8 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
         number, seq, dialog_state = number + 1, 0, State.BOT
         events.append(e.Opened(contact.id, number, now))
     seq += 1
-    events.append(e.Said(contact.id, number, seq, now, "customer", command.id, command.digest, command.text, 0, "", 0))
+    said = (contact.id, number, seq, now, "customer", command.id, command.digest, command.text)
+    events.append(e.Said(*said, 0, "", 0, command.files))
     if dialog_state is State.BOT:
         misses = contact.misses if seq > 1 else 0
         events += _bot(state.rules, contact, command, number, seq, misses, now)
@@ -49,6 +50,27 @@ def _bot(
     deadline = now + rules.inactivity_ms
     answer = e.Said(contact.id, number, seq + 1, now, "bot", "", 0, choice.text, seq, choice.rule, deadline)
     return [*missed, answer]
+
+
+def _edit(state: Partition, command: c.Edit, now: int) -> list[e.DialogEvent]:
+    contact = state.contact(command.contact)
+    seen = contact.seen.get(command.id)
+    if seen is None:
+        raise c.Refused("unknown_message")
+    if seen.digest == command.digest:
+        return []
+    place = (contact.id, contact.number, contact.seq + 1, now)
+    return [e.Edited(*place, command.id, command.digest, command.text, (seen.number, seen.seq))]
+
+
+def _keep(state: Partition, command: c.Keep, now: int) -> list[e.DialogEvent]:
+    contact = state.contacts[command.contact]
+    place = (command.number, command.seq, command.index)
+    if place not in contact.unfetched:
+        return []
+    if command.reason:
+        return [e.Unfetched(contact.id, *place, command.reason, now)]
+    return [e.Stored(contact.id, *place, command.ref, command.size, command.mime, now)]
 
 
 def is_repeat(contact: Contact, message_id: str, digest: int) -> bool:
@@ -87,6 +109,8 @@ def _remind(state: Partition, command: c.Remind, now: int) -> list[e.DialogEvent
 
 DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     c.Receive: _receive,
+    c.Edit: _edit,
+    c.Keep: _keep,
     c.Leave: _leave,
     c.Remind: _remind,
 }
@@ -107,6 +131,9 @@ def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
         contact.seen[event.id] = Seen(event.number, event.seq, event.digest, event.at)
     if contact.messenger and event.author != "customer":
         contact.unsettled.append(Unsettled(event.number, event.seq, 1))
+    for index, file in enumerate(event.files):
+        if not file.ref:
+            contact.unfetched.append((event.number, event.seq, index))
 
 
 def _forget(seen: dict[str, Seen], before: int) -> None:
@@ -116,6 +143,15 @@ def _forget(seen: dict[str, Seen], before: int) -> None:
         if seen[oldest].at >= before:
             return
         del seen[oldest]
+
+
+def _apply_edited(state: Partition, contact: Contact, event: e.Edited) -> None:
+    contact.seq = event.seq
+    contact.seen[event.id].digest = event.digest
+
+
+def _apply_fetched(state: Partition, contact: Contact, event: e.Stored | e.Unfetched) -> None:
+    contact.unfetched.remove((event.number, event.seq, event.index))
 
 
 def _apply_missed(state: Partition, contact: Contact, event: e.Missed) -> None:
@@ -129,6 +165,9 @@ def _apply_queued(state: Partition, contact: Contact, event: e.Queued) -> None:
 APPLY: Final[dict[type, Callable[..., None]]] = {
     e.Opened: _apply_opened,
     e.Said: _apply_said,
+    e.Edited: _apply_edited,
+    e.Stored: _apply_fetched,
+    e.Unfetched: _apply_fetched,
     e.Missed: _apply_missed,
     e.Queued: _apply_queued,
 }

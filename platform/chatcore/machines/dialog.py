@@ -20,9 +20,9 @@ names an older one does nothing, and only this machine says that a number is fre
 acceptance on the way can thus never give a dialog two owners. The alternative, a lease with a time-out, needs
 clocks that agree; a lock over both needs them to fail together. Both were rejected.
 
-What takes a seq. Messages, queue entries, assignments, releases and closings stand in one dense numbering per
-dialog, which every observer shares. Offers and receipts do not: they concern one desk or one provider, and a gap
-in what an observer sees must mean a loss, nothing else.
+What takes a seq. Messages, their edits, queue entries, assignments, releases and closings stand in one dense
+numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one provider,
+and a gap in what an observer sees must mean a loss, nothing else.
 """
 
 from collections.abc import Callable
@@ -39,16 +39,22 @@ __all__ = ["TABLE", "Partition", "apply", "decide"]
 
 TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.NONE: {e.Opened: State.BOT},
-    State.BOT: {e.Said: State.BOT, e.Queued: State.QUEUED, e.Closed: State.CLOSED},
-    State.QUEUED: {e.Said: State.QUEUED, e.Offered: State.OFFERED, e.Closed: State.CLOSED},
+    State.BOT: {e.Said: State.BOT, e.Edited: State.BOT, e.Queued: State.QUEUED, e.Closed: State.CLOSED},
+    State.QUEUED: {e.Said: State.QUEUED, e.Edited: State.QUEUED, e.Offered: State.OFFERED, e.Closed: State.CLOSED},
     State.OFFERED: {
         e.Said: State.OFFERED,
+        e.Edited: State.OFFERED,
         e.OfferEnded: State.QUEUED,
         e.Assigned: State.ASSIGNED,
         e.Closed: State.CLOSED,
     },
-    State.ASSIGNED: {e.Said: State.ASSIGNED, e.Released: State.QUEUED, e.Closed: State.CLOSED},
-    State.CLOSED: {e.Opened: State.BOT},
+    State.ASSIGNED: {
+        e.Said: State.ASSIGNED,
+        e.Edited: State.ASSIGNED,
+        e.Released: State.QUEUED,
+        e.Closed: State.CLOSED,
+    },
+    State.CLOSED: {e.Opened: State.BOT, e.Edited: State.CLOSED},
 }
 
 
@@ -59,7 +65,10 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **blocking.DECIDE,
 }
 _STANDING: Final = frozenset(
-    (e.Missed, e.OfferRefused, e.Attempted, e.Delivered, e.Undelivered, e.Blocked, e.Unblocked)
+    (
+        *(e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept),
+        *(e.Stored, e.Unfetched, e.Blocked, e.Unblocked),
+    )
 )
 _APPLY: Final[dict[type, Callable[..., None]]] = {
     **customer.APPLY,
@@ -87,7 +96,7 @@ def apply(state: Partition, event: e.DialogEvent) -> None:
     if isinstance(event, e.Inert):
         return
     if isinstance(event, e.Met):
-        state.contacts.add(Contact(event.contact, event.key, event.messenger, seen={}, unsettled=[]))
+        state.contacts.add(Contact(event.contact, event.key, event.messenger, receipts=event.receipts))
         return
     contact = state.contacts.active.get(event.contact) or state.contacts.wake(event.contact)
     kind = type(event)

@@ -48,7 +48,8 @@ class Met(Event, tag=1):
 
     contact: int
     key: str
-    messenger: bool  # replies leave through a provider, so each must end delivered or failed
+    messenger: bool  # replies leave through a provider, so each must end sent or failed
+    receipts: bool = False  # … which tells what became of them afterwards
 
 
 class Opened(Event, tag=2):
@@ -68,6 +69,20 @@ class Entry(Event):
     at: int
 
 
+class File(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """An attachment. `source` is where its provider has the bytes, `ref` the name under which they are stored here.
+
+    `ref` is "" as long as they have not been fetched.
+    """
+
+    kind: str  # image | document
+    name: str
+    mime: str
+    size: int
+    source: str = ""
+    ref: str = ""
+
+
 class Said(Entry, tag=3):
     """A message took a place. `author` is customer, bot or an operator's id; automatic texts carry cause and rule."""
 
@@ -78,6 +93,7 @@ class Said(Entry, tag=3):
     cause_seq: int
     rule: str
     deadline: int  # close the dialog as inactive at this time; 0 = it is not the customer's turn
+    files: tuple[File, ...] = ()
 
 
 class Missed(Event, tag=4):
@@ -159,14 +175,15 @@ class Attempted(Event, tag=12):
     at: int
 
 
-class Delivered(Event, tag=13):
-    """The provider took an outbound message and named it `provider_id`."""
+class Sent(Event, tag=13):
+    """The provider took an outbound message, posted at `posted`, and named it `provider_id`."""
 
     contact: int
     number: int
     seq: int
     provider_id: str
     at: int
+    posted: int = 0
 
 
 class Undelivered(Event, tag=14):
@@ -175,6 +192,59 @@ class Undelivered(Event, tag=14):
     contact: int
     number: int
     seq: int
+    reason: str
+    at: int
+
+
+class Edited(Entry, tag=40):
+    """The customer changed the text of an earlier message, which stands at `of`; the old text stays where it was."""
+
+    id: str
+    digest: int
+    text: str
+    of: tuple[int, int]  # dialog and seq
+
+
+class Receipted(Event, tag=41):
+    """The provider told what became of a message that it took: delivered, read, or failed for a reason."""
+
+    contact: int
+    number: int
+    seq: int
+    state: str
+    reason: str
+    at: int
+
+
+class ReceiptKept(Event, tag=42):
+    """The provider told of a message whose `Sent` is not here yet; it counts as soon as it is."""
+
+    contact: int
+    provider_id: str
+    state: str
+    reason: str
+
+
+class Stored(Event, tag=43):
+    """The bytes of attachment `index` of a message are here, under `ref`."""
+
+    contact: int
+    number: int
+    seq: int
+    index: int
+    ref: str
+    size: int
+    mime: str
+    at: int
+
+
+class Unfetched(Event, tag=44):
+    """The bytes of an attachment could not be had."""
+
+    contact: int
+    number: int
+    seq: int
+    index: int
     reason: str
     at: int
 
@@ -304,8 +374,13 @@ DialogEvent = (
     | Released
     | Closed
     | Attempted
-    | Delivered
+    | Sent
     | Undelivered
+    | Edited
+    | Receipted
+    | ReceiptKept
+    | Stored
+    | Unfetched
     | Blocked
     | Unblocked
 )
@@ -314,7 +389,8 @@ FloorEvent = (
 )
 AnyEvent = DialogEvent | FloorEvent
 
-RECEIPT_TYPES: Final = (Delivered, Undelivered)
+RECEIPT_TYPES: Final = (Sent, Undelivered, Receipted)
+FILE_TYPES: Final = (Stored, Unfetched)
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):

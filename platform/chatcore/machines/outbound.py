@@ -1,12 +1,16 @@
-"""What becomes of replies on their way to a messenger."""
+"""What becomes of replies on their way to a messenger, and after it took them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
-from chatcore.machines.contacts import Contact, Unsettled
+from chatcore.machines.contacts import Contact, Tracked, Unsettled
 from chatcore.machines.partition import Partition
+
+TRACKED_MOST: Final = 50  # messages of a contact whose receipts are awaited; the oldest is forgotten first
+EARLY_MOST: Final = 16  # receipts kept that came before their message's `Sent`
+RANK: Final = {"sent": 0, "failed": 1, "delivered": 2, "read": 3}  # receipts come late and in any order
 
 
 def _attempting(state: Partition, command: c.Attempting, now: int) -> list[e.DialogEvent]:
@@ -16,11 +20,15 @@ def _attempting(state: Partition, command: c.Attempting, now: int) -> list[e.Dia
 
 
 def _settle(state: Partition, command: c.Settle, now: int) -> list[e.DialogEvent]:
-    if find_unsettled(state.contacts[command.contact], command.number, command.seq) is None:
+    contact = state.contacts[command.contact]
+    number, seq = command.number, command.seq
+    if find_unsettled(contact, number, seq) is None:
         return []
     if command.reason:
-        return [e.Undelivered(command.contact, command.number, command.seq, command.reason, now)]
-    return [e.Delivered(command.contact, command.number, command.seq, command.provider_id, now)]
+        return [e.Undelivered(contact.id, number, seq, command.reason, now)]
+    early = contact.early.get(command.provider_id, ())
+    receipts = [e.Receipted(contact.id, number, seq, told, reason, now) for told, reason in early]
+    return [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted), *receipts]
 
 
 def find_unsettled(contact: Contact, number: int, seq: int) -> Unsettled | None:
@@ -28,9 +36,42 @@ def find_unsettled(contact: Contact, number: int, seq: int) -> Unsettled | None:
     return next((u for u in contact.unsettled if u.number == number and u.seq == seq), None)
 
 
+def _told(state: Partition, command: c.Told, now: int) -> list[e.DialogEvent]:
+    contact = state.contact(command.contact)
+    rank = RANK[command.state]
+    news = [
+        e.Receipted(contact.id, sent.number, sent.seq, command.state, command.reason, now)
+        for sent in _meant(contact.tracked, command)
+        if RANK[sent.state] < rank
+    ]
+    return [*news] or _early(contact, command)
+
+
+def _meant(tracked: list[Tracked], command: c.Told) -> Iterator[Tracked]:
+    """The messages that a receipt is about, the oldest first."""
+    match command.through:
+        case "time":
+            yield from (sent for sent in tracked if sent.posted <= int(command.id))
+        case "number":
+            yield from (sent for sent in tracked if int(sent.provider_id) <= int(command.id))
+        case _:
+            last = next((at for at, sent in enumerate(tracked) if sent.provider_id == command.id), -1)
+            yield from tracked[last if not command.through and last >= 0 else 0 : last + 1]
+
+
+def _early(contact: Contact, command: c.Told) -> list[e.DialogEvent]:
+    """Keep a receipt whose message may still be on its way: its provider was faster with it than with its answer."""
+    known = any(sent.provider_id == command.id for sent in contact.tracked)
+    told = contact.early.get(command.id, ())
+    if known or command.through or not contact.unsettled or any(state == command.state for state, _ in told):
+        return []
+    return [e.ReceiptKept(contact.id, command.id, command.state, command.reason)]
+
+
 DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     c.Attempting: _attempting,
     c.Settle: _settle,
+    c.Told: _told,
 }
 
 
@@ -43,12 +84,34 @@ def _apply_attempted(state: Partition, contact: Contact, event: e.Attempted) -> 
         found.attempt = event.attempt
 
 
-def _apply_settled(state: Partition, contact: Contact, event: e.Delivered | e.Undelivered) -> None:
+def _apply_settled(state: Partition, contact: Contact, event: e.Sent | e.Undelivered) -> None:
     contact.unsettled = [u for u in contact.unsettled if (u.number, u.seq) != (event.number, event.seq)]
+    if isinstance(event, e.Sent) and contact.receipts:
+        contact.tracked.append(Tracked(event.provider_id, event.number, event.seq, event.posted))
+        del contact.tracked[:-TRACKED_MOST]
+    if not contact.unsettled:
+        contact.early = {}
+
+
+def _apply_receipted(state: Partition, contact: Contact, event: e.Receipted) -> None:
+    for index, sent in enumerate(contact.tracked):
+        if (sent.number, sent.seq) == (event.number, event.seq):
+            sent.state = event.state
+            if event.state == "read":
+                del contact.tracked[index]
+            return
+
+
+def _apply_receipt_kept(state: Partition, contact: Contact, event: e.ReceiptKept) -> None:
+    contact.early.setdefault(event.provider_id, []).append((event.state, event.reason))
+    if len(contact.early) > EARLY_MOST:
+        del contact.early[next(iter(contact.early))]
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {
     e.Attempted: _apply_attempted,
-    e.Delivered: _apply_settled,
+    e.Sent: _apply_settled,
     e.Undelivered: _apply_settled,
+    e.Receipted: _apply_receipted,
+    e.ReceiptKept: _apply_receipt_kept,
 }

@@ -50,6 +50,7 @@ def _reply(state: Partition, command: c.Reply, now: int) -> list[e.DialogEvent]:
             0,
             "",
             deadline,
+            command.files,
         )
     ]
 

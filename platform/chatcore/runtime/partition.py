@@ -31,6 +31,9 @@ class Audience(Protocol):
     def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Hand a reply to the contact's messenger."""
 
+    def enclosed(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
+        """Have the attachments of a customer's message fetched."""
+
 
 class PartitionOwner(Owner):
     """Owns partition `index`. `to_floor(log, position, commands)` delivers to the floor."""
@@ -67,7 +70,7 @@ class PartitionOwner(Owner):
     def _owner(self, event: e.DialogEvent) -> str:
         """Whose desk the event is shown on, judged when it happened."""
         match event:
-            case e.Said() | e.Delivered() | e.Undelivered():
+            case e.Said() | e.Edited() | e.Sent() | e.Undelivered() | e.Receipted() | e.Stored() | e.Unfetched():
                 contact = self.state.contacts[event.contact]
                 owned = contact.state is State.ASSIGNED and contact.number == event.number
                 return contact.operator if owned else ""
@@ -94,13 +97,15 @@ class PartitionOwner(Owner):
                 self.messages[account] = self.messages.get(account, 0) + 1
                 if contact.messenger and event.author != "customer":
                     self._audience.outbound(self, contact, event)
+                elif event.files:
+                    self._audience.enclosed(self, contact, event)
 
     def _keep(self, position: int, events: list[Any]) -> None:
-        """Collect what the history is to know of a record; receipts take no seq."""
+        """Collect what the history is to know of a record; receipts and what concerns attachments take no seq."""
         for event in events:
             if isinstance(event, e.Met):
                 self._contacts.append((event.contact, event.key))
-            elif isinstance(event, (e.Entry, *e.RECEIPT_TYPES)):
+            elif isinstance(event, (e.Entry, *e.RECEIPT_TYPES, *e.FILE_TYPES)):
                 seq = event.seq if isinstance(event, e.Entry) else 0
                 self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
 
@@ -139,6 +144,13 @@ class PartitionOwner(Owner):
         for contact in self.state.contacts.active.values():
             if contact.deadline:
                 self._arm(contact.id, contact.deadline)
+
+    async def said(self, contact: int, number: int, seq: int) -> e.Said:
+        """A durable message, read from the history."""
+        rows = await self.journal.history.entries(self.log, contact, (number, seq - 1), 1)
+        message = e.decode_event(rows[0].blob)
+        assert isinstance(message, e.Said), "the state says that a message stands there"
+        return message
 
     def unsettled(self) -> int:
         """Outbound messages whose end is not known yet."""

@@ -22,6 +22,7 @@ from chatreport.verify.delivery import cut_off
 from chatreport.verify.finding import Tally
 
 RETRY_LATER = "429"
+HANDED_OVER = ("sent", "failed")  # what a receipt says of the way to the provider, not of what came after it
 
 
 def outbound(tally: Tally) -> None:
@@ -31,23 +32,24 @@ def outbound(tally: Tally) -> None:
     replies = _replies(tally)
     tally.count = len(replies)
     receipts = ledger.of(What.AUDIT_RECEIPT)
-    receipts = receipts.where(receipts["spot"] >= 0)
+    handed_over = np.isin(receipts["reason"], [ledger.number(status) for status in HANDED_OVER])
+    receipts = receipts.where((receipts["spot"] >= 0) & handed_over)
     receipts = receipts.at(order_by(receipts["spot"]))
     done = contains(receipts["spot"], replies["spot"])
     unsettled = replies.where(~done)
     if evidence.clean_drain:
-        tally.wrong("neither delivered nor failed", places=unsettled["spot"], keys=unsettled["identity"])
+        tally.wrong("neither sent nor failed", places=unsettled["spot"], keys=unsettled["identity"])
     status = lookup(receipts["spot"], receipts["reason"], replies["spot"])
-    delivered = replies.where(status == ledger.number("delivered"))
+    sent = replies.where(status == ledger.number("sent"))
     taken = ledger.of(What.ATTEMPT)
     taken = taken.where(taken["provider_id"] >= 0)  # an attempt that got no answer may have been taken all the same
-    claimed = lookup(receipts["spot"], receipts["provider_id"], delivered["spot"])
-    never = delivered.where(~_took(taken, delivered, claimed))
-    tally.wrong("called delivered; the provider has no such message", places=never["spot"], keys=never["identity"])
+    claimed = lookup(receipts["spot"], receipts["provider_id"], sent["spot"])
+    never = sent.where(~_took(taken, sent, claimed))
+    tally.wrong("called sent; the provider has no such message", places=never["spot"], keys=never["identity"])
     unknown = taken.where((taken["identity"] >= 0) & (evidence.place_in_history(taken["identity"]) < 0))
     known = contains(evidence.messages.identity, unknown["identity"]) & ~_among_lost(tally, unknown["identity"])
     tally.wrong("sent to the provider, not in the final history", keys=unknown["identity"][known])
-    tally.counts = {"outbound": len(replies), "outbound_failed": len(replies) - len(delivered) - len(unsettled)}
+    tally.counts = {"outbound": len(replies), "outbound_failed": len(replies) - len(sent) - len(unsettled)}
     _repeats(tally, receipts)
 
 

@@ -225,7 +225,7 @@ class StubCore:
         body = {"chat_id": int(contact.key.partition("/")[2]), "text": entry["text"]}
         async with self._http.post(f"{self.api}/bot{BOT_TOKEN}/sendMessage", json=body) as response:
             answer = await response.json()
-        receipt = {"op": "receipt", "dialog": entry["dialog"], "seq": entry["seq"], "status": "delivered"}
+        receipt = {"op": "receipt", "dialog": entry["dialog"], "seq": entry["seq"], "status": "sent"}
         await _send(self.desks[name], receipt | {"provider_id": str(answer["result"]["message_id"])})
 
     async def _presence(self, name: str, socket: Socket, state: str) -> None:

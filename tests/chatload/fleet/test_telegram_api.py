@@ -140,6 +140,4 @@ def test_a_whole_dialog_over_telegram(tmp_path: Path) -> None:
     attempts = of(ledger, "ATTEMPT")
     assert columns(attempts, "sender", "counter", "plan") == [("o1", 1, 5), ("o1", 2, 5)]
     assert columns(of(ledger, "ENTRY", who="c5"), "provider_id") == columns(attempts, "provider_id")
-    assert columns(of(ledger, "RECEIPT"), "provider_id", "reason") == [
-        (row["provider_id"], "delivered") for row in attempts
-    ]
+    assert columns(of(ledger, "RECEIPT"), "provider_id", "reason") == [(row["provider_id"], "sent") for row in attempts]

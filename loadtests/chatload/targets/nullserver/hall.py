@@ -191,5 +191,5 @@ class Hall:
 
     def _posted(self, seat: Seat, about: dict[str, Any], provider_id: str, reason: str) -> None:
         self.unsettled -= 1
-        status = "failed" if reason else "delivered"
+        status = "failed" if reason else "sent"
         seat.tell(op="receipt", **about, status=status, provider_id=provider_id, reason=reason)
