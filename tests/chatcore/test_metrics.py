@@ -1,5 +1,7 @@
 """Metrics: what Prometheus is told is what the core's state says at that moment."""
 
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from chatcore.edges.metrics import MEDIA
@@ -68,6 +70,8 @@ def test_metrics_say_what_there_is() -> None:
                 **{("inert_total", owner.log): 0 for owner in owners},
             }
             assert all(owner.commits > 2 for owner in owners)
+            text = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text()
+            assert [name for name, *_ in found if f"`chatcore_{name}" not in text] == [], "each is documented"
 
     play(acts)
 
