@@ -10,7 +10,7 @@ from tests.chatcore.client import token
 from tests.chatcore.cores import inside, play
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 10
+EXAMPLES = 5
 
 
 def test_the_description_is_of_every_route() -> None:
