@@ -20,7 +20,7 @@ Word = Annotated[str, msgspec.Meta(max_length=64)]
 class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operator that an empty floor log is seeded with."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$")]
+    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$(?!\n)")]
     departments: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] = ("general",)
     slots: AtLeast1 = 3
     skills: tuple[Name, ...] = ()
@@ -126,6 +126,26 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So long a dialog waits for the operator it was transferred to; then for anybody of the department."""
 
 
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many a second on average, and so many at once."""
+
+    per_s: Above0
+    burst: AtLeast1
+
+
+class SenderLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one sender may do; the defaults stand above what a load test at many times life's speed does.
+
+    `contact`: messages of a contact. `account`: genuine webhooks of a messenger's account. `address`: dials, REST
+    calls and refused webhooks of a client address; `trusted` ones (a load generator, a reverse proxy) have no limit.
+    """
+
+    contact: Rate = Rate(200.0, 2_000)
+    account: Rate = Rate(20_000.0, 20_000)
+    address: Rate = Rate(2_000.0, 10_000)
+    trusted: tuple[str, ...] = ("127.0.0.1", "::1")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. `secret`, `token`, `webhook_secret` and `verify_token` may be `env:NAME` or `file:PATH`.
 
@@ -147,6 +167,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a customer is told when an operator puts the dialog on hold; "" = nothing."""
     bot: Bot = Bot()
     timers_ms: Timers = Timers()
+    limits: SenderLimits = SenderLimits()
     snapshot_every: AtLeast1 = 20_000
     commit_timeout_s: Above0 = 10.0
 

@@ -20,7 +20,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
-from chatcore.edges import attachments, rest, webhooks
+from chatcore.edges import api, attachments, webhooks
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
@@ -29,7 +29,8 @@ from chatcore.edges.mail import Postmaster
 from chatcore.edges.mailer import Mailer
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.providers import Providers
-from chatcore.errors import CannotListen, PortTaken, Unauthorized
+from chatcore.edges.routes import ROUTES
+from chatcore.errors import CannotListen, PortTaken, Problem, Unauthorized
 from chatcore.journal.memory import MemoryJournal
 from chatcore.journal.port import Journal
 from chatcore.journal.sqlite import SqliteJournal
@@ -41,6 +42,8 @@ logger = logging.getLogger("chatcore")
 EXIT_INDETERMINATE = 70
 GOING_AWAY = 1012
 ENDS_WITHIN_S = 2.0
+ANSWERS_WITHIN_S = 60.0
+_SILENT = logging.Logger("chatcore.http", logging.CRITICAL)  # aiohttp logs broken requests, with what was in them
 LARGE = ("/webhooks/", "/v1/files")  # paths whose bodies may be larger than MAX_BODY
 
 
@@ -76,31 +79,29 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if (request.content_length or 0) > MAX_BODY and not request.path.startswith(LARGE):
         return error(413, "request_entity_too_large")
     try:
-        return await handler(request)
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            return await handler(request)
     except Unauthorized:
-        return error(401, "unauthorized", "a valid token of the right role is needed")
+        return error(401, "unauthorized", "a valid token is needed", {"WWW-Authenticate": "Bearer"})
+    except Problem as fault:
+        return error(fault.status, fault.code, fault.detail)
+    except TimeoutError:
+        return error(408, "request_timeout", f"the request was not whole or not answered in {ANSWERS_WITHIN_S:g} s")
     except web.HTTPException as fault:
-        return error(fault.status, fault.reason.lower().replace(" ", "_"), fault.text or "")
+        allowed = {name: value for name, value in fault.headers.items() if name == "Allow"}
+        return error(fault.status, fault.reason.lower().replace(" ", "_"), fault.text or "", allowed)
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.match_info.route.resource)
+        return error(500, "defect", "this should not have happened")
 
 
 def application(gateway: Gateway) -> web.Application:
     """All routes over one gateway but the sockets'."""
     app = web.Application(client_max_size=MAX_WEBHOOK, middlewares=[_once, _guard])
     app[GATEWAY] = gateway
-    app.add_routes(
-        [
-            web.get("/healthz", rest.healthz),
-            web.post("/v1/operators", rest.operators),
-            web.get("/v1/history/{account}/{user}", rest.history),
-            web.get("/v1/audit/{partition}", rest.audit),
-            web.get("/v1/state", rest.state),
-            web.post("/v1/files", attachments.upload),
-            web.get("/v1/files/{ref}", attachments.download),
-            web.get("/v1/files/{ref}/{name}", attachments.download),
-            web.get("/webhooks/{channel}/{account}", webhooks.handshake),
-            web.post("/webhooks/{channel}/{account}", webhooks.webhook),
-        ]
-    )
+    app.add_routes([web.route(row.method, row.path, api.handler(row)) for row in ROUTES])
+    hooks = "/webhooks/{channel}/{account}"
+    app.add_routes([web.get(hooks, webhooks.handshake), web.post(hooks, webhooks.webhook)])
     return app
 
 
@@ -142,7 +143,9 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     Raises:
         PortTaken, CannotListen: the address cannot be had.
     """
-    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S)
+    runner = web.AppRunner(
+        application(gateway), access_log=None, logger=_SILENT, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S
+    )
     await runner.setup()
     assert runner.server is not None, "it is set up"
     door = Door(gateway, runner.server)

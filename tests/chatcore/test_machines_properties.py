@@ -77,6 +77,11 @@ class Installation(RuleBasedStateMachine):
         index, contact = who % 2, f"web/u{who}"
         message_id = f"m{len(self.said)}"
         choice = None if bot == "none" else c.Choice(bot, f"bot:{bot}", "…")
+        if self._blocked(index, contact):
+            before = len(self.world.logs[f"dialogs-{index}"].records)
+            assert refused(lambda: self._receive(index, contact, message_id, message_id, choice, asked)) == "blocked"
+            assert len(self.world.logs[f"dialogs-{index}"].records) == before
+            return
         self._receive(index, contact, message_id, message_id, choice, asked)
         self.said.append((index, contact, message_id, message_id))
 
@@ -85,6 +90,23 @@ class Installation(RuleBasedStateMachine):
         """Straight to where the machines meet: a dialog waits, its offer is decided but perhaps not delivered."""
         self.customer_writes(who, "handover", asked)
         self.commit_and_deliver_all(f"dialogs-{who % 2}")
+
+    def _blocked(self, index: int, contact: str) -> bool:
+        partition = self.world.partitions[index]
+        return partition.contacts.numbers.get(contact) in partition.blocked
+
+    @rule(who=CONTACTS, blocked=st.booleans())
+    def supervisor_blocks_or_unblocks(self, who: int, blocked: bool) -> None:
+        index, contact = who % 2, f"web/u{who}"
+        known = self.world.partitions[index].by_key.get(contact)
+        command = c.Block(contact, "s1") if blocked else c.Unblock(contact, "s1")
+        if known is None:
+            assert refused(lambda: self.world.ask(index, command)) == "unknown_dialog"
+            return
+        self.world.ask(index, command)
+        assert self._blocked(index, contact) is blocked
+        if blocked:
+            assert self.world.partitions[index].by_key[contact].state is State.CLOSED
 
     @precondition(lambda self: self.said)
     @rule(data=st.data())

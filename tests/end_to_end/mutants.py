@@ -8,11 +8,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from aiohttp import web
-
 from chatcore.__main__ import main
 from chatcore.channels.shapes import Outcome
-from chatcore.edges import chat, hub, outbox, rest, webhooks
+from chatcore.edges import chat, hub, outbox, views, webhooks
 from chatcore.machines import bench, customer, dialog, floor, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
@@ -100,14 +98,12 @@ def g5_shows_others_the_dialog() -> None:
 
 def g6_leaves_out_of_the_history() -> None:
     """A history that is read lacks its last entries."""
-    json = rest._json
+    page = views.History
 
-    def shrunken(body: dict[str, Any]) -> web.Response:
-        if "contact" in body:
-            del body["entries"][-4:]
-        return json(body)
+    def shrunken(contact: str, entries: list[Any], cursor: str, more: bool) -> views.History:
+        return page(contact, entries[:-4], cursor, more)
 
-    swap(rest, "_json", shrunken)
+    swap(views, "History", shrunken)
 
 
 def g7_opens_a_second_dialog() -> None:

@@ -126,7 +126,7 @@ class Embedded(Target):
 
     def auditor(self) -> dict[str, Any]:
         """The address, a token, and how many partitions to read."""
-        return {"url": self.url, "token": tokens.make(self._secret, "admin", "auditor"), "partitions": PARTITIONS}
+        return {"url": self.url, "token": tokens.make(self._secret, "auditor", "chatload"), "partitions": PARTITIONS}
 
     def token(self, role: tokens.Role, subject: str) -> str:
         """A token for trying it out."""

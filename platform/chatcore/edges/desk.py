@@ -8,6 +8,7 @@ from chatcore import wire
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest, enclosed
+from chatcore.edges.routes import SOCKETS
 from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import (
@@ -59,7 +60,7 @@ class Seat:
     """
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
-        self.operator = gateway.subject(hello.get("token"), "operator")
+        self.operator = gateway.subject(hello.get("token"), SOCKETS[b"/v1/desk"])
         self.gateway = gateway
         self.session = session
         self.floor = gateway.core.floor

@@ -166,6 +166,20 @@ class Keep(msgspec.Struct):
     reason: str = ""
 
 
+class Block(msgspec.Struct):
+    """Somebody in charge takes no more messages from a contact; its open dialog ends."""
+
+    contact: str
+    by: str
+
+
+class Unblock(msgspec.Struct):
+    """… takes them again."""
+
+    contact: str
+    by: str
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -271,7 +285,20 @@ class Rules(msgspec.Struct, frozen=True):
 
 OwnerCommand = Reply | Close | Transfer | Hold | Resume
 DialogCommand = (
-    Receive | Edit | Leave | Accept | OwnerCommand | Remind | Attempting | Settle | Told | Keep | OfferTo | Withdraw
+    Receive
+    | Edit
+    | Leave
+    | Accept
+    | OwnerCommand
+    | Remind
+    | Attempting
+    | Settle
+    | Told
+    | Keep
+    | OfferTo
+    | Withdraw
+    | Block
+    | Unblock
 )
 FloorCommand = (
     Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Redirect | Report | Vanish

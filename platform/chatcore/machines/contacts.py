@@ -97,8 +97,7 @@ def _unpack(packed: bytes) -> Contact:
 
 
 _ACTIVE: Final = _encode(b"")
-THREE: Final = b"\x93"  # the head of an encoded array of three
-_FOUR: Final = b"\x94"
+FOUR: Final = b"\x94"  # the head of an encoded array of four
 _MANY: Final = b"\xdd"  # … of as many as the next four bytes say
 Dump = tuple[int, list[str], list[Contact], list[bytes]]
 
@@ -142,7 +141,7 @@ class Contacts:
     def dump(self) -> list[bytes]:
         """An encoded `Dump`, in parts; what is packed is not copied."""
         active = list(self.active.values())
-        head = [_FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
+        head = [FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
         return [*head, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
 
     def load(self, dump: Dump) -> None:

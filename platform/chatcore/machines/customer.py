@@ -19,6 +19,8 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
         contact, events = known, []
         if is_repeat(contact, command.id, command.digest):
             return []
+        if contact.id in state.blocked:
+            raise c.Refused("blocked")
     number, seq, dialog_state = contact.number, contact.seq, contact.state
     if dialog_state not in OPEN:
         number, seq, dialog_state = number + 1, 0, State.BOT

@@ -28,8 +28,8 @@ provider, and a gap in what an observer sees must mean a loss, nothing else.
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import blocking, customer, outbound, ownership
 from chatcore.machines import commands as c
-from chatcore.machines import customer, outbound, ownership
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.events import State
@@ -72,11 +72,20 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
+    **blocking.DECIDE,
 }
 _STANDING: Final = frozenset(
-    (e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept, e.Stored, e.Unfetched)
+    (
+        *(e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept),
+        *(e.Stored, e.Unfetched, e.Blocked, e.Unblocked),
+    )
 )
-_APPLY: Final[dict[type, Callable[..., None]]] = {**customer.APPLY, **ownership.APPLY, **outbound.APPLY}
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    **customer.APPLY,
+    **ownership.APPLY,
+    **outbound.APPLY,
+    **blocking.APPLY,
+}
 
 
 def decide(state: Partition, command: c.DialogCommand, now: int) -> list[e.DialogEvent]:

@@ -301,6 +301,22 @@ class Unfetched(Event, tag=44):
     at: int
 
 
+class Blocked(Event, tag=60):
+    """Messages of the contact are refused from now on; `by` decided it."""
+
+    contact: int
+    by: str
+    at: int
+
+
+class Unblocked(Event, tag=61):
+    """Messages of the contact are taken again; `by` decided it."""
+
+    contact: int
+    by: str
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -440,6 +456,8 @@ DialogEvent = (
     | ReceiptKept
     | Stored
     | Unfetched
+    | Blocked
+    | Unblocked
 )
 FloorEvent = (
     Inert

@@ -57,6 +57,7 @@ class Owner(ABC):
         self.journal = journal
         self.position = 0  # of the last record applied
         self.durable = 0  # of the last record that survives a crash
+        self.commits = 0  # appends that became durable
         self.inert = 0  # commands on which `decide` raised
         self._state = state
         self._now_ms = now_ms
@@ -168,6 +169,7 @@ class Owner(ABC):
             self._fatal(error)
             return
         self.durable += self._appending
+        self.commits += 1
         self._appending = 0
         self._append()
         self._release()

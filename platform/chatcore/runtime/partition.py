@@ -42,7 +42,7 @@ class PartitionOwner(Owner):
         super().__init__(f"dialogs-{index}", state, **owner)
         self.index = index
         self.state = state
-        self.messages = 0
+        self.messages: dict[str, int] = {}  # by channel account, since the process began
         self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
         self._audience = audience
         self._rows: list[Row] = []
@@ -93,7 +93,8 @@ class PartitionOwner(Owner):
             if owner and not (isinstance(event, e.Said) and event.author == owner):
                 self._audience.desk(self, position, contact, owner, event)
             if isinstance(event, e.Said):
-                self.messages += 1
+                account = contact.key.partition("/")[0]
+                self.messages[account] = self.messages.get(account, 0) + 1
                 if contact.messenger and event.author != "customer":
                     self._audience.outbound(self, contact, event)
                 elif event.files:
