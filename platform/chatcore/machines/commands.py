@@ -14,9 +14,12 @@ class Refused(Exception):
 
 
 class Choice(msgspec.Struct):
-    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again."""
+    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again.
 
-    kind: str  # answer | handover | miss
+    Or to bind the contact to a person, or a routine operation of that person's, whose name is the text.
+    """
+
+    kind: str  # answer | handover | miss | bind | operation
     rule: str = ""
     text: str = ""
 
@@ -33,6 +36,7 @@ class Receive(msgspec.Struct):
     choice: Choice | None  # None: the account has no bot
     files: tuple[File, ...] = ()
     receipts: bool = False  # whether the messenger tells what became of replies
+    code: str = ""  # the hash of the text, where it may be a one-time code and is masked
 
 
 class Edit(msgspec.Struct):
@@ -130,6 +134,35 @@ class Keep(msgspec.Struct):
     reason: str = ""
 
 
+class IssueCode(msgspec.Struct):
+    """The bank knows whose account the message at `seq` named, and a code with this hash was mailed there."""
+
+    contact: int
+    number: int
+    seq: int
+    person: str
+    salt: str
+    hash: str
+
+
+class FailBinding(msgspec.Struct):
+    """The bank could not be asked whose account the message at `seq` named, or no mail could be sent."""
+
+    contact: int
+    number: int
+    seq: int
+    reason: str
+
+
+class Tell(msgspec.Struct):
+    """What the bank says to the operation that the message at `seq` asked for; "" if it cannot be done."""
+
+    contact: int
+    number: int
+    seq: int
+    text: str
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -221,6 +254,21 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 DialogCommand = (
-    Receive | Edit | Leave | Accept | Reply | Close | Remind | Attempting | Settle | Told | Keep | OfferTo | Withdraw
+    Receive
+    | Edit
+    | Leave
+    | Accept
+    | Reply
+    | Close
+    | Remind
+    | Attempting
+    | Settle
+    | Told
+    | Keep
+    | IssueCode
+    | FailBinding
+    | Tell
+    | OfferTo
+    | Withdraw
 )
 FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import binding
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Seen, Unsettled
@@ -28,7 +29,8 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     events.append(e.Said(*said, 0, "", 0, command.files))
     if dialog_state is State.BOT:
         misses = contact.misses if seq > 1 else 0
-        events += _bot(state.rules, contact, command, number, seq, misses, now)
+        bound, enough = binding.turn(state, contact, command, number, seq, now)
+        events += bound if enough else [*bound, *_bot(state.rules, contact, command, number, seq, misses, now)]
     return events
 
 

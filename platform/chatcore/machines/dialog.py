@@ -28,8 +28,8 @@ and a gap in what an observer sees must mean a loss, nothing else.
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import binding, customer, outbound, ownership
 from chatcore.machines import commands as c
-from chatcore.machines import customer, outbound, ownership
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.events import State
@@ -60,13 +60,19 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
 
 _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
+    **binding.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
 }
 _STANDING: Final = frozenset(
     (e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept, e.Stored, e.Unfetched)
-)
-_APPLY: Final[dict[type, Callable[..., None]]] = {**customer.APPLY, **ownership.APPLY, **outbound.APPLY}
+) | frozenset(binding.APPLY)
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    **customer.APPLY,
+    **binding.APPLY,
+    **ownership.APPLY,
+    **outbound.APPLY,
+}
 
 
 def decide(state: Partition, command: c.DialogCommand, now: int) -> list[e.DialogEvent]:

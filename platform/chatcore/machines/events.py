@@ -249,6 +249,71 @@ class Unfetched(Event, tag=44):
     at: int
 
 
+class BindingStarted(Event, tag=70):
+    """The customer is asked for their account, in dialog `number`."""
+
+    contact: int
+    number: int
+    at: int
+
+
+class AccountNamed(Event, tag=71):
+    """The message at `seq` names an account; the bank is asked whose it is."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+
+
+class CodeIssued(Event, tag=72):
+    """A code whose hash is `hash` was mailed to `person`; it is good until `expires`."""
+
+    contact: int
+    person: str
+    salt: str
+    hash: str
+    expires: int
+
+
+class CodeWrong(Event, tag=73):
+    """Another code was typed."""
+
+    contact: int
+
+
+class Bound(Event, tag=74):
+    """The contact belongs to `person`, for good."""
+
+    contact: int
+    person: str
+    at: int
+
+
+class BindingEnded(Event, tag=75):
+    """The contact was not bound; before `locked` it cannot be tried again."""
+
+    contact: int
+    reason: str
+    locked: int
+
+
+class OperationAsked(Event, tag=76):
+    """A bound customer asks for a routine operation, such as the balance; the bank is asked to do it."""
+
+    contact: int
+    number: int
+    seq: int
+    operation: str
+    at: int
+
+
+class OperationTold(Event, tag=77):
+    """The bank answered, or cannot."""
+
+    contact: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -365,6 +430,14 @@ DialogEvent = (
     | ReceiptKept
     | Stored
     | Unfetched
+    | BindingStarted
+    | AccountNamed
+    | CodeIssued
+    | CodeWrong
+    | Bound
+    | BindingEnded
+    | OperationAsked
+    | OperationTold
 )
 FloorEvent = (
     Inert | Hired | PresenceSet | SeatLost | SeatFound | Waiting | Offering | Withdrawing | Taken | Freed | Gone

@@ -3,7 +3,7 @@
 import msgspec
 
 from chatcore.machines import commands as c
-from chatcore.machines.contacts import THREE, Contact, Contacts, Dump
+from chatcore.machines.contacts import FOUR, Contact, Contacts, Dump
 
 
 class Partition:
@@ -15,6 +15,7 @@ class Partition:
         self.contacts = Contacts()
         self.by_key = self.contacts.by_key
         self.applied: dict[str, int] = {}
+        self.persons: dict[str, list[int]] = {}  # person → contacts that are bound to them
         self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
 
     def contact(self, key: str) -> Contact:
@@ -31,12 +32,15 @@ class Partition:
     def dump(self) -> list[bytes]:
         """The state as a snapshot, in parts; rules and indexes are not part of it."""
         encode = msgspec.msgpack.encode
-        return [THREE, encode(self.now), *self.contacts.dump(), encode(self.applied)]
+        return [FOUR, encode(self.now), *self.contacts.dump(), encode(self.applied), encode(self.persons)]
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""
-        self.now, contacts, self.applied = msgspec.msgpack.decode(blob, type=tuple[int, Dump, dict[str, int]])
+        self.now, contacts, self.applied, self.persons = msgspec.msgpack.decode(blob, type=_State)
         self.contacts.load(contacts)
         for contact in self.contacts.active.values():
             if contact.operator:
                 self.held.setdefault(contact.operator, set()).add(contact.id)
+
+
+_State = tuple[int, Dump, dict[str, int], dict[str, list[int]]]
