@@ -36,7 +36,7 @@ class Talk:
         self.sent += 1
         code = hashed(SALT, text) if awaits_code(self.state.by_key.get(CONTACT)) else ""
         shown = MASK if code else text
-        command = c.Receive(CONTACT, True, "general", f"m{self.sent}", 1, shown, choice, (), False, code)
+        command = c.Receive(CONTACT, True, "general", f"m{self.sent}", 1, shown, choice, code=code)
         return [_name(event) for event in self.ask(command) if not isinstance(event, e.Met | e.Opened)][1:]
 
     def named(self) -> tuple[int, int, int]:

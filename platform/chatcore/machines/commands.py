@@ -36,6 +36,7 @@ class Receive(msgspec.Struct):
     choice: Choice | None  # None: the account has no bot
     files: tuple[File, ...] = ()
     receipts: bool = False  # whether the messenger tells what became of replies
+    windowed: bool = False  # whether it lets free texts pass only for a while after the customer's last message
     code: str = ""  # the hash of the text, where it may be a one-time code and is masked
 
 
@@ -163,6 +164,29 @@ class Tell(msgspec.Struct):
     text: str
 
 
+class Notify(msgspec.Struct):
+    """The bank writes to a contact: `text` is the template with its parameters; a broadcast needs consent."""
+
+    contact: str
+    id: str
+    digest: int
+    template: str
+    parameters: tuple[str, ...]
+    text: str
+    broadcast: bool
+    receipts: bool = False
+    windowed: bool = False
+
+
+class Consent(msgspec.Struct):
+    """The customer agrees to be written to, or does not any more."""
+
+    contact: str
+    given: bool
+    receipts: bool = False
+    windowed: bool = False
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -251,6 +275,7 @@ class Rules(msgspec.Struct, frozen=True):
     grace_ms: int = 15_000
     dedupe_ms: int = 172_800_000
     bot_misses: int = 2
+    window_ms: int = 86_400_000
 
 
 DialogCommand = (
@@ -265,6 +290,8 @@ DialogCommand = (
     | Settle
     | Told
     | Keep
+    | Notify
+    | Consent
     | IssueCode
     | FailBinding
     | Tell

@@ -81,6 +81,11 @@ class Contact(msgspec.Struct, array_like=True):
     receipts: bool = False  # whether its messenger tells what became of a message after taking it
     tracked: list[Tracked] = []
     early: dict[str, list[tuple[str, str]]] = {}  # receipts by provider id that came before `Sent`: state, reason
+    windowed: bool = False  # … and takes free texts only for a while after the customer's last message
+    heard: int = 0  # when that was
+    month: int = 0  # … and in which month
+    consent: bool = False
+    notices: int = 0
     person: str = ""  # whom it is bound to
     binding: Binding = msgspec.field(default_factory=Binding)
     asked: tuple[int, int] = (0, 0)  # dialog and seq of the operation that the bank is to do
@@ -95,7 +100,7 @@ class Contact(msgspec.Struct, array_like=True):
     def idle(self) -> bool:
         """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
         busy = self.unsettled or self.unfetched
-        return self.state is State.CLOSED and not busy and len(self.seen) <= REST_MOST
+        return self.state in (State.NONE, State.CLOSED) and not busy and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -113,7 +118,8 @@ def _unpack(packed: bytes) -> Contact:
 
 
 _ACTIVE: Final = _encode(b"")
-FOUR: Final = b"\x94"  # the head of an encoded array of four
+FIVE: Final = b"\x95"  # the head of an encoded array of five
+_FOUR: Final = b"\x94"
 _MANY: Final = b"\xdd"  # … of as many as the next four bytes say
 Dump = tuple[int, list[str], list[Contact], list[bytes]]
 
@@ -157,7 +163,7 @@ class Contacts:
     def dump(self) -> list[bytes]:
         """An encoded `Dump`, in parts; what is packed is not copied."""
         active = list(self.active.values())
-        head = [FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
+        head = [_FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
         return [*head, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
 
     def load(self, dump: Dump) -> None:

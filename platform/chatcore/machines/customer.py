@@ -8,6 +8,7 @@ from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Seen, Unsettled
 from chatcore.machines.events import State
+from chatcore.machines.notices import heard
 from chatcore.machines.partition import Partition
 
 
@@ -15,7 +16,9 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     known = state.by_key.get(command.contact)
     if known is None:
         contact = Contact(len(state.contacts) + 1, command.contact, command.messenger)
-        events: list[e.DialogEvent] = [e.Met(contact.id, contact.key, contact.messenger, command.receipts)]
+        events: list[e.DialogEvent] = [
+            e.Met(contact.id, contact.key, contact.messenger, command.receipts, command.windowed)
+        ]
     else:
         contact, events = known, []
         if is_repeat(contact, command.id, command.digest):
@@ -129,7 +132,9 @@ def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
     if event.id:
         _forget(contact.seen, event.at - state.rules.dedupe_ms)
         contact.seen[event.id] = Seen(event.number, event.seq, event.digest, event.at)
-    if contact.messenger and event.author != "customer":
+    if event.author == "customer":
+        heard(state, contact, event.at)
+    elif contact.messenger:
         contact.unsettled.append(Unsettled(event.number, event.seq, 1))
     for index, file in enumerate(event.files):
         if not file.ref:

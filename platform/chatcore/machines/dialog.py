@@ -28,7 +28,7 @@ and a gap in what an observer sees must mean a loss, nothing else.
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import binding, customer, outbound, ownership
+from chatcore.machines import binding, customer, notices, outbound, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
@@ -61,15 +61,17 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
 _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
     **binding.DECIDE,
+    **notices.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
 }
 _STANDING: Final = frozenset(
     (e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept, e.Stored, e.Unfetched)
-) | frozenset(binding.APPLY)
+) | frozenset((*binding.APPLY, *notices.APPLY))
 _APPLY: Final[dict[type, Callable[..., None]]] = {
     **customer.APPLY,
     **binding.APPLY,
+    **notices.APPLY,
     **ownership.APPLY,
     **outbound.APPLY,
 }
@@ -93,7 +95,9 @@ def apply(state: Partition, event: e.DialogEvent) -> None:
     if isinstance(event, e.Inert):
         return
     if isinstance(event, e.Met):
-        state.contacts.add(Contact(event.contact, event.key, event.messenger, receipts=event.receipts))
+        state.contacts.add(
+            Contact(event.contact, event.key, event.messenger, receipts=event.receipts, windowed=event.windowed)
+        )
         return
     contact = state.contacts.active.get(event.contact) or state.contacts.wake(event.contact)
     kind = type(event)

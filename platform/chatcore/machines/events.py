@@ -50,6 +50,7 @@ class Met(Event, tag=1):
     key: str
     messenger: bool  # replies leave through a provider, so each must end sent or failed
     receipts: bool = False  # … which tells what became of them afterwards
+    windowed: bool = False  # … and lets free texts pass only for a while after the customer's last message
 
 
 class Opened(Event, tag=2):
@@ -314,6 +315,24 @@ class OperationTold(Event, tag=77):
     contact: int
 
 
+class Noticed(Entry, tag=80):
+    """The bank wrote of its own accord: a template with parameters; `number` is 0, and `seq` counts the notices."""
+
+    id: str
+    digest: int
+    template: str
+    parameters: tuple[str, ...]
+    text: str
+
+
+class Consented(Event, tag=81):
+    """The customer agrees to be written to, or does not any more."""
+
+    contact: int
+    given: bool
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -438,6 +457,8 @@ DialogEvent = (
     | BindingEnded
     | OperationAsked
     | OperationTold
+    | Noticed
+    | Consented
 )
 FloorEvent = (
     Inert | Hired | PresenceSet | SeatLost | SeatFound | Waiting | Offering | Withdrawing | Taken | Freed | Gone

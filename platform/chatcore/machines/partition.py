@@ -3,7 +3,7 @@
 import msgspec
 
 from chatcore.machines import commands as c
-from chatcore.machines.contacts import FOUR, Contact, Contacts, Dump
+from chatcore.machines.contacts import FIVE, Contact, Contacts, Dump
 
 
 class Partition:
@@ -16,6 +16,7 @@ class Partition:
         self.by_key = self.contacts.by_key
         self.applied: dict[str, int] = {}
         self.persons: dict[str, list[int]] = {}  # person → contacts that are bound to them
+        self.active: dict[str, int] = {}  # "account month" → contacts whose customer wrote in it
         self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
 
     def contact(self, key: str) -> Contact:
@@ -32,15 +33,17 @@ class Partition:
     def dump(self) -> list[bytes]:
         """The state as a snapshot, in parts; rules and indexes are not part of it."""
         encode = msgspec.msgpack.encode
-        return [FOUR, encode(self.now), *self.contacts.dump(), encode(self.applied), encode(self.persons)]
+        rest = map(encode, (self.applied, self.persons, self.active))
+        return [FIVE, encode(self.now), *self.contacts.dump(), *rest]
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""
-        self.now, contacts, self.applied, self.persons = msgspec.msgpack.decode(blob, type=_State)
+        state = msgspec.msgpack.decode(blob, type=_State)
+        self.now, contacts, self.applied, self.persons, self.active = state
         self.contacts.load(contacts)
         for contact in self.contacts.active.values():
             if contact.operator:
                 self.held.setdefault(contact.operator, set()).add(contact.id)
 
 
-_State = tuple[int, Dump, dict[str, int], dict[str, list[int]]]
+_State = tuple[int, Dump, dict[str, int], dict[str, list[int]], dict[str, int]]
