@@ -14,9 +14,12 @@ class Refused(Exception):
 
 
 class Choice(msgspec.Struct):
-    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again."""
+    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again.
 
-    kind: str  # answer | handover | miss
+    Or to bind the contact to a person, or a routine operation of that person's, whose name is the text.
+    """
+
+    kind: str  # answer | handover | miss | bind | operation
     rule: str = ""
     text: str = ""
 
@@ -35,6 +38,8 @@ class Receive(msgspec.Struct):
     receipts: bool = False  # whether the messenger tells what became of replies
     priority: int = 0  # lower is served first
     wish: Wish = Wish()
+    windowed: bool = False  # whether it lets free texts pass only for a while after the customer's last message
+    code: str = ""  # the hash of the text, where it may be a one-time code and is masked
 
 
 class Edit(msgspec.Struct):
@@ -180,6 +185,58 @@ class Unblock(msgspec.Struct):
     by: str
 
 
+class IssueCode(msgspec.Struct):
+    """The bank knows whose account the message at `seq` named, and a code with this hash was mailed there."""
+
+    contact: int
+    number: int
+    seq: int
+    person: str
+    salt: str
+    hash: str
+
+
+class FailBinding(msgspec.Struct):
+    """The bank could not be asked whose account the message at `seq` named, or no mail could be sent."""
+
+    contact: int
+    number: int
+    seq: int
+    reason: str
+
+
+class Tell(msgspec.Struct):
+    """What the bank says to the operation that the message at `seq` asked for; "" if it cannot be done."""
+
+    contact: int
+    number: int
+    seq: int
+    text: str
+
+
+class Notify(msgspec.Struct):
+    """The bank writes to a contact: `text` is the template with its parameters; a broadcast needs consent."""
+
+    contact: str
+    id: str
+    digest: int
+    template: str
+    parameters: tuple[str, ...]
+    text: str
+    broadcast: bool
+    receipts: bool = False
+    windowed: bool = False
+
+
+class Consent(msgspec.Struct):
+    """The customer agrees to be written to, or does not any more."""
+
+    contact: str
+    given: bool
+    receipts: bool = False
+    windowed: bool = False
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -281,6 +338,7 @@ class Rules(msgspec.Struct, frozen=True):
     bot_misses: int = 2
     transfer_ms: int = 120_000  # so long a transferred dialog waits for one operator
     internal: frozenset[str] = frozenset()  # departments whose dialogs nobody else may see
+    window_ms: int = 86_400_000
 
 
 OwnerCommand = Reply | Close | Transfer | Hold | Resume
@@ -295,6 +353,11 @@ DialogCommand = (
     | Settle
     | Told
     | Keep
+    | Notify
+    | Consent
+    | IssueCode
+    | FailBinding
+    | Tell
     | OfferTo
     | Withdraw
     | Block

@@ -43,6 +43,24 @@ class Tracked(msgspec.Struct, array_like=True, gc=False):
     state: str = "sent"
 
 
+class Binding(msgspec.Struct, array_like=True):
+    """How far a contact's binding to a person has come in dialog `number`; `locked`: it cannot begin before."""
+
+    stage: str = ""  # account: it is to be named | code: it is to be typed
+    number: int = 0
+    seq: int = 0  # of the message that names the account
+    person: str = ""
+    salt: str = ""
+    hash: str = ""  # "" until the bank has said who it is, and mailed a code
+    expires: int = 0
+    wrong: int = 0
+    locked: int = 0
+
+    def waits_for(self, number: int, seq: int) -> bool:
+        """Whether the bank has yet to say whose account that message names."""
+        return self.stage == "code" and not self.hash and (self.number, self.seq) == (number, seq)
+
+
 class Contact(msgspec.Struct, array_like=True):
     """One external user on one channel account, and the dialog they are in. Holds no message text."""
 
@@ -63,6 +81,14 @@ class Contact(msgspec.Struct, array_like=True):
     receipts: bool = False  # whether its messenger tells what became of a message after taking it
     tracked: list[Tracked] = []
     early: dict[str, list[tuple[str, str]]] = {}  # receipts by provider id that came before `Sent`: state, reason
+    windowed: bool = False  # … and takes free texts only for a while after the customer's last message
+    heard: int = 0  # when that was
+    month: int = 0  # … and in which month
+    consent: bool = False
+    notices: int = 0
+    person: str = ""  # whom it is bound to
+    binding: Binding = msgspec.field(default_factory=Binding)
+    asked: tuple[int, int] = (0, 0)  # dialog and seq of the operation that the bank is to do
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
     internal: dict[int, str] = {}  # dialogs that only this department may see
 
@@ -79,7 +105,7 @@ class Contact(msgspec.Struct, array_like=True):
     def idle(self) -> bool:
         """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
         busy = self.unsettled or self.unfetched
-        return self.state is State.CLOSED and not busy and len(self.seen) <= REST_MOST
+        return self.state in (State.NONE, State.CLOSED) and not busy and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -96,8 +122,14 @@ def _unpack(packed: bytes) -> Contact:
     return _contact(zlib.decompress(_bytes(packed)))
 
 
+def head(count: int) -> bytes:
+    """The first byte of an encoded array of `count`, which is below 16."""
+    return bytes((0x90 + count,))
+
+
 _ACTIVE: Final = _encode(b"")
-FOUR: Final = b"\x94"  # the head of an encoded array of four
+
+
 _MANY: Final = b"\xdd"  # … of as many as the next four bytes say
 Dump = tuple[int, list[str], list[Contact], list[bytes]]
 
@@ -141,8 +173,8 @@ class Contacts:
     def dump(self) -> list[bytes]:
         """An encoded `Dump`, in parts; what is packed is not copied."""
         active = list(self.active.values())
-        head = [FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
-        return [*head, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
+        first = [head(4), _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
+        return [*first, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
 
     def load(self, dump: Dump) -> None:
         """Take over what `dump` gave."""

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import binding
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Seen, Unsettled
 from chatcore.machines.events import OWNED, State
+from chatcore.machines.notices import heard
 from chatcore.machines.partition import Partition
 
 
@@ -14,7 +16,9 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     known = state.by_key.get(command.contact)
     if known is None:
         contact = Contact(len(state.contacts) + 1, command.contact, command.messenger)
-        events: list[e.DialogEvent] = [e.Met(contact.id, contact.key, contact.messenger, command.receipts)]
+        events: list[e.DialogEvent] = [
+            e.Met(contact.id, contact.key, contact.messenger, command.receipts, command.windowed)
+        ]
     else:
         contact, events = known, []
         if is_repeat(contact, command.id, command.digest):
@@ -30,7 +34,8 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     events.append(e.Said(*said, 0, "", 0, command.files))
     if dialog_state is State.BOT:
         misses = contact.misses if seq > 1 else 0
-        events += _bot(state.rules, contact, command, number, seq, misses, now)
+        bound, enough = binding.turn(state, contact, command, number, seq, now)
+        events += bound if enough else [*bound, *_bot(state.rules, contact, command, number, seq, misses, now)]
     return events
 
 
@@ -131,7 +136,9 @@ def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
     if event.id:
         _forget(contact.seen, event.at - state.rules.dedupe_ms)
         contact.seen[event.id] = Seen(event.number, event.seq, event.digest, event.at)
-    if contact.messenger and event.author != "customer":
+    if event.author == "customer":
+        heard(state, contact, event.at)
+    elif contact.messenger:
         contact.unsettled.append(Unsettled(event.number, event.seq, 1))
     for index, file in enumerate(event.files):
         if not file.ref:

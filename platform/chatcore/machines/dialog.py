@@ -28,7 +28,7 @@ provider, and a gap in what an observer sees must mean a loss, nothing else.
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import blocking, customer, outbound, ownership
+from chatcore.machines import binding, blocking, customer, notices, outbound, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
@@ -70,6 +70,8 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
 
 _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
+    **binding.DECIDE,
+    **notices.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
     **blocking.DECIDE,
@@ -77,11 +79,13 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
 _STANDING: Final = frozenset(
     (
         *(e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept),
-        *(e.Stored, e.Unfetched, e.Blocked, e.Unblocked),
+        *(e.Stored, e.Unfetched, *blocking.APPLY, *binding.APPLY, *notices.APPLY),
     )
 )
 _APPLY: Final[dict[type, Callable[..., None]]] = {
     **customer.APPLY,
+    **binding.APPLY,
+    **notices.APPLY,
     **ownership.APPLY,
     **outbound.APPLY,
     **blocking.APPLY,
@@ -106,7 +110,9 @@ def apply(state: Partition, event: e.DialogEvent) -> None:
     if isinstance(event, e.Inert):
         return
     if isinstance(event, e.Met):
-        state.contacts.add(Contact(event.contact, event.key, event.messenger, receipts=event.receipts))
+        state.contacts.add(
+            Contact(event.contact, event.key, event.messenger, receipts=event.receipts, windowed=event.windowed)
+        )
         return
     contact = state.contacts.active.get(event.contact) or state.contacts.wake(event.contact)
     kind = type(event)

@@ -70,6 +70,7 @@ class Met(Event, tag=1):
     key: str
     messenger: bool  # replies leave through a provider, so each must end sent or failed
     receipts: bool = False  # … which tells what became of them afterwards
+    windowed: bool = False  # … and lets free texts pass only for a while after the customer's last message
 
 
 class Opened(Event, tag=2):
@@ -317,6 +318,89 @@ class Unblocked(Event, tag=61):
     at: int
 
 
+class BindingStarted(Event, tag=70):
+    """The customer is asked for their account, in dialog `number`."""
+
+    contact: int
+    number: int
+    at: int
+
+
+class AccountNamed(Event, tag=71):
+    """The message at `seq` names an account; the bank is asked whose it is."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+
+
+class CodeIssued(Event, tag=72):
+    """A code whose hash is `hash` was mailed to `person`; it is good until `expires`."""
+
+    contact: int
+    person: str
+    salt: str
+    hash: str
+    expires: int
+
+
+class CodeWrong(Event, tag=73):
+    """Another code was typed."""
+
+    contact: int
+
+
+class Bound(Event, tag=74):
+    """The contact belongs to `person`, for good."""
+
+    contact: int
+    person: str
+    at: int
+
+
+class BindingEnded(Event, tag=75):
+    """The contact was not bound; before `locked` it cannot be tried again."""
+
+    contact: int
+    reason: str
+    locked: int
+
+
+class OperationAsked(Event, tag=76):
+    """A bound customer asks for a routine operation, such as the balance; the bank is asked to do it."""
+
+    contact: int
+    number: int
+    seq: int
+    operation: str
+    at: int
+
+
+class OperationTold(Event, tag=77):
+    """The bank answered, or cannot."""
+
+    contact: int
+
+
+class Noticed(Entry, tag=80):
+    """The bank wrote of its own accord: a template with parameters; `number` is 0, and `seq` counts the notices."""
+
+    id: str
+    digest: int
+    template: str
+    parameters: tuple[str, ...]
+    text: str
+
+
+class Consented(Event, tag=81):
+    """The customer agrees to be written to, or does not any more."""
+
+    contact: int
+    given: bool
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -458,6 +542,16 @@ DialogEvent = (
     | Unfetched
     | Blocked
     | Unblocked
+    | BindingStarted
+    | AccountNamed
+    | CodeIssued
+    | CodeWrong
+    | Bound
+    | BindingEnded
+    | OperationAsked
+    | OperationTold
+    | Noticed
+    | Consented
 )
 FloorEvent = (
     Inert

@@ -26,9 +26,13 @@ def _settle(state: Partition, command: c.Settle, now: int) -> list[e.DialogEvent
         return []
     if command.reason:
         return [e.Undelivered(contact.id, number, seq, command.reason, now)]
-    early = contact.early.get(command.provider_id, ())
-    receipts = [e.Receipted(contact.id, number, seq, told, reason, now) for told, reason in early]
-    return [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted), *receipts]
+    events: list[e.DialogEvent] = [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted)]
+    rank = 0
+    for told, reason in contact.early.get(command.provider_id, ()):
+        if RANK[told] > rank:
+            rank = RANK[told]
+            events.append(e.Receipted(contact.id, number, seq, told, reason, now))
+    return events
 
 
 def find_unsettled(contact: Contact, number: int, seq: int) -> Unsettled | None:

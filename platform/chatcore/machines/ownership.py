@@ -11,6 +11,7 @@ from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.customer import closed, is_repeat
 from chatcore.machines.events import OWNED, State
+from chatcore.machines.notices import check_window
 from chatcore.machines.partition import Partition
 
 
@@ -39,6 +40,7 @@ def _reply(state: Partition, command: c.Reply, now: int) -> list[e.DialogEvent]:
     if is_repeat(state.contact(command.contact), message_id, command.digest):
         return []
     contact = _owned(state, command)
+    check_window(state, contact, now)
     deadline = now + state.rules.inactivity_ms
     return [
         e.Said(

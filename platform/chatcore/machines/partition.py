@@ -3,7 +3,7 @@
 import msgspec
 
 from chatcore.machines import commands as c
-from chatcore.machines.contacts import FOUR, Contact, Contacts, Dump
+from chatcore.machines.contacts import Contact, Contacts, Dump, head
 
 
 class Partition:
@@ -16,6 +16,8 @@ class Partition:
         self.by_key = self.contacts.by_key
         self.applied: dict[str, int] = {}
         self.blocked: set[int] = set()  # contacts whose messages are refused
+        self.persons: dict[str, list[int]] = {}  # person → contacts that are bound to them
+        self.active: dict[str, int] = {}  # "account month" → contacts whose customer wrote in it
         self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
 
     def contact(self, key: str) -> Contact:
@@ -32,15 +34,17 @@ class Partition:
     def dump(self) -> list[bytes]:
         """The state as a snapshot, in parts; rules and indexes are not part of it."""
         encode = msgspec.msgpack.encode
-        return [FOUR, encode(self.now), *self.contacts.dump(), encode(self.applied), encode(sorted(self.blocked))]
+        rest = [encode(each) for each in (self.applied, sorted(self.blocked), self.persons, self.active)]
+        return [head(2 + len(rest)), encode(self.now), *self.contacts.dump(), *rest]
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""
-        self.now, contacts, self.applied, self.blocked = msgspec.msgpack.decode(blob, type=_Dump)
+        state = msgspec.msgpack.decode(blob, type=_State)
+        self.now, contacts, self.applied, self.blocked, self.persons, self.active = state
         self.contacts.load(contacts)
         for contact in self.contacts.active.values():
             if contact.operator:
                 self.held.setdefault(contact.operator, set()).add(contact.id)
 
 
-_Dump = tuple[int, Dump, dict[str, int], set[int]]
+_State = tuple[int, Dump, dict[str, int], set[int], dict[str, list[int]], dict[str, int]]
