@@ -38,7 +38,7 @@ def state(core: Embedded) -> dict[str, Any]:
 
 def say(core: Embedded, text: str) -> None:
     """One message of a Telegram customer, as Telegram would post it."""
-    wire = core.wire()["telegram"]["tg"]
+    wire = core.wire()["accounts"]["tg"]
     sender = {"id": 5001, "is_bot": False, "first_name": "A"}
     chat = {"id": 5001, "type": "private"}
     update = {"update_id": 7, "message": {"message_id": 7, "date": 1, "from": sender, "chat": chat, "text": text}}
@@ -138,7 +138,7 @@ def test_business_timers_are_divided_and_limits_multiplied_by_the_speed(core: Em
     [telegram] = [account for account in config["accounts"] if account["id"] == "tg"]
     assert (telegram["rate_per_s"], telegram["chat_rate_per_s"], telegram["burst"]) == (1800, 60, 3)
     wire = core.wire()
-    secrets = [wire["secret"], *wire["telegram"]["tg"].values()]
+    secrets = [wire["secret"], *wire["accounts"]["tg"].values()]
     assert not any(secret in path.read_text() for secret in secrets)
 
 
@@ -150,7 +150,7 @@ def test_workers_have_accounts_of_their_own_and_share_the_limits(tmp_path: Path)
         core.start(callbacks)
         [config] = core._temporary.glob("*.json")  # what it was started with is told to nobody else
         accounts = {account["id"]: account for account in json.loads(config.read_text())["accounts"]}
-        wire = core.wire()["telegram"]
+        wire = core.wire()["accounts"]
     finally:
         core.stop()
     assert list(accounts) == ["web", "app", "tg-0", "tg-1"]

@@ -40,7 +40,7 @@ def test_tbank_is_the_published_bank() -> None:
     """30,000 dialogs a day, 400 operators, six channels of which three can be played, 15 messages and 12 minutes."""
     scenario = TBANK.scenario
     assert (scenario.volume.dialogs_per_day, scenario.operators.count) == (30_000, 400)
-    assert list(scenario.channels.published()) == ["web", "app", "telegram", "facebook", "viber", "vk"]
+    assert list(scenario.channels.published()) == ["web", "app", "telegram", "messenger", "viber", "vk"]
     assert list(scenario.channels.played()) == ["web", "app", "telegram"]
     assert (scenario.dialog.messages, scenario.dialog.duration, scenario.speed) == (15, 12 * 60_000, 60)
 

@@ -48,8 +48,8 @@ class Null(Target):
 
     def wire(self) -> dict[str, Any]:
         """Where it listens; HTTP and sockets apart."""
-        bots = {name: {"token": TOKEN, "webhook_secret": ""} for name in self._messengers}
-        return {**self._listening, "telegram": bots}
+        keys = {name: {"token": TOKEN, "webhook_secret": ""} for name in self._messengers}
+        return {**self._listening, "accounts": keys}
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Bring it up."""

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from chatload.fleet.clock import now_ns
 from chatload.fleet.ledger import Actor, Message, Subject
-from chatload.fleet.providers.telegram import Chat
+from chatload.fleet.providers.chat import Chat
 from chatload.fleet.session import Customer
-from chatload.fleet.world import BotAccount, Target
+from chatload.fleet.world import MessengerAccount, Target
 from tests.chatload.fleet.stage import Row, Stage, dialog, played
 from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET
 
@@ -95,7 +95,7 @@ def posted(folder: Path, platform: Platform, act: Callable[[Stage], Awaitable[No
 
     async def aimed(stage: Stage) -> None:
         await platform.start()
-        stage.world.target = Target(platform.url, "secret", {"tg": BotAccount(BOT_TOKEN, HOOK_SECRET)})
+        stage.world.target = Target(platform.url, "secret", {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)})
         stage.telegram.begin()
         try:
             await act(stage)

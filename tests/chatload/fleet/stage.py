@@ -13,11 +13,12 @@ from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.live import Live
-from chatload.fleet.providers.telegram import Settings, Telegram
+from chatload.fleet.providers.settings import Settings
+from chatload.fleet.providers.telegram import Telegram
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
 from chatload.fleet.tally import Tally
-from chatload.fleet.world import BotAccount, Target, World
+from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan, Turn
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.texts import Texts
@@ -84,7 +85,7 @@ class Stage:
         """Start the platform and point everything at it."""
         await self.core.start()
         self.core.api = await self.telegram.start()
-        self.world.target = Target(self.core.url, secret, {"tg": BotAccount(BOT_TOKEN, HOOK_SECRET)})
+        self.world.target = Target(self.core.url, secret, {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)})
         self.telegram.begin()
         self.history = HistoryReader(self.world)
         self.seats = Seats(self.world, self.live, self.history, lambda n, on: self.seated.append((n, on)))

@@ -4,21 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.fleet.providers.limits import SECOND_NS, TELEGRAM, TokenBucket, retry_ns, told_ns
+from chatload.fleet.providers.limits import SECOND_NS, TokenBucket, retry_ns, told_ns
+from chatload.fleet.providers.profiles import TELEGRAM
 
 
 def test_telegrams_retries_follow_its_server() -> None:
     """At once, then 2, 4, 8, 16, 32 seconds, then something between 60 and 120, the same for the same update."""
-    waits = [retry_ns(TELEGRAM, failures, "update", 1.0) / SECOND_NS for failures in range(1, 10)]
+    waits = [(retry_ns(TELEGRAM, failures, "update", 1.0) or 0) / SECOND_NS for failures in range(1, 10)]
     assert waits[:6] == [0, 2, 4, 8, 16, 32]
     assert all(60 <= wait <= 120 for wait in waits[6:])
-    assert waits == [retry_ns(TELEGRAM, failures, "update", 1.0) / SECOND_NS for failures in range(1, 10)]
+    assert waits == [(retry_ns(TELEGRAM, failures, "update", 1.0) or 0) / SECOND_NS for failures in range(1, 10)]
 
 
 def test_time_scale_divides_the_waits() -> None:
     """With a time scale of 60 a minute of the provider's passes in a second."""
     assert retry_ns(TELEGRAM, 6, "update", 60.0) == 32 * SECOND_NS // 60
-    assert told_ns(TELEGRAM, "30", 60.0) == SECOND_NS // 2
+    assert told_ns(TELEGRAM, 429, "30", 60.0) == SECOND_NS // 2
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_time_scale_divides_the_waits() -> None:
 )
 def test_retry_after_is_honoured_within_bounds(header: str | None, seconds: int | None) -> None:
     """Whole seconds up to an hour count; anything else is as if nothing had been said."""
-    assert told_ns(TELEGRAM, header, 1.0) == (None if seconds is None else seconds * SECOND_NS)
+    assert told_ns(TELEGRAM, 429, header, 1.0) == (None if seconds is None else seconds * SECOND_NS)
 
 
 def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:

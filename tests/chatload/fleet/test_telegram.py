@@ -22,7 +22,7 @@ async def aim_at(stage: Stage, handler: Callable[[web.Request], Awaitable[web.Re
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.telegram)
+    stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.accounts)
     stage.telegram.begin()
     return runner
 
