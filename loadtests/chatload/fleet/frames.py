@@ -139,6 +139,7 @@ DeskFrame = (
 customer_frame: Final = msgspec.json.Decoder(CustomerFrame)
 desk_frame: Final = msgspec.json.Decoder(DeskFrame)
 history_page: Final = msgspec.json.Decoder(History)
+_TOO_LARGE: Final = 1 << 63  # for the ledger's column
 encode: Final = msgspec.json.Encoder().encode
 
 
@@ -154,9 +155,9 @@ def provider_number(text: str | int | None) -> int:
     A client's own id of a message opens with a bracket, and is none.
     """
     if isinstance(text, int):
-        return text
+        return text if text < _TOO_LARGE else provider_number(f"{text}")
     if not text or text[0] == "[":
         return -1
-    if text.isdigit() and len(text) < 19:
+    if text.isdecimal() and int(text) < _TOO_LARGE:
         return int(text)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 2

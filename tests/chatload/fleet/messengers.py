@@ -82,7 +82,7 @@ def join(stage: Stage, index: int, customer: Customer | None = None) -> tuple[Ch
     """A chat, and how its customer sends the n-th message."""
     actor = Actor(stage.world, f"c{index}")
     subject = Subject(stage.world, f"tg/{5_000_000_000 + index}", index)
-    chat = stage.telegram.join(actor, subject, customer or Listener())
+    chat = stage.provider.join(actor, subject, customer or Listener())
 
     def send(counter: int) -> None:
         chat.send(actor.message(subject, counter, "words", now_ns()))
@@ -96,7 +96,7 @@ def posted(folder: Path, platform: Platform, act: Callable[[Stage], Awaitable[No
     async def aimed(stage: Stage) -> None:
         await platform.start()
         stage.world.target = Target(platform.url, "secret", {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)})
-        stage.telegram.begin()
+        stage.provider.begin()
         try:
             await act(stage)
         finally:

@@ -2,7 +2,14 @@
 
 from typing import Final
 
+from chatload.fleet.providers.infobip import Infobip, Sms
+from chatload.fleet.providers.max import Max
+from chatload.fleet.providers.messenger import Messenger
 from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.telegram import Telegram
+from chatload.fleet.providers.viber import Viber
+from chatload.fleet.providers.vk import Vk
+from chatload.fleet.providers.whatsapp import WhatsApp
 
-PROVIDERS: Final[dict[str, type[Provider]]] = {provider.channel: provider for provider in (Telegram,)}
+_ALL: Final[tuple[type[Provider], ...]] = (Telegram, Messenger, Viber, Vk, WhatsApp, Infobip, Sms, Max)
+PROVIDERS: Final = {provider.channel: provider for provider in _ALL}

@@ -1,6 +1,6 @@
 """One customer's chat with the bank on a messenger: the channel of a script, and the place of a chat's limits."""
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR
@@ -10,6 +10,7 @@ from chatload.fleet.providers.webhooks import Lane
 from chatload.fleet.session import Customer
 
 MessageId = int | str
+NEVER_NS: Final = -(1 << 62)
 
 
 class Heard(NamedTuple):
@@ -69,7 +70,7 @@ class Chat:
         self.bucket = bucket
         self.lane: Lane | None = None
         self.attempt: tuple[str, int] = ("", 0)  # the latest request's text, and how often it came
-        self.heard_ns = -1  # when the customer wrote last
+        self.heard_ns = NEVER_NS  # when the customer wrote last
         self.sends = 0
         self.once: dict[str, tuple[int, Sent]] | None = None  # replies by their key, and when they were sent
         self.uncovered: dict[str, list[Sent]] | None = None  # by status: replies that no watermark has covered yet

@@ -64,6 +64,7 @@ class Provider(ABC):
     refusals: ClassVar[Mapping[Problem, Refusal]]
     statuses: tuple[str, ...] = ()
     watermarks: frozenset[str] = frozenset()
+    carries_files = True
 
     def __init__(self, world: World, account: str, settings: Settings, worker: int = 0, workers: int = 1) -> None:
         self._world = world
@@ -182,7 +183,7 @@ class Provider(ABC):
     def post(self, chat: Chat, message: Message) -> None:
         """Post a customer's message, and now and then an event of another kind after it."""
         key = f"{message.subject.plan}:{message.counter}"
-        attachment = media.drawn(message.cid, key, self._settings.attachment_share)
+        attachment = media.drawn(message.cid, key, self._settings.attachment_share * self.carries_files)
         heard = Heard(self.new_id(chat), message.text, attachment, now_ms())
         settled = partial(self._settled, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()
@@ -329,7 +330,7 @@ class Provider(ABC):
             return "long", 0
         if share_of(f"blocked:{chat.user}") < self._settings.blocked_share:
             return "blocked", 0
-        if self._window_ns and not send.template and not 0 <= stamp_ns - chat.heard_ns < self._window_ns:
+        if self._window_ns and not send.template and chat.heard_ns <= stamp_ns - self._window_ns:
             return "window", 0
         wait_ns = max(self._bucket.wait_ns(stamp_ns), chat.bucket.wait_ns(stamp_ns))
         return ("many" if wait_ns else None), wait_ns

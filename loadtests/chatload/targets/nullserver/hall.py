@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from chatload.accounts import channel_of
-from chatload.targets.nullserver.messenger import Messenger
+from chatload.targets.nullserver.messenger import Line, Messenger
 
 RECENT: Final = 16  # entries a contact keeps: more than a hand-over or an absence needs
 SWEEP_S: Final = 0.5
@@ -36,7 +36,7 @@ class Seat(Party, Protocol):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """`messengers`: by account, the URL that takes its replies; `bots`: the channels whose bot answers first.
+    """`messengers`: by account, who takes its replies; `bots`: the channels whose bot answers first.
 
     `inactivity_s`: a customer who says nothing for so long has gone.
     """
@@ -48,7 +48,7 @@ class Config(msgspec.Struct, frozen=True):
     bots: list[str]
     handover: list[str]
     answer: str
-    messengers: dict[str, str]
+    messengers: dict[str, Line]
 
 
 class Contact:
@@ -186,8 +186,7 @@ class Hall:
         if messenger is None:
             return
         self.unsettled += 1
-        body = orjson.dumps({"chat_id": int(user), "text": text})
-        messenger.post(body, partial(self._posted, seat, {"dialog": contact.dialog, "seq": contact.seq}))
+        messenger.send(user, text, partial(self._posted, seat, {"dialog": contact.dialog, "seq": contact.seq}))
 
     def _posted(self, seat: Seat, about: dict[str, Any], provider_id: str, reason: str) -> None:
         self.unsettled -= 1
