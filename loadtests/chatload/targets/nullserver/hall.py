@@ -14,6 +14,7 @@ from chatload.accounts import channel_of
 from chatload.targets.nullserver.messenger import Line, Messenger
 
 RECENT: Final = 16  # entries a contact keeps: more than a hand-over or an absence needs
+REPEATED: Final = 8  # messages of a contact that are told from repeats
 SWEEP_S: Final = 0.5
 
 
@@ -54,7 +55,7 @@ class Config(msgspec.Struct, frozen=True):
 class Contact:
     """A customer and their present dialog."""
 
-    __slots__ = ("at_s", "cid", "key", "number", "offer", "recent", "seat", "seq", "session", "state", "stored")
+    __slots__ = ("at_s", "cids", "key", "number", "offer", "recent", "seat", "seq", "session", "state", "stored")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -63,8 +64,8 @@ class Contact:
         self.seq = 0
         self.state = "none"
         self.offer = -1
-        self.cid = ""  # the last message's id, and its place: the repeats that come are of the last one
-        self.stored = 0
+        self.cids: tuple[str, ...] = ()  # the last messages' ids: no repeats come of older ones
+        self.stored = 0  # the last one's place
         self.seat: Seat | None = None
         self.session: Party | None = None
         self.recent: deque[tuple[tuple[int, int], bytes]] = deque(maxlen=RECENT)
@@ -93,13 +94,14 @@ class Hall:
         return self.contacts.get(key) or self.contacts.setdefault(key, Contact(key))
 
     def hear(self, contact: Contact, cid: str, text: str) -> bool:
-        """Take a customer's message; False if it is the last one again."""
-        if cid == contact.cid:
+        """Take a customer's message; False if it is one of the last again."""
+        if cid in contact.cids:
             return False
         if contact.state in {"none", "closed"}:
             contact.number, contact.seq, contact.state = contact.number + 1, 0, "bot"
             contact.recent.clear()
-        contact.cid, contact.stored, contact.at_s = cid, contact.seq + 1, time.monotonic()
+        contact.cids = (*contact.cids[1 - REPEATED :], cid)
+        contact.stored, contact.at_s = contact.seq + 1, time.monotonic()
         owner = contact.seat if contact.state == "assigned" else None
         self.enter(contact, owner, author="customer", kind="message", text=text, id=cid)
         return True
