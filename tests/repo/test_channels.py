@@ -1,4 +1,4 @@
-"""Adding a channel is a file on either side, one contract test and a line of documentation; this says what is missing."""
+"""A channel is a file on either side, one contract test and a line of documentation; this says what is missing."""
 
 from chatcore.channels import CHANNELS
 from chatload.fleet.providers import PROVIDERS
