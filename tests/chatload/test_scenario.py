@@ -104,6 +104,19 @@ def test_a_published_figure_that_no_run_measures_is_a_mistake() -> None:
     assert (caught.value.key, caught.value.nearest) == ("published.duraton_s", "published.duration_s")
 
 
+def test_a_messenger_of_which_only_the_share_is_given_is_not_played() -> None:
+    """One that says more must say all, and then is played; the error names the key as it stands in the file."""
+    text = (shipped()["tbank"]).read_text()
+    whole = "types_per_min = 180\nbot = false\nrate_per_s = 10\nchat_rate_per_s = 1\nburst = 3\n"
+    viber = text.replace("[channels.viber]", f"[channels.viber]\n{whole}")
+    assert "viber" not in parse(text, Path("mine.toml")).channels.played()
+    assert parse(viber, Path("mine.toml")).channels.played()["viber"].types_per_min == 180
+    with pytest.raises(BadScenario, match=r"channels\.viber\.rate_per_s .*this key is missing"):
+        parse(viber.replace("rate_per_s = 10\nchat", "chat"), Path("mine.toml"))
+    with pytest.raises(BadScenario, match=r"channels\.viber\.brust .*unknown key.*channels\.viber\.burst"):
+        parse(text.replace("[channels.viber]", f"[channels.viber]\n{whole}brust = 3\n"), Path("mine.toml"))
+
+
 def test_an_unknown_scenario_names_the_nearest() -> None:
     """A name that is near one, and one that is near none."""
     with pytest.raises(UnknownScenario, match='did you mean "tbank"'):

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.limits import SECOND_NS, TokenBucket, retry_ns, told_ns
-from chatload.fleet.providers.profiles import TELEGRAM
+from chatload.fleet.providers.profiles import TELEGRAM, VK
 
 
 def test_telegrams_retries_follow_its_server() -> None:
@@ -53,3 +54,37 @@ def test_a_bucket_never_lets_more_pass_than_it_may(gaps_ns: list[int], rate_per_
             bucket.take()
             passed += 1
     assert passed <= burst + rate_per_s * now / SECOND_NS + 1e-6
+
+
+MIN, HOUR, DAY = 60.0, 3600.0, 86_400.0
+PROFILES = {
+    # how a webhook succeeds, the first waits in s, what follows, until when in s, how long an answer may take in s
+    "telegram": ("2xx", (0, 2, 4, 8, 16, 32), (60, 120), DAY, 60),
+    "whatsapp": ("200", (0, 60, 300, 900), (HOUR, HOUR), 7 * DAY, 20),
+    "messenger": ("200", (0, 60, 300, 900), (HOUR, HOUR), 36 * HOUR, 20),
+    "infobip": ("2xx", (2 * MIN, 5 * MIN, 10 * MIN, 17 * MIN, 26 * MIN), None, 2 * DAY, 10),
+    "sms": ("2xx", (2 * MIN, 5 * MIN, 10 * MIN, 17 * MIN, 26 * MIN), None, 2 * DAY, 10),
+    "viber": ("200", (10, 60, 300, 900, 1800), None, HOUR, 10),
+    "vk": ("ok", (10, 3 * MIN, 10 * MIN, 30 * MIN, HOUR), None, DAY, 10),
+    "max": ("200", (), (30, 60), 8 * HOUR, 10),
+}
+
+
+@pytest.mark.parametrize("channel", sorted(PROVIDERS))
+def test_profiles_are_the_documented_ones(channel: str) -> None:
+    """Success, first waits, what follows, the end and the time allowed; each names its source and a date."""
+    profile = PROVIDERS[channel].profile
+    success, first, then, horizon_s, answer_s = PROFILES[channel]
+    assert (profile.success, profile.retry_s[: len(first)], profile.then_s) == (success, first, then)
+    assert (profile.horizon_s, profile.answer_within_s) == (horizon_s, answer_s)
+    assert profile.source
+    assert len(profile.as_of) == len("2026-01-01")
+
+
+def test_vk_gives_up_after_five_repeats_and_heeds_three_statuses() -> None:
+    """Five waits, then none; a Retry-After counts with 410, 429 and 503, up to three hours."""
+    assert retry_ns(VK, 5, "event", 1.0) == 3600 * SECOND_NS
+    assert retry_ns(VK, 6, "event", 1.0) is None
+    assert [told_ns(VK, status, "99999", 1.0) for status in (410, 429, 500, 503)] == [
+        3 * 3600 * SECOND_NS, 3 * 3600 * SECOND_NS, None, 3 * 3600 * SECOND_NS,
+    ]  # fmt: skip

@@ -183,7 +183,8 @@ class Provider(ABC):
     def post(self, chat: Chat, message: Message) -> None:
         """Post a customer's message, and now and then an event of another kind after it."""
         key = f"{message.subject.plan}:{message.counter}"
-        attachment = media.drawn(message.cid, key, self._settings.attachment_share * self.carries_files)
+        share = self._settings.attachment_share
+        attachment = media.drawn(message.cid, key, share) if share and self.carries_files else ""
         heard = Heard(self.new_id(chat), message.text, attachment, now_ms())
         settled = partial(self._settled, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()

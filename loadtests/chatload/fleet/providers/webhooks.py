@@ -123,23 +123,23 @@ class Webhooks:
     def _go_on(self) -> None:
         """Post the heads of lanes, as far as connections are free."""
         while self._ready and self._busy < self._connections and self._http is not None:
-            lanes = self._next()
+            lanes, events, attempt = self._next(), [], 0
             started_ns = now_ns()
             for lane in lanes:
                 update = lane.updates[0]
-                update.attempt += 1
+                update.attempt = attempt = update.attempt + 1
                 update.started_ns = started_ns
-                if update.attempt == 1:
+                if attempt == 1:
                     update.first_ns = started_ns
-            body = self._wrapping.envelope([lane.updates[0].content for lane in lanes])
+                events.append(update.content)
+            body = self._wrapping.envelope(events)
             self._busy += 1
-            head = self._head + self._wrapping.lines(body, lanes[0].updates[0].attempt)
-            self._http.ask(head, partial(self._answered, lanes), body)
+            self._http.ask(self._head + self._wrapping.lines(body, attempt), partial(self._answered, lanes), body)
 
     def _next(self) -> list[Lane]:
         """The lanes whose heads make the next request."""
-        lane = self._ready.popleft()
-        lanes, most = [lane], self._profile.batch
+        lane, most = self._ready.popleft(), self._profile.batch
+        lanes = [lane]
         if most > 1 and self._ready and share_of(f"batch:{lane.updates[0].key}") < self._settings.batch_share:
             stream = lane.updates[0].stream
             while self._ready and len(lanes) < most and self._ready[0].updates[0].stream == stream:
