@@ -37,13 +37,17 @@ class Call(NamedTuple):
 
 
 class Bank:
-    """Answers webhooks with the statuses in `answers`, one after the other, then as the messenger expects."""
+    """Answers webhooks with the statuses in `answers`, one after the other, then as the messenger expects.
+
+    `refuse`: a text, and how many more requests that carry it get a 500.
+    """
 
     def __init__(self, channel: str, answers: list[int] | None = None) -> None:
         self.channel = channel
         self.answers = answers or []
         self.calls: list[Call] = []
         self.files: dict[str, bytes] = {}
+        self.refuse = ("", 0)
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -79,6 +83,9 @@ class Bank:
         if b'"confirmation"' in raw:
             return web.Response(text=KEYS.verify_token)
         status = self.answers.pop(0) if self.answers else 200
+        text, times = self.refuse
+        if times and text.encode() in raw:
+            self.refuse, status = (text, times - 1), 500
         return web.Response(status=status, body=DIALECTS[self.channel].thanks)
 
 

@@ -57,6 +57,24 @@ def test_a_message_is_posted_until_it_is_taken(channel: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
+def test_a_failed_message_holds_up_its_chat_only_where_there_is_an_order(channel: str, tmp_path: Path) -> None:
+    """Telegram and Messenger post the second message after the first was taken, the others before."""
+    bank = Bank(channel)
+    at_once = PROVIDERS[channel].profile.retry_s[:1] == (0,)
+    bank.refuse = ("[abc123:c1:1]", 2 if at_once else 1)
+
+    async def act(stage: Stage) -> None:
+        person = Person(stage, channel, 1)
+        person.say(1)
+        person.say(2)
+        await stage.until(lambda: len(person.heard.acknowledged_counters) == 2)
+
+    ledger = at_a_bank(tmp_path, bank, act, time_scale=30.0, batch_share=0.0)
+    counters = columns(of(ledger, "SEND", outcome="OK"), "counter")
+    assert counters == ([(1,), (2,)] if PROVIDERS[channel].profile.ordered else [(2,), (1,)])
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
 def test_only_the_messengers_own_success_counts(channel: str, tmp_path: Path) -> None:
     """A 204 is enough for those that take any 2xx, and is posted again by the others."""
     bank = Bank(channel, [204])
