@@ -164,7 +164,7 @@ def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
     assert [line.split()[0] for line in chatload("scenarios", cwd=tmp_path).stdout.splitlines()] == ["smoke", "tbank"]
     assert chatload("scenarios", "list", cwd=tmp_path).stdout == chatload("scenarios", cwd=tmp_path).stdout
     explained = " ".join(chatload("scenarios", "explain", "tbank", cwd=tmp_path).stdout.split())
-    for piece in ("3,000, or 0.83 a second", "about 600 are open at once", "facebook, viber, vk cannot be played yet"):
+    for piece in ("3,000, or 0.83 a second", "about 600 are open at once", "messenger, viber, vk cannot be played yet"):
         assert piece in explained
     assert "a scenario: T-Bank" in chatload("scenarios", "check", "tbank", cwd=tmp_path).stdout
 
