@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import telegram
+from chatcore.channels import max as max_messenger
+from chatcore.channels import telegram, vk
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
 
@@ -22,7 +23,7 @@ class Channel(Protocol):
         """Everything that a webhook's body tells, in its order; empty for kinds that tell nothing.
 
         Raises:
-            ValueError: it is unreadable.
+            ValueError, RecursionError: it is unreadable.
         """
 
     def handshake(self, account: Account, query: Mapping[str, str], body: bytes) -> bytes | None:
@@ -38,4 +39,4 @@ class Channel(Protocol):
         """The calls that fetch an attachment's bytes."""
 
 
-CHANNELS: Final[dict[str, Channel]] = {"telegram": telegram}
+CHANNELS: Final[dict[str, Channel]] = {"max": max_messenger, "telegram": telegram, "vk": vk}

@@ -1,9 +1,14 @@
 """What every messenger channel translates to and from."""
 
 from collections.abc import Generator, Mapping
-from typing import Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
 
 from chatcore.config import Account
+
+UNREADABLE: Final = (ValueError, RecursionError)  # what a decoder raises, the latter of what is nested too deep
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$")]
 
 
 class File(NamedTuple):
@@ -80,12 +85,13 @@ class Outbound(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A request to a provider."""
+    """A request to a provider, made once `after_s` seconds have passed."""
 
     url: str
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     method: Literal["POST", "GET"] = "POST"
+    after_s: float = 0.0
 
 
 class Answer(NamedTuple):
@@ -106,6 +112,14 @@ class Outcome(NamedTuple):
     provider_id: str = ""
     reason: str = ""
     after_s: float | None = None
+
+
+class Ended(Exception):
+    """Ends a send from within its steps."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 class Fetched(NamedTuple):

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from chatcore.channels import CHANNELS
-from chatcore.channels.shapes import Answer, Enclosure, Outbound, Outcome, Sending
+from chatcore.channels.shapes import Answer, Call, Enclosure, Outbound, Outcome, Sending
 from chatcore.config import LIMITS, Account
 from chatcore.edges.files import Files, Link
 from chatcore.edges.limits import Bucket
@@ -180,7 +180,17 @@ class AccountOutbox:
         except StopIteration as end:
             self._settle(line, end.value)
         else:
-            self._providers.call(call, partial(self._try, self._answered, line, steps))
+            answered = partial(self._try, self._answered, line, steps)
+            if call.after_s:
+                self._loop.call_later(call.after_s, self._try, self._call_late, line, call, answered)
+            else:
+                self._providers.call(call, answered)
+
+    def _call_late(self, line: Line, call: Call, answered: Callable[[Answer | None], None]) -> None:
+        if self._closing:
+            self._leave()
+        else:
+            self._providers.call(call, answered)
 
     def _answered(self, line: Line, steps: Sending, answer: Answer | None) -> None:
         if answer is None:
