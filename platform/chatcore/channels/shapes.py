@@ -105,7 +105,8 @@ class Answer(NamedTuple):
 class Outcome(NamedTuple):
     """How a send ended: taken by the provider under its id, failed with a reason, or to be tried again after a while.
 
-    The `reason` to try again is told if no attempt is left. `after_s` is None when the provider names no delay and the outbox backs off by itself.
+    `after_s` is None when the provider names no delay and the outbox backs off by itself. A `reason` to try again is
+    told when there is no further attempt.
     """
 
     kind: Literal["taken", "failed", "again"]
