@@ -21,6 +21,7 @@ from chatcore.channels.shapes import (
     Ended,
     Event,
     File,
+    Id,
     Inbound,
     Outbound,
     Outcome,
@@ -28,6 +29,7 @@ from chatcore.channels.shapes import (
     Url,
     fetch_url,
     no_handshake,
+    refused,
 )
 from chatcore.config import Account
 
@@ -66,7 +68,7 @@ class _Attachment(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    mid: str
+    mid: Id
     text: str | None = None
     attachments: list[_Attachment] | None = None
 
@@ -84,7 +86,7 @@ class _Update(msgspec.Struct):
 
 
 class _SentBody(msgspec.Struct):
-    mid: str
+    mid: Id
 
 
 class _SentMessage(msgspec.Struct):
@@ -174,23 +176,22 @@ def send(account: Account, message: Outbound) -> Sending:
         call = _call(account, f"messages?user_id={message.user}", orjson.dumps(body))
         answer = yield call
         for wait_s in READY_AFTER_S:
-            if _told(answer).code != NOT_READY:
+            if answer.status == 200 or _error_of(answer).code != NOT_READY:
                 break
             answer = yield call._replace(after_s=wait_s)
-        return Outcome("taken", provider_id=_read(answer, _sent).message.body.mid)
+        return Outcome("taken", provider_id=_read(account, answer, _sent).message.body.mid)
     except Ended as end:
         return end.outcome
 
 
 def _attach(account: Account, file: Enclosure) -> Generator[Call, Answer, str]:
     """An image's token comes under the id of its picture."""
-    server = _read((yield _call(account, f"uploads?type={TYPES[file.kind]}")), _server)
-    uploaded = _read((yield upload(server.url, "data", file)), _uploaded)
-    tokens = [uploaded.token, *(photo.token for photo in uploaded.photos.values())]
-    token = next(filter(None, tokens), None)
-    if token is None:
-        raise Ended(Outcome("again"))
-    return token
+    server = _read(account, (yield _call(account, f"uploads?type={TYPES[file.kind]}")), _server)
+    uploaded = _read(account, (yield upload(server.url, "data", file)), _uploaded)
+    for token in (uploaded.token, *(photo.token for photo in uploaded.photos.values())):
+        if token:
+            return token
+    raise Ended(Outcome("failed", reason="upload: no token"))
 
 
 def _call(account: Account, path: str, body: bytes = b"") -> Call:
@@ -198,21 +199,21 @@ def _call(account: Account, path: str, body: bytes = b"") -> Call:
     return Call(f"{account.api}/{path}", body, headers)
 
 
-def _read(answer: Answer, decoder: "msgspec.json.Decoder[T]") -> T:
+def _read(account: Account, answer: Answer, decoder: "msgspec.json.Decoder[T]") -> T:
     """What a good answer says; 429, 5xx, nonsense and a file that is not ready pass, the rest does not."""
-    error = _told(answer)
     if answer.status == 200:
         try:
             return decoder.decode(answer.body)
         except UNREADABLE:
             raise Ended(Outcome("again")) from None
-    if answer.status == 429 or answer.status >= 500 or error.code == NOT_READY:
-        raise Ended(Outcome("again"))
-    raise Ended(Outcome("failed", reason=error.message or error.code or f"status {answer.status}"))
+    error = _error_of(answer)
+    outcome = refused(account, error.message or error.code or f"status {answer.status}")
+    passing = answer.status == 429 or answer.status >= 500 or error.code == NOT_READY
+    raise Ended(outcome._replace(kind="again") if passing else outcome)
 
 
-def _told(answer: Answer) -> _Error:
+def _error_of(answer: Answer) -> _Error:
     try:
-        return _Error() if answer.status == 200 else _error.decode(answer.body)
+        return _error.decode(answer.body)
     except UNREADABLE:
         return _Error()

@@ -7,8 +7,12 @@ import msgspec
 
 from chatcore.config import Account
 
-UNREADABLE: Final = (ValueError, RecursionError)  # what a decoder raises, the latter of what is nested too deep
+UNREADABLE: Final = (ValueError, RecursionError)
+"""What a decoder raises; the latter when it is nested too deep."""
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+"""A provider's name of a user or a message."""
+REASON_MOST: Final = 500  # characters
 
 
 class File(NamedTuple):
@@ -105,7 +109,8 @@ class Answer(NamedTuple):
 class Outcome(NamedTuple):
     """How a send ended: taken by the provider under its id, failed with a reason, or to be tried again after a while.
 
-    `after_s` is None when the provider names no delay and the outbox backs off by itself.
+    `after_s` is None when the provider names no delay and the outbox backs off by itself. A `reason` to try again is
+    told when there is no further attempt.
     """
 
     kind: Literal["taken", "failed", "again"]
@@ -129,6 +134,13 @@ class Fetched(NamedTuple):
     mime: str = ""
     reason: str = ""
     again: bool = False
+
+
+def refused(account: Account, reason: str) -> Outcome:
+    """A failure in the provider's words, less the account's secrets, which some providers repeat in them."""
+    for secret in (account.token, account.webhook_secret):
+        reason = reason.replace(secret, "...") if secret else reason
+    return Outcome("failed", reason=reason.strip()[:REASON_MOST])
 
 
 Sending = Generator[Call, Answer, Outcome]

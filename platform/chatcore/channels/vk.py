@@ -30,6 +30,7 @@ from chatcore.channels.shapes import (
     Sending,
     Url,
     fetch_url,
+    refused,
 )
 from chatcore.config import Account
 
@@ -262,20 +263,20 @@ def random_id(key: str) -> int:
 def _attach(account: Account, user: str, file: Enclosure) -> Generator[Call, Answer, str]:
     way = WAYS[file.kind]
     server = yield from _ask(account, way.server, {"peer_id": user}, _server)
-    told = _passed_on((yield upload(server.upload_url, way.field, file)), way)
+    told = _passed_on(account, (yield upload(server.upload_url, way.field, file)), way)
     found = yield from _ask(account, way.save, told, _saved)
     saved = found[0] if isinstance(found, list) else found.doc
     key = f"_{saved.access_key}" if saved.access_key else ""
     return f"{way.kind}{saved.owner_id}_{saved.id}{key}"
 
 
-def _passed_on(answer: Answer, way: Way) -> dict[str, str]:
+def _passed_on(account: Account, answer: Answer, way: Way) -> dict[str, str]:
     try:
         told = _uploaded.decode(answer.body)
     except UNREADABLE:
-        raise Ended(_trouble(answer.status)) from None
+        raise Ended(_trouble(account, answer.status)) from None
     if answer.status != 200 or not all(told.get(name) for name in way.passed_on):
-        raise Ended(_trouble(answer.status, _Error(0, f"upload: {told.get('error', 'refused')}")))
+        raise Ended(_trouble(account, answer.status, _Error(0, f"upload: {told.get('error', 'refused')}")))
     return {name: str(told[name]) for name in way.passed_on}
 
 
@@ -287,16 +288,17 @@ def _ask(
     try:
         told = decoder.decode(answer.body)
     except UNREADABLE:
-        raise Ended(_trouble(answer.status)) from None
+        raise Ended(_trouble(account, answer.status)) from None
     if answer.status != 200 or told.error is not None or told.response is None:
-        raise Ended(_trouble(answer.status, told.error))
+        raise Ended(_trouble(account, answer.status, told.error))
     return told.response
 
 
-def _trouble(status: int, error: _Error | None = None) -> Outcome:
+def _trouble(account: Account, status: int, error: _Error | None = None) -> Outcome:
     """Limits and trouble on VK's side pass, errors that it names otherwise do not; both come with status 200."""
-    if status == 429 or status >= 500 or (status == 200 and (error is None or error.error_code in AGAIN)):
-        return Outcome("again")
     if status == 200 and error is not None:
-        return Outcome("failed", reason=error.error_msg or f"error {error.error_code}")
-    return Outcome("failed", reason=f"status {status}")
+        outcome = refused(account, error.error_msg or f"error {error.error_code}")
+        return outcome._replace(kind="again") if error.error_code in AGAIN else outcome
+    if status in (200, 429) or status >= 500:
+        return Outcome("again")
+    return refused(account, f"status {status}")
