@@ -7,6 +7,7 @@ forget this server.
 
 import hmac
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -103,10 +104,7 @@ _user = msgspec.json.Decoder(_User)
 
 def verify(account: Account, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether the body carries the community's secret; a confirmation may come without one."""
-    try:
-        told = _envelope.decode(body)
-    except UNREADABLE:
-        return False
+    told = _opened(body)
     if told.type == "confirmation" and not told.secret:
         return True
     return hmac.compare_digest(told.secret.encode(), account.webhook_secret.encode())
@@ -114,12 +112,16 @@ def verify(account: Account, headers: Mapping[str, str], body: bytes) -> bool:
 
 def handshake(account: Account, query: Mapping[str, str], body: bytes) -> bytes | None:
     """The confirmation string, if our community asks for it."""
-    try:
-        told = _envelope.decode(body)
-    except UNREADABLE:
-        return None
+    told = _opened(body)
     ours = told.type == "confirmation" and str(told.group_id) == account.sender
     return account.verify_token.encode() if ours else None
+
+
+def _opened(body: bytes) -> _Envelope:
+    try:
+        return _envelope.decode(body)
+    except UNREADABLE:
+        return _Envelope("", 0)
 
 
 def parse(account: Account, body: bytes) -> list[Event]:
@@ -171,20 +173,16 @@ def _was_read(data: msgspec.Raw) -> list[Event]:
     return [Receipt(str(read.from_id), "read", str(read.read_message_id), "number")] if _own(read) else []
 
 
-def _allowed(data: msgspec.Raw) -> list[Event]:
-    return [Consent(str(_user.decode(data).user_id), True)]
-
-
-def _denied(data: msgspec.Raw) -> list[Event]:
-    return [Consent(str(_user.decode(data).user_id), False)]
+def _consent(data: msgspec.Raw, *, given: bool) -> list[Event]:
+    return [Consent(str(_user.decode(data).user_id), given)]
 
 
 KINDS: Final[dict[str, Callable[[msgspec.Raw], list[Event]]]] = {
     "message_new": _written,
     "message_edit": _edited,
     "message_read": _was_read,
-    "message_allow": _allowed,
-    "message_deny": _denied,
+    "message_allow": partial(_consent, given=True),
+    "message_deny": partial(_consent, given=False),
 }
 
 
