@@ -39,11 +39,29 @@ class Limits(NamedTuple):
 LIMITS: Final = {
     "max": Limits(30, 30, 30, False, "dev.max.ru; of one user none is documented", "2026-10"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
+    "messenger": Limits(
+        300,
+        300,
+        300,
+        True,
+        "Messenger Platform, rate limiting: of a page; a user's is not documented",
+        "2026-03",
+    ),
+    "viber": Limits(
+        50,
+        50,
+        50,
+        True,
+        "Bots API: 500 broadcasts in 10 s, assumed for replies; a user's not documented",
+        "2024-02",
+    ),
     "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests, community token; of one user none is", "2026-10"),
 }
 NEEDS: Final = {
     "max": ("api", "token", "webhook_secret"),
     "telegram": ("api", "token", "webhook_secret"),
+    "messenger": ("api", "token", "webhook_secret", "sender", "verify_token"),
+    "viber": ("api", "token", "sender"),
     "vk": ("api", "token", "webhook_secret", "sender", "verify_token"),
 }
 """What an account of a messenger must say; an account with sockets says none of it."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from chatcore.channels import max as max_messenger
-from chatcore.channels import telegram, vk
+from chatcore.channels import messenger, telegram, viber, vk
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
 
@@ -39,4 +39,10 @@ class Channel(Protocol):
         """The calls that fetch an attachment's bytes."""
 
 
-CHANNELS: Final[dict[str, Channel]] = {"max": max_messenger, "telegram": telegram, "vk": vk}
+CHANNELS: Final[dict[str, Channel]] = {
+    "max": max_messenger,
+    "messenger": messenger,
+    "telegram": telegram,
+    "viber": viber,
+    "vk": vk,
+}
