@@ -37,7 +37,7 @@ class Limits(NamedTuple):
 
 
 LIMITS: Final = {
-    "max": Limits(30, 30, 30, False, "dev.max.ru; of one user none is documented", "2026-10"),
+    "max": Limits(30, 30, 30, False, "dev.max.ru: of a bot; a user's not documented", "2026-10"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
     "messenger": Limits(
         300,
@@ -55,7 +55,7 @@ LIMITS: Final = {
         "Bots API: 500 broadcasts in 10 s, assumed for replies; a user's not documented",
         "2024-02",
     ),
-    "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests, community token; of one user none is", "2026-10"),
+    "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests: of a community; a user's not documented", "2026-10"),
 }
 NEEDS: Final = {
     "max": ("api", "token", "webhook_secret"),
