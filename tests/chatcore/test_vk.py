@@ -31,6 +31,7 @@ FORM = (("Content-Type", "application/x-www-form-urlencoded"), ("Authorization",
 BIG = 2**53 + 1
 BEARER = token("operator", "o1")
 SIZES = [
+    {"type": "m", "url": "https://sun1.userapi.com/m.jpg", "width": 130, "height": 87},
     {"type": "w", "url": "https://sun1.userapi.com/w.jpg", "width": 1080, "height": 720},
     {"type": "s", "url": "https://sun1.userapi.com/s.jpg", "width": 75, "height": 50},
 ]
@@ -393,7 +394,7 @@ def test_a_customer_writes() -> None:
                 assert await take(core, new(written("один"), event_id=event_id)) == (200, b"ok")
             desk = await core.client.desk("o1", presence="online")
             await desk.own("vk/5001#1")
-            photo = {"type": "photo", "photo": {"sizes": [SIZES[0] | {"url": f"{provider.api}/card.png"}]}}
+            photo = {"type": "photo", "photo": {"sizes": [SIZES[1] | {"url": f"{provider.api}/card.png"}]}}
             doc = {"type": "doc", "doc": DOC["doc"] | {"url": f"{provider.api}/passport.pdf"}}
             assert await take(core, new(written("вот", photo, doc, id=42))) == (200, b"ok")
             told = [await desk.until(op="attachment") for _ in range(2)]
