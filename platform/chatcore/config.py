@@ -39,22 +39,8 @@ class Limits(NamedTuple):
 LIMITS: Final = {
     "max": Limits(30, 30, 30, False, "dev.max.ru: of a bot; a user's not documented", "2026-10"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
-    "messenger": Limits(
-        300,
-        300,
-        300,
-        True,
-        "Messenger Platform, rate limiting: of a page; a user's is not documented",
-        "2026-03",
-    ),
-    "viber": Limits(
-        50,
-        50,
-        50,
-        True,
-        "Bots API: 500 broadcasts in 10 s, assumed for replies; a user's not documented",
-        "2024-02",
-    ),
+    "messenger": Limits(300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03"),
+    "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
     "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests: of a community; a user's not documented", "2026-10"),
 }
 NEEDS: Final = {

@@ -23,6 +23,7 @@ from chatcore.channels.shapes import (
     File,
     Id,
     Inbound,
+    Number,
     Outbound,
     Outcome,
     Sending,
@@ -48,7 +49,7 @@ fetch = fetch_url
 
 
 class _User(msgspec.Struct):
-    user_id: int
+    user_id: Number
     is_bot: bool = False
 
 

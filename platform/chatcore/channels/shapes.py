@@ -12,6 +12,8 @@ UNREADABLE: Final = (ValueError, RecursionError)
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$")]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 """A provider's name of a user or a message."""
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""The same, of providers that number them."""
 REASON_MOST: Final = 500  # characters
 
 

@@ -25,6 +25,7 @@ from chatcore.channels.shapes import (
     Event,
     File,
     Inbound,
+    Number,
     Outbound,
     Outcome,
     Receipt,
@@ -74,9 +75,9 @@ class _Attachment(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    id: int
-    peer_id: int
-    from_id: int
+    id: Number
+    peer_id: Number
+    from_id: Number
     text: str = ""
     attachments: list[_Attachment] = []
 
@@ -86,13 +87,13 @@ class _New(msgspec.Struct):
 
 
 class _Read(msgspec.Struct):
-    peer_id: int
-    from_id: int
-    read_message_id: int
+    peer_id: Number
+    from_id: Number
+    read_message_id: Number
 
 
 class _User(msgspec.Struct):
-    user_id: int
+    user_id: Number
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -234,7 +235,7 @@ WAYS: Final = {
     ),
     "document": Way("doc", "docs.getMessagesUploadServer", "docs.save", "file", ("file",)),
 }
-_sent = msgspec.json.Decoder(_Told[int])
+_sent = msgspec.json.Decoder(_Told[Number])
 _server = msgspec.json.Decoder(_Told[_Server])
 _saved = msgspec.json.Decoder(_Told[Photos | _SavedDoc])
 _uploaded = msgspec.json.Decoder(dict[str, Any])
