@@ -10,46 +10,14 @@ from hypothesis import strategies as st
 
 from chatcore.channels import vk
 from chatcore.channels.shapes import Call, Consent, Enclosure, Event, File, Inbound, Outbound, Outcome, Receipt
-from chatcore.config import Account
-from chatcore.edges import outbox
 from tests.chatcore.bodies import check_parse, hostile
 from tests.chatcore.calls import Part, parts, played
-from tests.chatcore.client import HOOK_SECRET, Frame, plain, token
-from tests.chatcore.cores import Inside, inside, play
-from tests.chatcore.provider import Answer, Asked, Provider, serve
+from tests.chatcore.client import HOOK_SECRET, Frame
+from tests.chatcore.cores import play
+from tests.chatcore.vk_api import ACCOUNT, DOC, FORM, READ, SIZES, TOKEN, error, event, new, written
 
-TOKEN = "vk1.a.token"
-ACCOUNT = Account(
-    "vk",
-    "vk",
-    api="https://api.vk.com",
-    token=TOKEN,
-    webhook_secret=HOOK_SECRET,
-    sender="1001",
-    verify_token="c0nf1rm",
-)
-FORM = (("Content-Type", "application/x-www-form-urlencoded"), ("Authorization", f"Bearer {TOKEN}"))
 BIG = 2**53 + 1
-BEARER = token("operator", "o1")
-SIZES = [
-    {"type": "m", "url": "https://sun1.userapi.com/m.jpg", "width": 130, "height": 87},
-    {"type": "w", "url": "https://sun1.userapi.com/w.jpg", "width": 1080, "height": 720},
-    {"type": "s", "url": "https://sun1.userapi.com/s.jpg", "width": 75, "height": 50},
-]
 PHOTO = {"type": "photo", "photo": {"id": 457, "owner_id": 5001, "access_key": "a1", "sizes": SIZES}}
-DOC: Frame = {
-    "type": "doc",
-    "doc": {
-        "id": 66,
-        "owner_id": 5001,
-        "title": "паспорт.pdf",
-        "size": 14854,
-        "ext": "pdf",
-        "url": "https://psv4.userapi.com/d.pdf",
-        "access_key": "b2",
-        "type": 1,
-    },
-}
 STICKER = {"type": "sticker", "sticker": {"sticker_id": 9, "images": []}}
 IMAGE = File("image", "photo.jpg", "image/jpeg", "https://sun1.userapi.com/w.jpg")
 PASSPORT = File("document", "паспорт.pdf", "application/octet-stream", "https://psv4.userapi.com/d.pdf", size=14854)
@@ -58,40 +26,11 @@ REPLY = Outbound("5001", "Здравствуйте & 100%", "vk/5001#1.4")
 RANDOM_ID = "2055415050"
 
 
-def event(kind: str, content: Any, **changes: Any) -> Frame:
-    """A callback event of our community."""
-    about = {"type": kind, "group_id": 1001, "event_id": "e1f0", "v": "5.199", "secret": HOOK_SECRET}
-    return about | {"object": content} | changes
-
-
-def written(text: str = "Здравствуйте", *attachments: Frame, **changes: Any) -> Frame:
-    """A message as VK describes it."""
-    return {
-        "id": 41,
-        "date": 1767225600,
-        "peer_id": 5001,
-        "from_id": 5001,
-        "out": 0,
-        "version": 10000041,
-        "conversation_message_id": 7,
-        "text": text,
-        "random_id": 0,
-        "attachments": attachments,
-    } | changes
-
-
-def new(message: Frame, **changes: Any) -> Frame:
-    """The event of a new message."""
-    client = {"button_actions": ["text"], "keyboard": True, "inline_keyboard": True, "carousel": True, "lang_id": 0}
-    return event("message_new", {"message": message, "client_info": client}, **changes)
-
-
 def fields(**changes: str) -> dict[str, list[str]]:
     """What a form to VK holds."""
     return {name: [value] for name, value in ({"v": "5.199"} | changes).items()}
 
 
-READ = {"from_id": 5001, "peer_id": 5001, "read_message_id": 40, "conversation_message_id": 6}
 TOLD: dict[str, tuple[Frame, list[Event]]] = {
     "a message": (new(written()), [Inbound("5001", "41", "Здравствуйте")]),
     "a pressed button": (new(written("Да", payload='{"a":1}')), [Inbound("5001", "41", "Да")]),
@@ -254,11 +193,6 @@ def test_an_attachment_takes_four_calls(file: Enclosure, uploaded: Frame, saved:
     assert outcome == Outcome("taken", "43")
 
 
-def error(code: int, words: str = "") -> Frame:
-    """An error as VK tells it, with status 200."""
-    return {"error": {"error_code": code, "error_msg": words, "request_params": [{"key": "v", "value": "5.199"}]}}
-
-
 FLOOD = "Flood control: too many same actions"
 ENDS = {
     "an unknown error passes": (
@@ -321,135 +255,3 @@ def test_nonsense_within_an_upload(answers: list[tuple[int, Any]], outcome: Outc
     """An address that is none, an upload without a result and a result without a document are no message."""
     file = UPLOADS[1][0]
     assert played(vk.send(ACCOUNT, Outbound("5001", "", "k", file)), *answers)[1] == outcome
-
-
-def receipt(seq: int, status: str, provider_id: str = "", reason: str = "") -> Frame:
-    """The receipt of a reply to 5001, without its time."""
-    about = {"op": "receipt", "dialog": "vk/5001#1", "seq": seq, "status": status}
-    return about | {"provider_id": provider_id, "reason": reason}
-
-
-class Vk(Provider):
-    """VK's API: it sends what it takes, once for each random_id, and has pictures and an upload server.
-
-    `loses`: how many messages it sends next without saying so; `denied`: the user has forbidden to write to them.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(self._say)
-        self.sent: dict[str, Frame] = {}
-        self.loses = 0
-        self.denied = False
-
-    def account(self) -> Frame:
-        """Ours, as a configuration has it; its limits are out of the way."""
-        about = {"id": "vk", "channel": "vk", "api": self.api, "token": TOKEN, "webhook_secret": HOOK_SECRET}
-        return about | {"sender": "1001", "verify_token": "c0nf1rm", "rate_per_s": 1_000.0, "chat_rate_per_s": 1_000.0}
-
-    def _say(self, asked: Asked) -> Answer:
-        if asked.method == "GET":
-            return 200, asked.path.encode()
-        if asked.path == "/upload":
-            return 200, {"file": "743|pdf"}
-        assert (asked.headers["authorization"], asked.headers["content-type"]) == (FORM[1][1], FORM[0][1])
-        form = {name: value for name, (value,) in parse_qs(asked.body.decode()).items()}
-        assert form.pop("v") == "5.199"
-        match asked.path.removeprefix("/method/"), form:
-            case "docs.getMessagesUploadServer", {"peer_id": "5001"}:
-                return 200, {"response": {"upload_url": f"{self.api}/upload"}}
-            case "docs.save", {"file": "743|pdf"}:
-                return 200, {"response": {"type": "doc", "doc": {"id": 66, "owner_id": -1001}}}
-            case "messages.send", {"peer_id": "5001"}:
-                return self._send(form)
-        raise AssertionError(asked)
-
-    def _send(self, form: Frame) -> Answer:
-        if self.denied:
-            return 200, error(901, "Can't send messages for users without permission")
-        self.sent.setdefault(form.pop("random_id"), form)
-        if self.loses:
-            self.loses -= 1
-            return 502, b""
-        return 200, {"response": 42 + len(self.sent)}
-
-
-async def take(core: Inside, body: Frame) -> tuple[int, bytes]:
-    """Post an event as VK does."""
-    return await core.client.hook("vk/vk", orjson.dumps(body), {})
-
-
-def test_a_customer_writes() -> None:
-    """The address is confirmed, messages and their repeats are taken once, files are fetched, edits append."""
-
-    async def acts() -> None:
-        async with serve(Vk()) as provider, inside(accounts=[provider.account()]) as core:
-            assert await take(core, {"type": "confirmation", "group_id": 1001}) == (200, b"c0nf1rm")
-            assert await take(core, {"type": "confirmation", "group_id": 1002}) == (200, b"ok")
-            assert (await take(core, new(written(), secret="wrong")))[0] == 401
-            assert (await core.client.hook("vk/vk", b'{"object":' + b"[" * 60_000, {}))[0] == 401
-            for event_id in ("e1", "e1", "e2"):
-                assert await take(core, new(written("один"), event_id=event_id)) == (200, b"ok")
-            desk = await core.client.desk("o1", presence="online")
-            await desk.own("vk/5001#1")
-            photo = {"type": "photo", "photo": {"sizes": [SIZES[1] | {"url": f"{provider.api}/card.png"}]}}
-            doc = {"type": "doc", "doc": DOC["doc"] | {"url": f"{provider.api}/passport.pdf"}}
-            assert await take(core, new(written("вот", photo, doc, id=42))) == (200, b"ok")
-            told = [await desk.until(op="attachment") for _ in range(2)]
-            fetched = {each["index"]: await core.client.bytes(f"/v1/files/{each['ref']}", BEARER) for each in told}
-            assert fetched == {0: (200, b"/card.png"), 1: (200, b"/passport.pdf")}
-            assert await take(core, event("message_edit", written("два"))) == (200, b"ok")
-            texts = [entry.get("text") for entry in await core.client.history("vk/5001")]
-            assert [text for text in texts if text is not None] == ["один", "вот", "два"]
-
-    play(acts)
-
-
-def test_an_operator_replies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reply whose answer was lost goes out once, a document over the upload server; reading and refusals are told."""
-    monkeypatch.setattr(outbox, "FIRST_DELAY_S", 0.01)
-
-    async def acts() -> None:
-        async with serve(Vk()) as provider, inside(accounts=[provider.account()]) as core:
-            desk = await core.client.desk("o1", presence="online")
-            await take(core, new(written()))
-            offer = await desk.own("vk/5001#1")
-            provider.loses = 2
-            await desk.say(offer, "m1", "Чем помочь?")
-            assert plain(await desk.until(op="receipt")) == receipt(4, "sent", "43")
-            assert (len(provider.asked), [*provider.sent.values()]) == (
-                3,
-                [{"peer_id": "5001", "message": "Чем помочь?"}],
-            )
-            ref = await core.client.store(b"%PDF", BEARER)
-            file = {"kind": "document", "ref": ref, "name": "договор.pdf", "mime": "application/pdf"}
-            place = {"dialog": offer["dialog"], "number": offer["number"]}
-            await desk.send(op="send", cid="m2", text="", files=[file], **place)
-            assert plain(await desk.until(op="receipt")) == receipt(5, "sent", "44")
-            assert [*provider.sent.values()][1] == {"peer_id": "5001", "attachment": "doc-1001_66"}
-            uploaded = next(asked for asked in provider.asked if asked.path == "/upload")
-            assert await parts({"Content-Type": uploaded.headers["content-type"]}, uploaded.body) == [
-                Part("file", b"%PDF", "договор.pdf", "application/pdf")
-            ]
-            await take(core, event("message_read", READ | {"read_message_id": 44}))
-            read = [plain(await desk.until(op="receipt")) for _ in range(2)]
-            assert read == [receipt(4, "read"), receipt(5, "read")]
-            assert await take(core, event("message_deny", {"user_id": 5001})) == (200, b"ok")
-            provider.denied = True
-            await desk.say(offer, "m3", "Вы здесь?")
-            words = "Can't send messages for users without permission"
-            assert plain(await desk.until(op="receipt")) == receipt(6, "failed", reason=words)
-
-    play(acts)
-
-
-def test_answers_are_plain_text() -> None:
-    """VK is told `ok` as text, at the door and behind it."""
-
-    async def acts() -> None:
-        async with serve(Vk()) as provider, inside(accounts=[provider.account()]) as core:
-            body, url = orjson.dumps(new(written())), f"{core.client.url}/webhooks/vk/vk"
-            for chunked in (False, True):
-                async with core.client.http.post(url, data=body, chunked=chunked or None) as answer:
-                    assert (answer.content_type, await answer.read()) == ("text/plain", b"ok")
-
-    play(acts)

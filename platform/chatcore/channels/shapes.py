@@ -91,7 +91,7 @@ class Outbound(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A request to a provider, made once `after_s` seconds have passed."""
+    """A request to a provider; one of a send is made once `after_s` seconds have passed."""
 
     url: str
     body: bytes = b""
