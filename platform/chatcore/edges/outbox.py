@@ -223,7 +223,17 @@ class AccountOutbox:
         except StopIteration as end:
             self._settle(line, end.value)
         else:
-            self._providers.call(call, partial(self._try, self._answered, line, steps))
+            answered = partial(self._try, self._answered, line, steps)
+            if call.after_s:
+                self._loop.call_later(call.after_s, self._try, self._call_late, line, call, answered)
+            else:
+                self._providers.call(call, answered)
+
+    def _call_late(self, line: Line, call: Call, answered: Callable[[Answer | None], None]) -> None:
+        if self._closing:
+            self._leave()
+        else:
+            self._providers.call(call, answered)
 
     def _answered(self, line: Line, steps: Sending, answer: Answer | None) -> None:
         if answer is None:
