@@ -1,9 +1,14 @@
 """What every messenger channel translates to and from."""
 
 from collections.abc import Generator, Mapping
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
 
 from chatcore.config import Account
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+"""A user's or a message's id where the provider's are text; it is kept in the state."""
 
 
 class File(NamedTuple):
@@ -70,13 +75,14 @@ class Enclosure(NamedTuple):
 class Outbound(NamedTuple):
     """A reply to `user`: a text or an attachment, so that it is one message at every provider.
 
-    `key` names it alike in every attempt, and no other reply of the installation.
+    `key` names it alike in every attempt, and no other reply of the installation; `attempt` counts from 1.
     """
 
     user: str
     text: str
     key: str
     file: Enclosure | None = None
+    attempt: int = 1
 
 
 class Call(NamedTuple):

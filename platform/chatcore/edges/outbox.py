@@ -171,7 +171,8 @@ class AccountOutbox:
     def _send(self, line: Line, enclosure: Enclosure | None) -> None:
         outgoing = line.waiting[0]
         key = f"{line.key}#{outgoing.number}.{outgoing.seq}"
-        self._go_on(line, self._channel.send(self.account, Outbound(line.user, outgoing.text, key, enclosure)), None)
+        message = Outbound(line.user, outgoing.text, key, enclosure, outgoing.attempt)
+        self._go_on(line, self._channel.send(self.account, message), None)
 
     def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
         """Make the next call of a send, or learn how it ended."""
