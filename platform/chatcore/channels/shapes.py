@@ -1,14 +1,15 @@
 """What every messenger channel translates to and from."""
 
 from collections.abc import Generator, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
 from chatcore.config import Account
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-"""A user's or a message's id where the provider's are text; it is kept in the state."""
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+"""A provider's name of a user or a message."""
+REASON_MOST: Final = 500  # characters
 
 
 class File(NamedTuple):
@@ -105,7 +106,8 @@ class Answer(NamedTuple):
 class Outcome(NamedTuple):
     """How a send ended: taken by the provider under its id, failed with a reason, or to be tried again after a while.
 
-    `after_s` is None when the provider names no delay and the outbox backs off by itself.
+    `after_s` is None when the provider names no delay and the outbox backs off by itself. A `reason` to try again is
+    told when there is no further attempt.
     """
 
     kind: Literal["taken", "failed", "again"]
@@ -121,6 +123,13 @@ class Fetched(NamedTuple):
     mime: str = ""
     reason: str = ""
     again: bool = False
+
+
+def refused(account: Account, reason: str) -> Outcome:
+    """A failure in the provider's words, less the account's secrets, which some providers repeat in them."""
+    for secret in (account.token, account.webhook_secret):
+        reason = reason.replace(secret, "...") if secret else reason
+    return Outcome("failed", reason=reason.strip()[:REASON_MOST])
 
 
 Sending = Generator[Call, Answer, Outcome]
