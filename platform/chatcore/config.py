@@ -40,11 +40,13 @@ LIMITS: Final = {
     "infobip": Limits(80, 1 / 6, 45, True, "assumed to be WhatsApp's own; Infobip throttles no sending", "2026-03"),
     "sms": Limits(100, 1, 10, True, "assumed; Infobip throttles no sending", "2026-03"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
+    "whatsapp": Limits(80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05"),
 }
 NEEDS: Final = {
     "infobip": ("api", "token", "webhook_secret", "sender"),
     "sms": ("api", "token", "webhook_secret", "sender"),
     "telegram": ("api", "token", "webhook_secret"),
+    "whatsapp": ("api", "token", "webhook_secret", "sender", "verify_token"),
 }
 """What an account of a messenger must say; an account with sockets says none of it."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import infobip, sms, telegram
+from chatcore.channels import infobip, sms, telegram, whatsapp
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
 
@@ -38,4 +38,9 @@ class Channel(Protocol):
         """The calls that fetch an attachment's bytes."""
 
 
-CHANNELS: Final[dict[str, Channel]] = {"infobip": infobip, "sms": sms, "telegram": telegram}
+CHANNELS: Final[dict[str, Channel]] = {
+    "infobip": infobip,
+    "sms": sms,
+    "telegram": telegram,
+    "whatsapp": whatsapp,
+}

@@ -28,6 +28,7 @@ from chatcore.channels.shapes import (
     Sending,
     fetched,
     no_handshake,
+    refused,
 )
 from chatcore.config import Account
 
@@ -108,7 +109,7 @@ class _Envelope(msgspec.Struct):
 
 class _Exception(msgspec.Struct, rename="camel"):
     message_id: str = ""
-    text: str = ""
+    text: str | None = None
 
 
 class _RequestError(msgspec.Struct, rename="camel"):
@@ -123,7 +124,7 @@ class _Taken(msgspec.Struct, rename="camel"):
 class _Answer(_Taken, rename="camel"):
     messages: list[_Taken] = []
     error_code: str = ""
-    description: str = ""
+    description: str | None = None
     request_error: _RequestError = msgspec.field(default_factory=_RequestError)
 
 
@@ -175,12 +176,16 @@ def _receipt(result: Result) -> Receipt | None:
     state = STATES.get(result.status.group_name)
     if state is None:
         return None
-    return Receipt(result.to, state, result.message_id, reason=_reason(result) if state == "failed" else "")
+    reason = _reason(result.status, result.error) if state == "failed" else ""
+    return Receipt(result.to, state, result.message_id, reason=reason)
 
 
-def _reason(result: Result) -> str:
-    told = [each for each in (result.status, result.error) if each is not None]
-    return ": ".join(filter(None, (told[0].name, told[-1].description or told[-1].name)))
+def _reason(status: _Status, error: _Status | None) -> str:
+    return _words(status.name, (error and (error.description or error.name)) or status.description)
+
+
+def _words(name: str, words: str | None) -> str:
+    return f"{name}: {words}" if words else name
 
 
 def send(account: Account, message: Outbound) -> Sending:
@@ -188,7 +193,7 @@ def send(account: Account, message: Outbound) -> Sending:
     kind, content = _content(message)
     body = {"from": account.sender, "to": message.user, "messageId": message_id(message), "content": content}
     path = f"/whatsapp/1/message/{kind}"
-    return outcome((yield call(account, path, body | {"callbackData": message.key})))
+    return outcome(account, (yield call(account, path, body | {"callbackData": message.key})))
 
 
 def _content(message: Outbound) -> tuple[str, dict[str, str]]:
@@ -215,22 +220,22 @@ def _key(account: Account) -> tuple[tuple[str, str], ...]:
     return (("Authorization", f"App {account.token}"),)
 
 
-def outcome(answer: Answer) -> Outcome:
-    """Taken under an id unless a code or a status says otherwise; an error is decided by its code, else by HTTP's."""
+def outcome(account: Account, answer: Answer) -> Outcome:
+    """Taken under an id unless the answer says otherwise; an error is decided by its code, else by the HTTP status."""
     try:
         told = _answer.decode(answer.body)
     except ValueError:
         told = _Answer()
-    old = told.request_error.service_exception
-    code, words = told.error_code or old.message_id, told.description or old.text
     taken = (told.messages or [told])[0]
-    if not code and answer.status < 300 and taken.message_id:
-        status = taken.status
-        if STATES.get(status.group_name) == "failed":
-            return Outcome("failed", reason=": ".join(filter(None, (status.name, status.description))))
+    if answer.status == 200 and taken.message_id:
+        if STATES.get(taken.status.group_name) == "failed":
+            return refused(account, _words(taken.status.name, taken.status.description))
         return Outcome("taken", provider_id=taken.message_id)
-    kind = ERRORS.get(code) or ("again" if answer.status in (200, 429) or answer.status >= 500 else "failed")
-    return Outcome(kind, reason=": ".join(filter(None, (code or f"status {answer.status}", words))))
+    old = told.request_error.service_exception
+    code = told.error_code or old.message_id
+    again = answer.status in (200, 429) or answer.status >= 500
+    failure = refused(account, _words(code or f"status {answer.status}", told.description or old.text))
+    return failure._replace(kind=ERRORS.get(code, "again" if again else "failed"))
 
 
 def fetch(account: Account, source: str) -> Fetching:

@@ -36,4 +36,4 @@ def send(account: Account, message: Outbound) -> Sending:
         "content": {"text": message.text},
         "webhooks": {"callbackData": message.key},
     }
-    return infobip.outcome((yield infobip.call(account, "/sms/3/messages", {"messages": [text]})))
+    return infobip.outcome(account, (yield infobip.call(account, "/sms/3/messages", {"messages": [text]})))

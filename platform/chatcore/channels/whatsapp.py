@@ -5,7 +5,8 @@ is no idempotency key: a repeated send is a second message, and `biz_opaque_call
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
+from urllib.parse import quote
 
 import msgspec
 import orjson
@@ -33,7 +34,11 @@ __all__ = ["OK", "fetch", "handshake", "parse", "send", "verify"]
 
 OK: Final = b"{}"
 VERSION: Final = "v23.0"
-STATES: Final = {"delivered": "delivered", "read": "read", "failed": "failed"}
+STATES: Final[dict[str, Literal["delivered", "read", "failed"]]] = {
+    "delivered": "delivered",
+    "read": "read",
+    "failed": "failed",
+}
 """What a status tells beyond the send's answer; `sent` tells nothing."""
 
 PAIR_RATE: Final = 131056
@@ -219,7 +224,7 @@ def outcome(account: Account, message: Outbound, answer: Answer) -> Outcome:
 
 def fetch(account: Account, source: str) -> Fetching:
     """The media id says an address that lives five minutes; both want the token."""
-    answer = yield Call(f"{_api(account)}/{source}", headers=_bearer(account), method="GET")
+    answer = yield Call(f"{_api(account)}/{quote(source, safe='')}", headers=_bearer(account), method="GET")
     try:
         url = _place.decode(answer.body).url if answer.status == 200 else ""
     except ValueError:
