@@ -173,10 +173,15 @@ class Client:
 
     async def webhook(self, update: Any, secret: str = HOOK_SECRET, account: str = "tg") -> tuple[int, Any]:
         """Post an Update as Telegram does; (status, answer)."""
-        body = BytesIO(update if isinstance(update, bytes) else orjson.dumps(update))
-        headers = {"X-Telegram-Bot-Api-Secret-Token": secret, "Content-Type": "application/json"}
-        async with self.http.post(f"{self.url}/webhooks/telegram/{account}", data=body, headers=headers) as answer:
-            return answer.status, orjson.loads(await answer.read())
+        body = update if isinstance(update, bytes) else orjson.dumps(update)
+        status, answer = await self.hook(f"telegram/{account}", body, {"X-Telegram-Bot-Api-Secret-Token": secret})
+        return status, orjson.loads(answer)
+
+    async def hook(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Post to `/webhooks/{path}` as a provider does; (status, body)."""
+        sent = {"Content-Type": "application/json"} | headers
+        async with self.http.post(f"{self.url}/webhooks/{path}", data=BytesIO(body), headers=sent) as answer:
+            return answer.status, await answer.read()
 
     async def rest(self, method: str, path: str, body: Any = None, bearer: str | None = None) -> tuple[int, Any]:
         """(status, answer) of a REST call, as an administrator unless told otherwise."""
