@@ -95,6 +95,15 @@ def test_a_receipt_may_be_faster_than_the_sends_answer() -> None:
     assert talk.state.contacts[1].early == {}
 
 
+def test_early_receipts_in_any_order_tell_the_most() -> None:
+    """Of receipts that come before their message's id, those that say less than one before are no news either."""
+    talk = Talk()
+    seq = talk.reply()
+    assert talk.told("failed", "a", reason="131026") == talk.told("read", "a") == talk.told("delivered", "a") == []
+    told = [(event.seq, event.state) for event in talk.send(seq, "a") if isinstance(event, e.Receipted)]
+    assert told == [(seq, "failed"), (seq, "read")]
+
+
 def test_late_receipts_go_to_the_old_dialog() -> None:
     """After closing, and when the next dialog is open, a receipt belongs to the message that was sent."""
     talk = Talk()

@@ -42,7 +42,8 @@ STATES: Final[dict[str, Literal["delivered", "read", "failed"]]] = {
 """What a status tells beyond the send's answer; `sent` tells nothing."""
 
 PAIR_RATE: Final = 131056
-LONGEST_PAUSE: Final = 4  # 4^4 s: a full burst of 45 messages is paid back after 270 s
+PAUSE_S: Final = 4.0  # to the power of the attempts before
+LONGEST: Final = 4  # 4^4 s: a full burst of 45 messages is paid back after 270 s
 AGAIN: Final[dict[int, float | None]] = {
     4: None,  # the app's limit of calls
     80007: None,  # the business account's limit of calls
@@ -218,7 +219,7 @@ def outcome(account: Account, message: Outbound, answer: Answer) -> Outcome:
         taken = []
     if answer.status == 200 and taken:
         return Outcome("taken", provider_id=taken[0].id)
-    pause_s = 4.0 ** min(message.attempt - 1, LONGEST_PAUSE)
+    pause_s = PAUSE_S ** min(message.attempt - 1, LONGEST)
     return meta.failed(account, answer, AGAIN | {PAIR_RATE: pause_s})
 
 

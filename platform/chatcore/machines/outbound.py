@@ -62,8 +62,8 @@ def _meant(tracked: list[Tracked], command: c.Told) -> Iterator[Tracked]:
 def _early(contact: Contact, command: c.Told) -> list[e.DialogEvent]:
     """Keep a receipt whose message may still be on its way: its provider was faster with it than with its answer."""
     known = any(sent.provider_id == command.id for sent in contact.tracked)
-    told = contact.early.get(command.id, ())
-    if known or command.through or not contact.unsettled or any(state == command.state for state, _ in told):
+    old = any(RANK[state] >= RANK[command.state] for state, _ in contact.early.get(command.id, ()))
+    if known or old or command.through or not contact.unsettled:
         return []
     return [e.ReceiptKept(contact.id, command.id, command.state, command.reason)]
 
