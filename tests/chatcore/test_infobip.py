@@ -1,8 +1,6 @@
 """WhatsApp and SMS through Infobip: batches are read whole, errors are told apart by code, reports find their reply."""
 
-import base64
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,20 +21,25 @@ from chatcore.channels.shapes import (
     Outcome,
     Receipt,
 )
-from chatcore.config import Account
-from chatcore.edges import outbox
-from tests.chatcore import provider
-from tests.chatcore.client import Client, Desk, Frame, token, until
-from tests.chatcore.cores import inside, play
 from tests.chatcore.hostile import bodies, damaged, harmless
-from tests.chatcore.provider import Asked, Provider, serve
+from tests.chatcore.infobip import (
+    ACCOUNT,
+    ANN,
+    API,
+    APP,
+    BOB,
+    JSON,
+    PENDING,
+    basic,
+    envelope,
+    newer,
+    older,
+    report,
+    said,
+    seen,
+    texted,
+)
 
-API = "https://x1.api.infobip.com"
-ACCOUNT = Account("ib", "infobip", api=API, token="k3y", webhook_secret="secret", sender="74951234567")
-ANN, BOB = "79990000001", "79990000002"
-APP = ("Authorization", "App k3y")
-JSON = ("Content-Type", "application/json")
-PRICE = {"pricePerMessage": 0, "currency": "EUR"}
 EXAMPLE = """{"results": [{"from": "79990000001", "to": "74951234567", "integrationType": "WHATSAPP",
    "receivedAt": "2026-01-01T00:00:00.000+0000", "messageId": "ib-in-1",
    "pairedMessageId": null, "callbackData": null,
@@ -50,36 +53,6 @@ REPORT = """{"results": [{"bulkId": "b1", "messageId": "m1", "to": "79990000001"
    "status": {"groupId": 3, "groupName": "DELIVERED", "id": 5, "name": "DELIVERED_TO_HANDSET", "description": "..."},
    "error": {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "description": "...",
              "permanent": false}}]}"""
-
-
-def envelope(*results: dict[str, Any]) -> bytes:
-    """A webhook's body."""
-    return orjson.dumps({"results": results, "messageCount": len(results), "pendingMessageCount": 0})
-
-
-def said(number: int, user: str = ANN, **message: Any) -> dict[str, Any]:
-    """A customer's message on WhatsApp."""
-    about = {"from": user, "to": "74951234567", "integrationType": "WHATSAPP", "messageId": f"ib-in-{number}"}
-    return about | {"message": message or {"type": "TEXT", "text": f"text {number}"}, "price": PRICE}
-
-
-def texted(number: int, user: str = ANN, text: str = "hello") -> dict[str, Any]:
-    """A customer's SMS."""
-    about = {"messageId": f"sms-in-{number}", "from": user, "to": "74951234567", "text": text, "cleanText": "clean"}
-    return about | {"keyword": "K", "receivedAt": "2026-01-01T00:00:00.000+0000", "smsCount": 1, "price": PRICE}
-
-
-def report(message_id: str, group: str, user: str = ANN, error: str | None = None, **status: Any) -> dict[str, Any]:
-    """A delivery report."""
-    about: dict[str, Any] = {"bulkId": "b1", "messageId": message_id, "to": user, "messageCount": 1, "price": PRICE}
-    found = {"groupId": 3, "groupName": group, "id": 5, "name": f"{group}_X", "description": "words"} | status
-    return about | {"status": found} | ({} if error is None else {"error": {"name": "EC_X", "description": error}})
-
-
-def seen(message_id: str, user: str = ANN) -> dict[str, Any]:
-    """A seen report."""
-    times = {"sentAt": "2026-01-01T00:00:01.000+0000", "seenAt": "2026-01-01T00:00:05.000+0000"}
-    return {"messageId": message_id, "from": "74951234567", "to": user} | times
 
 
 def test_the_documented_bodies_are_read() -> None:
@@ -194,11 +167,6 @@ def test_what_is_no_envelope_is_unreadable(body: bytes) -> None:
             channel.parse(ACCOUNT, body)
 
 
-def basic(words: str) -> dict[str, str]:
-    """The header of Basic authentication."""
-    return {"authorization": "Basic " + base64.b64encode(words.encode()).decode()}
-
-
 def test_webhooks_must_know_the_password() -> None:
     """User and password as the subscription was given them; anything else, and nothing, is not Infobip."""
     assert infobip.verify(ACCOUNT, basic("infobip:secret"), b"{}")
@@ -211,7 +179,6 @@ def test_webhooks_must_know_the_password() -> None:
 
 
 FILE = ("https://bank.test/v1/files/ab/x", b"bytes")
-PENDING = {"groupId": 1, "groupName": "PENDING", "id": 7, "name": "PENDING_ENROUTE", "description": "Sent"}
 
 
 def sent(channel: Any, message: Outbound, answer: dict[str, Any]) -> tuple[Call, Outcome]:
@@ -279,17 +246,6 @@ def test_a_repeat_names_the_same_message(key: str, other: str, attempt: int) -> 
     assert name == infobip.message_id(Outbound(ANN, "hello", key, attempt=attempt))
     assert (name == infobip.message_id(Outbound(ANN, "hello", other))) == (key == other)
     assert (len(name), set(name) - set("0123456789abcdef")) == (32, set())
-
-
-def newer(code: str) -> bytes:
-    """An error in the shape of today."""
-    error = {"errorCode": code, "description": "words", "action": "do", "violations": [], "resources": []}
-    return orjson.dumps(error)
-
-
-def older(code: str) -> bytes:
-    """An error in the shape before."""
-    return orjson.dumps({"requestError": {"serviceException": {"messageId": code, "text": "words"}}})
 
 
 @pytest.mark.parametrize(
@@ -364,128 +320,3 @@ def test_the_key_is_shown_to_infobip_alone(source: str, headers: Any) -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(Answer(200, {"content-type": "image/png"}, b"png"))
     assert end.value.value == Fetched(b"png", "image/png")
-
-
-# --- over the wire ---------------------------------------------------------------------------------------------------
-
-PNG = b"\x89PNG\r\n" + bytes(range(256))
-CONTRACT = b"%PDF contract"
-BUSY = [{"id": "o1", "slots": 100}]
-
-
-class Api(Provider):
-    """Infobip's side: it takes what it is sent, unless `errors` holds bodies to be said first, and has one picture."""
-
-    def __init__(self) -> None:
-        super().__init__(self._say)
-        self.errors: list[bytes] = []
-        self.sent: list[dict[str, Any]] = []
-
-    @property
-    def accounts(self) -> list[dict[str, Any]]:
-        """An account of each channel here, its limits out of the way."""
-        given_ = {name: getattr(ACCOUNT, name) for name in ("token", "webhook_secret", "sender")} | {"api": self.api}
-        limits = {"rate_per_s": 10_000.0, "chat_rate_per_s": 1_000.0, "burst": 100}
-        return [{"id": "ib", "channel": "infobip"} | given_ | limits, {"id": "sms", "channel": "sms"} | given_ | limits]
-
-    def _say(self, asked: Asked) -> provider.Answer:
-        assert asked.headers["authorization"] == APP[1]
-        if asked.method == "GET":
-            return 200, PNG
-        if self.errors:
-            return 400, orjson.loads(self.errors.pop(0))
-        body = asked.json()
-        self.sent.append(body)
-        if asked.path.startswith("/whatsapp/1/message/"):
-            return 200, {"to": body["to"], "messageCount": 1, "messageId": body["messageId"], "status": PENDING}
-        (destination,) = body["messages"][0]["destinations"]
-        message = {"messageId": destination["messageId"], "status": PENDING, "destination": destination["to"]}
-        return 200, {"bulkId": "b1", "messages": [message]}
-
-
-async def post(client: Client, channel: str, body: bytes, password: str = "secret") -> tuple[int, bytes]:
-    """Post a webhook as Infobip does, to `channel/account`."""
-    return await client.hook(channel, body, {"Authorization": basic(f"infobip:{password}")["authorization"]})
-
-
-async def own(desk: Desk, dialog: str) -> Frame:
-    """Accept the offer of a dialog."""
-    offer = await desk.until(op="offered", dialog=dialog)
-    await desk.accept(offer)
-    return offer
-
-
-async def told(desk: Desk, seq: int) -> tuple[str, str]:
-    """The next receipt: state and reason."""
-    frame = await desk.until(op="receipt")
-    assert frame["seq"] == seq
-    return frame["status"], frame["reason"]
-
-
-def test_a_conversation_on_whatsapp(tmp_path: Path) -> None:
-    """Two users write in one batch; a reply, reports faster than its answer, a picture and a document pass."""
-
-    async def acts() -> None:
-        async with serve(Api()) as api, inside(accounts=api.accounts, operators=BUSY, data=str(tmp_path)) as core:
-            client, desk = core.client, await core.client.desk("o1", presence="online")
-            body = envelope(said(1), said(2, BOB), said(3))
-            assert (await post(client, "infobip/ib", body, "wrong"))[0] == 401
-            assert (await post(client, "sms/ib", body))[0] == 404
-            assert await post(client, "infobip/ib", body) == await post(client, "infobip/ib", body) == (200, b"{}")
-            offer = await own(desk, f"ib/{ANN}#1")
-            written = [await client.history(f"ib/{user}") for user in (ANN, BOB)]
-            texts = [[entry["text"] for entry in entries if entry["kind"] == "message"] for entries in written]
-            assert texts == [["text 1", "text 3"], ["text 2"]]
-
-            api.hold()
-            await desk.say(offer, "r1", "Добрый день")
-            await until(lambda: api.asked)
-            name = api.asked[0].json()["messageId"]
-            await post(client, "infobip/ib", envelope(seen(name), report(name, "PENDING"), report(name, "DELIVERED")))
-            api.release()
-            assert [await told(desk, 5) for _ in range(2)] == [("sent", ""), ("read", "")]
-
-            await post(client, "infobip/ib", envelope(said(4, type="IMAGE", url=f"{api.api}/media/1", caption="card")))
-            kept = await desk.until(op="attachment")
-            assert (kept["status"], kept["size"], kept["mime"]) == ("stored", len(PNG), "image/png")
-
-            ref = (await client.rest("POST", "/v1/files", CONTRACT, token("operator", "o1")))[1]["ref"]
-            file = {"kind": "document", "ref": ref, "name": "№7.pdf", "mime": "application/pdf"}
-            place = {"dialog": offer["dialog"], "number": offer["number"]}
-            await desk.send(op="send", **place, cid="r2", text="", files=[file])
-            assert await told(desk, 7) == ("sent", "")
-            async with client.http.get(api.sent[1]["content"]["mediaUrl"]) as answer:
-                assert await answer.read() == CONTRACT
-            paths = [asked.path.rpartition("/")[2] for asked in api.asked if asked.method == "POST"]
-            assert (paths, [each["to"] for each in api.sent]) == (["text", "document"], [ANN, ANN])
-
-    play(acts)
-
-
-def test_a_conversation_by_sms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A limit is waited for under the same message id, a failure is told, and an attachment fails visibly."""
-    monkeypatch.setattr(outbox, "FIRST_DELAY_S", 0.02)
-
-    async def acts() -> None:
-        async with serve(Api()) as api, inside(accounts=api.accounts, operators=BUSY, data=str(tmp_path)) as core:
-            client, desk = core.client, await core.client.desk("o1", presence="online")
-            assert await post(client, "sms/sms", envelope(texted(1))) == (200, b"{}")
-            offer = await own(desk, f"sms/{ANN}#1")
-            api.errors = [newer("E429"), older("TOO_MANY_REQUESTS"), newer("E400")]
-            await desk.say(offer, "r1", "refused")
-            assert await told(desk, 4) == ("failed", "E400: words")
-            await desk.say(offer, "r2", "taken")
-            assert await told(desk, 5) == ("sent", "")
-            names = [asked.json()["messages"][0]["destinations"][0]["messageId"] for asked in api.asked]
-            assert names[0] == names[1] == names[2] != names[3]
-            await post(client, "sms/sms", envelope(report(names[3], "UNDELIVERABLE", error="Absent subscriber")))
-            assert await told(desk, 5) == ("failed", "UNDELIVERABLE_X: Absent subscriber")
-
-            ref = (await client.rest("POST", "/v1/files", CONTRACT, token("operator", "o1")))[1]["ref"]
-            file = {"kind": "document", "ref": ref, "name": "№7.pdf", "mime": "application/pdf"}
-            place = {"dialog": offer["dialog"], "number": offer["number"]}
-            await desk.send(op="send", **place, cid="r3", text="", files=[file])
-            assert await told(desk, 6) == ("failed", "SMS carries no attachments")
-            assert len(api.asked) == 4
-
-    play(acts)

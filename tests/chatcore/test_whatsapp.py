@@ -1,9 +1,6 @@
 """WhatsApp Cloud API: batches are read whole, errors are told apart by code, statuses find their reply."""
 
-import hmac
 from functools import partial
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,20 +20,9 @@ from chatcore.channels.shapes import (
     Outcome,
     Receipt,
 )
-from chatcore.config import Account
-from tests.chatcore import provider
-from tests.chatcore.client import Client, Desk, Frame, token, until
-from tests.chatcore.cores import inside, play
 from tests.chatcore.hostile import bodies, damaged, harmless
-from tests.chatcore.provider import Asked, Provider, serve
+from tests.chatcore.whatsapp import ACCOUNT, ANN, API, BEARER, BOB, JSON, change, envelope, refusal, said, status
 
-API = "https://graph.facebook.com"
-ACCOUNT = Account(
-    "wa", "whatsapp", api=API, token="t0ken", webhook_secret="secret", sender="1101", verify_token="shared"
-)
-ANN, BOB = "79990000001", "79990000002"
-BEARER = ("Authorization", "Bearer t0ken")
-JSON = ("Content-Type", "application/json")
 CONVERSATION = {"id": "c1", "origin": {"type": "service"}}
 PRICING = {"billable": True, "pricing_model": "PMP", "category": "service"}
 EXAMPLE = """{"object": "whatsapp_business_account",
@@ -47,30 +33,6 @@ EXAMPLE = """{"object": "whatsapp_business_account",
     "contacts": [{"profile": {"name": "Анна"}, "wa_id": "79990000001"}],
     "messages": [{"from": "79990000001", "id": "wamid.AAA=", "timestamp": "1767225600",
                   "type": "text", "text": {"body": "Здравствуйте"}}]}}]}]}"""
-
-
-def change(field: str = "messages", number: str = "1101", **value: Any) -> dict[str, Any]:
-    """A change of our number, unless told otherwise."""
-    about = {"display_phone_number": "74951234567", "phone_number_id": number}
-    return {"field": field, "value": {"messaging_product": "whatsapp", "metadata": about} | value}
-
-
-def envelope(*entries: list[dict[str, Any]]) -> bytes:
-    """A webhook's body: entries of changes."""
-    found = [{"id": "2202", "changes": changes} for changes in entries]
-    return orjson.dumps({"object": "whatsapp_business_account", "entry": found})
-
-
-def said(number: int, user: str = ANN, kind: str = "text", **content: Any) -> dict[str, Any]:
-    """A customer's message."""
-    about = {"from": user, "id": f"wamid.in{number}", "timestamp": "1767225600", "type": kind}
-    return about | {kind: content or {"body": f"text {number}"}}
-
-
-def status(wamid: str, state: str, user: str = ANN, **more: Any) -> dict[str, Any]:
-    """A status of a reply."""
-    found = {"id": wamid, "status": state, "timestamp": "1767225605", "recipient_id": user}
-    return found | {"biz_opaque_callback_data": "trace-77"} | more
 
 
 def events(*messages: dict[str, Any]) -> list[Event]:
@@ -240,13 +202,6 @@ def test_a_reply_is_one_call(message: Outbound, content: dict[str, Any]) -> None
     assert end.value.value == Outcome("taken", "wamid.BBB=")
 
 
-def refusal(code: int, text: str = "words", **more: Any) -> bytes:
-    """An error as Meta gives it."""
-    data = {"messaging_product": "whatsapp", "details": "<text>"}
-    error = {"message": f"(#{code}) {text}", "type": "OAuthException", "code": code, "error_data": data}
-    return orjson.dumps({"error": error | {"fbtrace_id": "AbC"} | more})
-
-
 def outcome(answered: int, body: bytes, attempt: int = 1) -> Outcome:
     """How an attempt with this answer ended."""
     return whatsapp.outcome(ACCOUNT, Outbound(ANN, "hello", "wa/7#1.4", attempt=attempt), Answer(answered, {}, body))
@@ -336,146 +291,3 @@ def test_an_address_that_cannot_be_had(answered: int, body: bytes, again: bool) 
     with pytest.raises(StopIteration) as end:
         steps.send(Answer(answered, {}, body))
     assert end.value.value == Fetched(reason=f"media: status {answered}", again=again)
-
-
-# --- over the wire ---------------------------------------------------------------------------------------------------
-
-PICTURE = b"\x89PNG\r\n" + bytes(range(256))
-CONTRACT = b"%PDF contract"
-BUSY = [{"id": "o1", "slots": 100}]
-
-
-class Graph(Provider):
-    """Meta's side: it takes messages, unless `errors` holds codes to be said first, and has one picture to give."""
-
-    def __init__(self) -> None:
-        super().__init__(self._say)
-        self.errors: list[int] = []
-        self.sent: list[dict[str, Any]] = []
-
-    @property
-    def account(self) -> dict[str, Any]:
-        """An account of ours here, its limits out of the way."""
-        given_ = {name: getattr(ACCOUNT, name) for name in ("id", "channel", "token", "webhook_secret", "sender")}
-        limits = {"rate_per_s": 10_000.0, "chat_rate_per_s": 1_000.0, "burst": 100}
-        return given_ | {"verify_token": ACCOUNT.verify_token, "api": self.api} | limits
-
-    def _say(self, asked: Asked) -> provider.Answer:
-        assert asked.headers["authorization"] == BEARER[1]
-        match asked.method, asked.path:
-            case "POST", "/v23.0/1101/messages" if self.errors:
-                return 400, orjson.loads(refusal(self.errors.pop(0)))
-            case "POST", "/v23.0/1101/messages":
-                self.sent.append(asked.json())
-                return 200, {"messaging_product": "whatsapp", "messages": [{"id": f"wamid.{len(self.sent)}"}]}
-            case "GET", "/v23.0/880":
-                return 200, {"url": f"{self.api}/media/880?ext=1", "mime_type": "image/png", "id": "880"}
-            case "GET", "/media/880":
-                return 200, PICTURE
-        return 404, orjson.loads(refusal(100))
-
-
-async def post(client: Client, body: bytes, secret: str = "secret") -> tuple[int, bytes]:
-    """Post a webhook as Meta does."""
-    signature = hmac.digest(secret.encode(), body, "sha256").hex()
-    return await client.hook("whatsapp/wa", body, {"X-Hub-Signature-256": f"sha256={signature}"})
-
-
-async def own(desk: Desk, user: str = ANN) -> Frame:
-    """Accept the offer of a user's dialog."""
-    offer = await desk.until(op="offered", dialog=f"wa/{user}#1")
-    await desk.accept(offer)
-    return offer
-
-
-async def wrote(client: Client, user: str) -> list[tuple[str, str]]:
-    """Ids and texts of a user's messages in the history."""
-    entries = await client.history(f"wa/{user}")
-    return [(entry["id"], entry["text"]) for entry in entries if entry["author"] == "customer"]
-
-
-async def told(desk: Desk, seq: int) -> tuple[str, str, str]:
-    """The next receipt of Ann's dialog: state, provider's id, reason."""
-    frame = await desk.until(op="receipt", dialog=f"wa/{ANN}#1")
-    assert frame["seq"] == seq
-    return frame["status"], frame["provider_id"], frame["reason"]
-
-
-def test_a_conversation(tmp_path: Path) -> None:
-    """Meta makes sure of us; two users write in one batch; replies, faster statuses, a picture and a document pass."""
-
-    async def acts() -> None:
-        async with (
-            serve(Graph()) as graph,
-            inside(accounts=[graph.account], operators=BUSY, data=str(tmp_path)) as core,
-        ):
-            client, desk = core.client, await core.client.desk("o1", presence="online")
-            asked = "/webhooks/whatsapp/wa?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token="
-            assert await client.bytes(asked + "shared") == (200, b"1158201444")
-            assert (await client.bytes(asked + "other"))[0] == 403
-            body = envelope([change(messages=[said(1), said(2, BOB)]), change(messages=[said(3)])])
-            assert (await post(client, body, "wrong"))[0] == 401
-            assert await post(client, body) == await post(client, body) == (200, b"{}")
-            offer = await own(desk)
-            assert await wrote(client, ANN) == [("wamid.in1", "text 1"), ("wamid.in3", "text 3")]
-            assert await wrote(client, BOB) == [("wamid.in2", "text 2")]
-
-            graph.hold()
-            await desk.say(offer, "r1", "Добрый день")
-            await until(lambda: graph.asked)
-            early = [status("wamid.1", "read"), status("wamid.1", "delivered"), status("wamid.1", "sent")]
-            assert await post(client, envelope([change(statuses=early)])) == (200, b"{}")
-            graph.release()
-            assert [await told(desk, 5) for _ in range(2)] == [("sent", "wamid.1", ""), ("read", "", "")]
-            assert [frame for frame in await desk.asked() if frame["op"] == "receipt"] == []
-
-            await desk.say(offer, "r2", "second")
-            assert await told(desk, 6) == ("sent", "wamid.2", "")
-            failure = status("wamid.2", "failed", errors=[{"code": 131026, "title": "Message undeliverable"}])
-            for found in (failure, failure, status("wamid.2", "delivered"), failure, status("wamid.2", "read")):
-                assert await post(client, envelope([change(statuses=[found])])) == (200, b"{}")
-            assert [await told(desk, 6) for _ in range(3)] == [
-                ("failed", "", "131026 Message undeliverable"),
-                ("delivered", "", ""),
-                ("read", "", ""),
-            ]
-
-            picture = said(4, kind="image", caption="my card", mime_type="image/png", id="880")
-            await post(client, envelope([change(messages=[picture])]))
-            kept = await desk.until(op="attachment")
-            assert (kept["status"], kept["size"], kept["mime"]) == ("stored", len(PICTURE), "image/png")
-
-            ref = (await client.rest("POST", "/v1/files", CONTRACT, token("operator", "o1")))[1]["ref"]
-            file = {"kind": "document", "ref": ref, "name": "№7.pdf", "mime": "application/pdf"}
-            place = {"dialog": offer["dialog"], "number": offer["number"]}
-            await desk.send(op="send", **place, cid="r3", text="", files=[file])
-            assert await told(desk, 8) == ("sent", "wamid.3", "")
-            async with client.http.get(graph.sent[2]["document"]["link"]) as answer:
-                assert await answer.read() == CONTRACT
-            assert [(each["to"], each["type"], each["biz_opaque_callback_data"]) for each in graph.sent] == [
-                (ANN, "text", f"wa/{ANN}#1.5"),
-                (ANN, "text", f"wa/{ANN}#1.6"),
-                (ANN, "document", f"wa/{ANN}#1.8"),
-            ]
-
-    play(acts)
-
-
-def test_replies_to_one_user_wait_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts after 131056 keep the growing pause; a window that is over fails at once, and the next reply goes."""
-    monkeypatch.setattr(whatsapp, "PAUSE_S", 1.2)
-
-    async def acts() -> None:
-        async with serve(Graph()) as graph, inside(accounts=[graph.account], operators=BUSY) as core:
-            desk = await core.client.desk("o1", presence="online")
-            await post(core.client, envelope([change(messages=[said(1)])]))
-            offer = await own(desk)
-            graph.errors = [131056, 131056, 131056, 131047]
-            for number in (1, 2, 3):
-                await desk.say(offer, f"r{number}", f"reply {number}")
-            assert await told(desk, 4) == ("failed", "", "131047 (#131047) words")
-            assert [await told(desk, seq) for seq in (5, 6)] == [("sent", "wamid.1", ""), ("sent", "wamid.2", "")]
-            gaps_s = [later - sooner for sooner, later in pairwise(graph.at_s[:4])]
-            assert [gap_s >= pause_s for gap_s, pause_s in zip(gaps_s, (1, 1.2, 1.44), strict=True)] == [True] * 3
-
-    play(acts)
