@@ -73,8 +73,9 @@ def test_every_element_of_a_batch_is_an_event() -> None:
 
 
 def test_an_sms_is_its_whole_text() -> None:
-    """Its keyword is part of it; an empty one tells nothing."""
-    body = envelope(texted(1, text="K счёт"), texted(2, BOB), texted(3, text=""), report("m1", "DELIVERED", BOB))
+    """Its keyword is part of it; an empty one tells nothing, nor does nobody's."""
+    nothing = [texted(3, text=""), texted(4, user="")]
+    body = envelope(texted(1, text="K счёт"), *nothing, texted(2, BOB), report("m1", "DELIVERED", BOB))
     assert sms.parse(ACCOUNT, body) == [
         Inbound(ANN, "sms-in-1", "K счёт"),
         Inbound(BOB, "sms-in-2", "hello"),
@@ -278,6 +279,7 @@ def test_an_errors_code_decides(answered: int, body: bytes, code: str, kind: Any
         (200, b"\xff", "again"),
         (200, orjson.dumps({"messageId": "", "status": PENDING}), "again"),
         (503, b"<html>", "again"),
+        (500, orjson.dumps({"messageId": "m1", "status": PENDING}), "again"),
         (503, newer("E503"), "again"),
         (429, b"", "again"),
         (409, newer("E409"), "failed"),

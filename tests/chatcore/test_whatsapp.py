@@ -253,6 +253,7 @@ def test_the_pause_between_messages_to_one_user_grows_fourfold() -> None:
         (200, b'{"messages":[]}', "again"),
         (200, b"\xff", "again"),
         (502, b"<html>", "again"),
+        (500, b'{"messages":[{"id":"wamid.B"}]}', "again"),
         (429, b"", "again"),
         (400, b'{"error":7}', "failed"),
         (404, b"", "failed"),
