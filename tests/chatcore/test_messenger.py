@@ -27,13 +27,13 @@ PICTURE = b"\x89PNG\r\n" + bytes(range(256))
 KEYS = {
     "id": "fb",
     "channel": "messenger",
-    "token": "EAAB|token",
+    "token": "EAAB|to/ken",
     "webhook_secret": "secret",
     "sender": PAGE,
     "verify_token": "a verify token",
 }
 ACCOUNT = msgspec.convert(KEYS | {"api": "https://graph.facebook.com"}, Account)
-URL = "https://graph.facebook.com/v25.0/1001/messages?access_token=EAAB%7Ctoken"
+URL = "https://graph.facebook.com/v25.0/1001/messages?access_token=EAAB%7Cto%2Fken"
 CDN = "https://cdn.test/v/t59/77/contract%20%E2%84%967.pdf?oh=1&oe=2"
 
 
@@ -146,6 +146,14 @@ def test_no_body_breaks_parsing(body: bytes) -> None:
     check_parse(messenger, ACCOUNT, body)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 1_001])
+def test_ids_are_bounded(name: str) -> None:
+    """A user or a message without a name, or with an endless one, makes a body unreadable."""
+    for told in (said(name, "1"), event(name, read={"watermark": 1}), event(delivery={"mids": [name], "watermark": 1})):
+        with pytest.raises(ValueError, match="length"):
+            parse(envelope([told]))
+
+
 HEX = "aa9e2e3575f5d7098b6caccd790888c36d5fdb63342a73bada2d6a51747a8494"
 ESCAPED = "36698e30ea020835e92a7a73e1d0346a572d188592aaab036b301f649cff595d"
 SIGNED: dict[str, tuple[dict[str, str], bytes, bool]] = {
@@ -245,7 +253,7 @@ ENDS: dict[str, tuple[int, Any, Outcome]] = {
     "a bad token, with a status of trouble": (500, error(190, "expired"), Outcome("failed", "", "190 expired")),
     "a token in their words is not in ours": (
         400,
-        error(190, "Malformed access token EAAB|token"),
+        error(190, "Malformed access token EAAB|to/ken"),
         Outcome("failed", "", "190 Malformed access token ..."),
     ),
     "endless words": (400, error(100, "x" * 9_999), Outcome("failed", "", "100 " + "x" * 496)),
@@ -335,7 +343,7 @@ def test_a_conversation() -> None:
                 await desk.say(offer, f"r{number}", str(number))
                 assert plain(await desk.until(op="receipt")) == receipt(5 + number, "sent", f"m_{number}")
             assert [(asked.path, asked.query, asked.json()["message"]) for asked in provider.asked] == [
-                ("/v25.0/1001/messages", {"access_token": "EAAB|token"}, {"text": text}) for text in ("1", "2")
+                ("/v25.0/1001/messages", {"access_token": "EAAB|to/ken"}, {"text": text}) for text in ("1", "2")
             ]
             later_ms = time.time_ns() // 1_000_000
             await post(client, event(delivery={"mids": ["m_2"], "watermark": later_ms}))
