@@ -41,12 +41,16 @@ LIMITS: Final = {
     "sms": Limits(100, 1, 10, True, "assumed; Infobip throttles no sending", "2026-03"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
     "whatsapp": Limits(80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05"),
+    "messenger": Limits(300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03"),
+    "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
 }
 NEEDS: Final = {
     "infobip": ("api", "token", "webhook_secret", "sender"),
     "sms": ("api", "token", "webhook_secret", "sender"),
     "telegram": ("api", "token", "webhook_secret"),
     "whatsapp": ("api", "token", "webhook_secret", "sender", "verify_token"),
+    "messenger": ("api", "token", "webhook_secret", "sender", "verify_token"),
+    "viber": ("api", "token", "sender"),
 }
 """What an account of a messenger must say; an account with sockets says none of it."""
 

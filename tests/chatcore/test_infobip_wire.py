@@ -1,7 +1,5 @@
 """Infobip over HTTP: what customers write, what becomes of replies, and attachments both ways."""
 
-from pathlib import Path
-
 import pytest
 
 from chatcore.edges import outbox
@@ -33,11 +31,11 @@ async def told(desk: Desk, seq: int) -> tuple[str, str]:
     return frame["status"], frame["reason"]
 
 
-def test_a_conversation_on_whatsapp(tmp_path: Path) -> None:
+def test_a_conversation_on_whatsapp() -> None:
     """Two users write in one batch; a reply, reports faster than its answer, a picture and a document pass."""
 
     async def acts() -> None:
-        async with serve(Api()) as api, inside(accounts=api.accounts, operators=BUSY, data=str(tmp_path)) as core:
+        async with serve(Api()) as api, inside(accounts=api.accounts, operators=BUSY) as core:
             client, desk = core.client, await core.client.desk("o1", presence="online")
             body = envelope(said(1), said(2, BOB), said(3))
             assert (await post(client, "infobip/ib", body, "wrong"))[0] == 401
@@ -73,12 +71,12 @@ def test_a_conversation_on_whatsapp(tmp_path: Path) -> None:
     play(acts)
 
 
-def test_a_conversation_by_sms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversation_by_sms(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit is waited for under the same message id, a failure is told, and an attachment fails visibly."""
     monkeypatch.setattr(outbox, "FIRST_DELAY_S", 0.02)
 
     async def acts() -> None:
-        async with serve(Api()) as api, inside(accounts=api.accounts, operators=BUSY, data=str(tmp_path)) as core:
+        async with serve(Api()) as api, inside(accounts=api.accounts, operators=BUSY) as core:
             client, desk = core.client, await core.client.desk("o1", presence="online")
             assert await post(client, "sms/sms", envelope(texted(1))) == (200, b"{}")
             offer = await own(desk, f"sms/{ANN}#1")

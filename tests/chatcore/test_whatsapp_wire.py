@@ -2,7 +2,6 @@
 
 import hmac
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -42,13 +41,13 @@ async def told(desk: Desk, seq: int) -> tuple[str, str, str]:
     return frame["status"], frame["provider_id"], frame["reason"]
 
 
-def test_a_conversation(tmp_path: Path) -> None:
+def test_a_conversation() -> None:
     """Meta makes sure of us; two users write in one batch; replies, faster statuses, a picture and a document pass."""
 
     async def acts() -> None:
         async with (
             serve(Graph()) as graph,
-            inside(accounts=[graph.account], operators=BUSY, data=str(tmp_path)) as core,
+            inside(accounts=[graph.account], operators=BUSY) as core,
         ):
             client, desk = core.client, await core.client.desk("o1", presence="online")
             asked = "/webhooks/whatsapp/wa?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token="

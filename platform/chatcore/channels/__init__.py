@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import infobip, sms, telegram, whatsapp
+from chatcore.channels import infobip, messenger, sms, telegram, viber, whatsapp
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
 
@@ -40,7 +40,9 @@ class Channel(Protocol):
 
 CHANNELS: Final[dict[str, Channel]] = {
     "infobip": infobip,
+    "messenger": messenger,
     "sms": sms,
     "telegram": telegram,
+    "viber": viber,
     "whatsapp": whatsapp,
 }

@@ -94,8 +94,8 @@ class Result(msgspec.Struct, rename="camel"):
     """An element of an envelope, of whatever kind."""
 
     message_id: Id
-    user: str = msgspec.field(name="from", default="")
-    to: str = ""
+    user: Id | None = msgspec.field(name="from", default=None)
+    to: Id | None = None
     message: _Message | None = None
     text: str | None = None
     seen_at: str | None = None
@@ -171,6 +171,8 @@ def _inbound(result: Result) -> Inbound | None:
 
 
 def _receipt(result: Result) -> Receipt | None:
+    if result.to is None:
+        return None
     if result.status is None:
         return Receipt(result.to, "read", result.message_id)
     state = STATES.get(result.status.group_name)

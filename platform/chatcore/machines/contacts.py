@@ -62,7 +62,7 @@ class Contact(msgspec.Struct, array_like=True):
     unsettled: list[Unsettled] = []
     receipts: bool = False  # whether its messenger tells what became of a message after taking it
     tracked: list[Tracked] = []
-    early: dict[str, list[tuple[str, str]]] = {}  # receipts by provider id that came before `Sent`: state, reason
+    early: dict[str, list[tuple[str, str, str]]] = {}  # receipts by id from before `Sent`: state, reason, through
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
 
     @property
