@@ -116,6 +116,11 @@ def test_what_tells_nothing_is_no_event(kind: str) -> None:
     assert whatsapp.parse(ACCOUNT, envelope([IGNORED[kind]])) == whatsapp.parse(ACCOUNT, envelope()) == []
 
 
+def test_another_product_tells_nothing() -> None:
+    """What the app hears of its pages is not WhatsApp's."""
+    assert whatsapp.parse(ACCOUNT, EXAMPLE.replace("whatsapp_business_account", "page").encode()) == []
+
+
 def test_statuses_are_receipts() -> None:
     """One wamid in three statuses; a failure gives the code and the title of its first error."""
     failure = {"code": 131026, "title": "Message undeliverable", "message": "m", "error_data": {"details": "d"}}
@@ -154,7 +159,9 @@ def test_no_bytes_do_harm(body: bytes) -> None:
     check_parse(whatsapp, ACCOUNT, body)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"{}", b'{"entry":7}', b'{"entry":[{"changes":[7]}]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"{}", b'{"object":7}', b'{"object":"x","entry":[{"changes":[7]}]}']
+)
 def test_what_is_no_envelope_is_unreadable(body: bytes) -> None:
     """It is refused, for the provider to send it again."""
     with pytest.raises(ValueError, match=r"."):

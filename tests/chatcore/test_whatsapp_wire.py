@@ -47,7 +47,7 @@ def test_a_conversation() -> None:
     async def acts() -> None:
         async with (
             serve(Graph()) as graph,
-            inside(accounts=[graph.account], operators=BUSY) as core,
+            inside(accounts=[graph.account], operators=BUSY, partitions=4) as core,
         ):
             client, desk = core.client, await core.client.desk("o1", presence="online")
             asked = "/webhooks/whatsapp/wa?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token="

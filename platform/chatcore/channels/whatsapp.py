@@ -119,11 +119,12 @@ class _Change(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    changes: list[_Change]
+    changes: list[_Change] = []
 
 
 class _Envelope(msgspec.Struct):
-    entry: list[_Entry]
+    object: str
+    entry: list[_Entry] = []
 
 
 class _Taken(msgspec.Struct):
@@ -145,12 +146,15 @@ _place = msgspec.json.Decoder(_Place)
 
 
 def parse(account: Account, body: bytes) -> list[Event]:
-    """Messages and statuses of all entries and changes, in their order; not those of the app's other numbers.
+    """Messages and statuses of all entries and changes, in order; not those of the app's other numbers and products.
 
     Raises:
         ValueError: not an envelope of WhatsApp.
     """
-    changes = (change for entry in _envelope.decode(body).entry for change in entry.changes)
+    envelope = _envelope.decode(body)
+    if envelope.object != "whatsapp_business_account":
+        return []
+    changes = (change for entry in envelope.entry for change in entry.changes)
     values = (_value.decode(change.value) for change in changes if change.field == "messages")
     return [event for value in values if value.metadata.phone_number_id == account.sender for event in _events(value)]
 
