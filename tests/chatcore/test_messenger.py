@@ -16,7 +16,7 @@ from chatcore.channels import messenger
 from chatcore.channels.shapes import Answer, Call, Enclosure, Event, File, Inbound, Outbound, Outcome, Receipt
 from chatcore.config import Account
 from tests.chatcore.bodies import check_parse, hostile
-from tests.chatcore.client import Client, Desk, Frame, message, plain, token
+from tests.chatcore.client import Client, Desk, Frame, message, plain, token, until
 from tests.chatcore.cores import inside, play
 from tests.chatcore.provider import Answer as Said
 from tests.chatcore.provider import Asked, Provider, serve
@@ -352,6 +352,26 @@ def test_a_conversation() -> None:
                 receipt(7, "delivered"),
                 receipt(6, "read"),
                 receipt(7, "read"),
+            ]
+
+    play(acts)
+
+
+def test_receipts_before_the_answer() -> None:
+    """What is delivered and read before the call was answered is told once it is, of that reply too."""
+
+    async def acts() -> None:
+        async with talking() as (provider, client, desk, offer):
+            provider.hold()
+            await desk.say(offer, "r1", "1")
+            await until(lambda: provider.asked)
+            await post(client, event(delivery={"mids": ["m_1"], "watermark": time.time_ns() // 1_000_000}))
+            await post(client, event(read={"watermark": time.time_ns() // 1_000_000}))
+            provider.release()
+            assert [plain(await desk.until(op="receipt")) for _ in range(3)] == [
+                receipt(4, "sent", "m_1"),
+                receipt(4, "delivered"),
+                receipt(4, "read"),
             ]
 
     play(acts)
