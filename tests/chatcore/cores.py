@@ -110,7 +110,7 @@ def states(core: Core) -> dict[str, Any]:
 @asynccontextmanager
 async def inside(journal: Steered | None = None, *, wait: bool = True, **changes: Any) -> AsyncIterator[Inside]:
     """A core in this process, ready unless `wait` is off; it ends as after SIGTERM."""
-    config = msgspec.convert(settings(**{"journal": "memory"} | changes), Config)
+    config = msgspec.convert(settings(journal="memory", **changes), Config)
     steered = Steered() if journal is None else journal
     fatal: list[Exception] = []
     gateway = assemble(config, steered, fatal.append)
