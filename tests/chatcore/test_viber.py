@@ -95,6 +95,14 @@ def test_no_body_breaks_parsing(body: bytes) -> None:
     check_parse(viber, ACCOUNT, body)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 1_001])
+def test_ids_are_bounded(name: str) -> None:
+    """A user without a name, or with an endless one, makes a body unreadable."""
+    for told in (callback("seen", user_id=name), callback("subscribed", user={"id": name})):
+        with pytest.raises(ValueError, match="length"):
+            viber.parse(ACCOUNT, orjson.dumps(told))
+
+
 HEX = "aa9e2e3575f5d7098b6caccd790888c36d5fdb63342a73bada2d6a51747a8494"
 ESCAPED = "36698e30ea020835e92a7a73e1d0346a572d188592aaab036b301f649cff595d"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import email, messenger, telegram, viber, vk
+from chatcore.channels import email, infobip, messenger, sms, telegram, viber, vk, whatsapp
 from chatcore.channels import max as max_messenger
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
@@ -41,9 +41,12 @@ class Channel(Protocol):
 
 CHANNELS: Final[dict[str, Channel]] = {
     "email": email,
+    "infobip": infobip,
     "max": max_messenger,
     "messenger": messenger,
+    "sms": sms,
     "telegram": telegram,
     "viber": viber,
     "vk": vk,
+    "whatsapp": whatsapp,
 }

@@ -94,14 +94,15 @@ class Thread(NamedTuple):
 class Outbound(NamedTuple):
     """A reply to `user`: a text or an attachment, so that it is one message at every provider.
 
-    `key` names it alike in every attempt, and no other reply of the installation. `thread` is given to a channel whose
-    limits say that it shows threads; `automatic`: no person wrote it.
+    `key` names it alike in every attempt, and no other reply of the installation; `attempt` counts from 1. `thread` is
+    given to a channel whose limits say that it shows threads; `automatic`: no person wrote it.
     """
 
     user: str
     text: str
     key: str
     file: Enclosure | None = None
+    attempt: int = 1
     thread: Thread | None = None
     automatic: bool = False
 

@@ -213,7 +213,8 @@ class AccountOutbox:
     def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
         outgoing = line.waiting[0]
         key = _key(line, outgoing.number, outgoing.seq)
-        message = Outbound(line.user, outgoing.text, key, enclosure, followed, outgoing.automatic)
+        text, attempt = outgoing.text, outgoing.attempt
+        message = Outbound(line.user, text, key, enclosure, attempt, followed, outgoing.automatic)
         self._go_on(line, self._channel.send(self.account, message), None)
 
     def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
