@@ -21,7 +21,9 @@ from chatload.fleet.frames import Entry
 from chatload.fleet.identity import Identity
 from chatload.fleet.ledger import Actor, Message, Subject
 from chatload.fleet.live import Live
-from chatload.fleet.providers.telegram import Chat, Settings, Telegram
+from chatload.fleet.providers.chat import Chat
+from chatload.fleet.providers.settings import Settings
+from chatload.fleet.providers.telegram import Telegram
 from chatload.fleet.session import Customer
 from chatload.fleet.world import World
 from chatload.plan import Turn

@@ -23,7 +23,7 @@ from chatload.fleet.live import Live
 from chatload.fleet.process import GC_THRESHOLD, SWITCH_S
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.tally import Tally
-from chatload.fleet.world import BotAccount, Target, World
+from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.texts import Texts
@@ -53,7 +53,7 @@ def world_of(folder: Path, dialogs: list[Dialog], url: str) -> World:
     details = Dialogs(scenario, shape_of(scenario), draws)
     plan = Plan(scenario, dialogs, details, Texts(scenario.bot, draws), HOUR_MS, 0)
     world = World(Clock(), Recorder(folder, "w0"), Tally(), plan, RUN, 1.0)
-    world.target = Target(url, "secret", {"tg": BotAccount("42:token", "hook")})
+    world.target = Target(url, "secret", {"tg": MessengerAccount("42:token", "hook")})
     world.t0_ns = now_ns()
     return world
 

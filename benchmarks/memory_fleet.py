@@ -26,7 +26,8 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_c
 
 from chatload.fleet.customers import Customers
 from chatload.fleet.live import Live
-from chatload.fleet.providers.telegram import Settings, Telegram
+from chatload.fleet.providers.settings import Settings
+from chatload.fleet.providers.telegram import Telegram
 from chatload.fleet.recorder import ROWS_PER_PART
 from chatload.fleet.tally import resident_mb
 from chatload.fleet.world import Target, World

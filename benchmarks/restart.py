@@ -27,7 +27,7 @@ from chatcore.edges.messages import digest
 from chatcore.journal.sqlite import SqliteJournal
 from chatcore.machines import commands as c
 from chatcore.machines.contacts import Contact
-from chatcore.machines.events import Presence
+from chatcore.machines.events import Hired, Presence
 from chatcore.runtime.core import Core as Runtime
 from chatcore.server import die, now_ms
 
@@ -43,7 +43,7 @@ async def fill(data: Path, messages: int) -> None:
     runtime = Runtime(SqliteJournal(data), 1, c.Rules(hour, hour, hour), Hub(), now_ms, die)
     await runtime.start()
     operators = [f"o{number}" for number in range(OPERATORS)]
-    runtime.floor.submit(c.Hire([(name, ("general",), DIALOGS_AT_ONCE // OPERATORS) for name in operators]))
+    runtime.floor.submit(c.Hire([Hired(name, ("general",), DIALOGS_AT_ONCE // OPERATORS) for name in operators]))
     for name in operators:
         runtime.floor.submit(c.SetPresence(name, Presence.ONLINE))
     for first in range(0, messages // (2 * TURNS + 1), DIALOGS_AT_ONCE):

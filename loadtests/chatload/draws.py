@@ -40,6 +40,8 @@ class Purpose(enum.IntEnum):
     WRAP_UP = 18
     INTRODUCED = 19
     WORDS = 20
+    DELIVERED = 21
+    READ = 22
 
 
 @cache

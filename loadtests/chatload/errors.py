@@ -76,6 +76,13 @@ class TooFewWorkers(BadInput):
         self.expected = expected
 
 
+class CoreRefused(BadInput):
+    """The core will not start with what it was given, such as the data of a newer one; `why` is its own line."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the core does not start: {why}")
+
+
 class RunDirectoryTaken(BadInput):
     """The directory for the run exists and holds something."""
 

@@ -7,25 +7,43 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 
 from chatcore.errors import BadConfig
+from chatcore.machines.events import Hired
 
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 SECRETS: Final = ("token", "webhook_secret", "verify_token")
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Word = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class OperatorSeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operator that an empty floor log is seeded with."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$")]
-    departments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("general",)
+    id: Annotated[str, msgspec.Meta(pattern=r"^(?!(customer|bot|system)$)[\w.@-]{1,64}$(?!\n)")]
+    departments: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] = ("general",)
     slots: AtLeast1 = 3
+    skills: tuple[Name, ...] = ()
+    languages: tuple[Name, ...] = ()
+
+    def hired(self) -> Hired:
+        """The operator as the floor's log has them."""
+        return Hired(self.id, self.departments, self.slots, self.skills, self.languages)
+
+
+class Department(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A department with a rule of its own; the others need no entry."""
+
+    id: Name
+    internal: bool = False
+    """Its dialogs and their history are for its own operators only, as employees' questions to HR are."""
 
 
 class Limits(NamedTuple):
     """How fast a messenger takes replies: of an account, and of one user after a burst; where that is said, and when.
 
-    `receipts`: whether it tells what became of a message after it took it.
+    `receipts`: whether it tells what became of a message after it took it. `threads`: whether a reply names the
+    messages that it follows.
     """
 
     rate_per_s: float
@@ -34,14 +52,17 @@ class Limits(NamedTuple):
     receipts: bool
     source: str
     as_of: str
+    threads: bool = False
 
 
 LIMITS: Final = {
+    "email": Limits(20, 1, 10, True, "assumed: a relay of the bank's own sets its own limits", "2026-11", threads=True),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
     "messenger": Limits(300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03"),
     "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
 }
 NEEDS: Final = {
+    "email": ("api", "webhook_secret", "sender"),
     "telegram": ("api", "token", "webhook_secret"),
     "messenger": ("api", "token", "webhook_secret", "sender", "verify_token"),
     "viber": ("api", "token", "sender"),
@@ -59,8 +80,14 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     channel: str
     bot: bool = False
-    department: str = "general"
-    api: Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
+    department: Name = "general"
+    priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
+    """Of its dialogs in the queue; the lower is served first."""
+    skill: Word = ""
+    language: Word = ""
+    weight: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
+    """Slots that a dialog takes of its operator; 0 = all, as a phone call does."""
+    api: Annotated[str, msgspec.Meta(pattern=r"^((http|smtp)s?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
     token: str = ""
     webhook_secret: str = ""
     sender: str = ""
@@ -99,6 +126,28 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offer: AtLeast1 = 20_000
     grace: AtLeast1 = 15_000
     inactivity: AtLeast1 = 600_000
+    transfer: AtLeast1 = 120_000
+    """So long a dialog waits for the operator it was transferred to; then for anybody of the department."""
+
+
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many a second on average, and so many at once."""
+
+    per_s: Above0
+    burst: AtLeast1
+
+
+class SenderLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one sender may do; the defaults stand above what a load test at many times life's speed does.
+
+    `contact`: messages of a contact. `account`: genuine webhooks of a messenger's account. `address`: dials, REST
+    calls and refused webhooks of a client address; `trusted` ones (a load generator, a reverse proxy) have no limit.
+    """
+
+    contact: Rate = Rate(200.0, 2_000)
+    account: Rate = Rate(20_000.0, 20_000)
+    address: Rate = Rate(2_000.0, 10_000)
+    trusted: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,12 +161,17 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     public_url: Annotated[str, msgspec.Meta(pattern=r"^(https?://[!-~]+)?$")] = ""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8080
+    smtp_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8025
     journal: Literal["sqlite", "memory"] = "sqlite"
     partitions: AtLeast1 = 1
     operators: tuple[OperatorSeed, ...] = ()
+    departments: tuple[Department, ...] = ()
     accounts: tuple[Account, ...] = ()
+    hold_text: str = "One moment, please: I am looking into it."
+    """What a customer is told when an operator puts the dialog on hold; "" = nothing."""
     bot: Bot = Bot()
     timers_ms: Timers = Timers()
+    limits: SenderLimits = SenderLimits()
     snapshot_every: AtLeast1 = 20_000
     commit_timeout_s: Above0 = 10.0
 
@@ -139,6 +193,9 @@ def load(path: Path) -> Config:
         raise BadConfig(path, "accounts: each needs an id of its own, without a slash")
     for account in config.accounts:
         _check(path, account)
+    addresses = [account.sender.lower() for account in config.accounts if account.channel == "email"]
+    if len(set(addresses)) < len(addresses):
+        raise BadConfig(path, "accounts: each e-mail account needs a sender of its own, for mail is told apart by it")
     accounts = tuple(
         msgspec.structs.replace(account, **{name: _secret(path, getattr(account, name)) for name in SECRETS})
         for account in config.accounts
@@ -157,6 +214,11 @@ def _check(path: Path, account: Account) -> None:
     if given and not needs:
         raise BadConfig(
             path, f"account {account.id}: {', '.join(given)} belong to messengers, not to {account.channel}"
+        )
+    is_mail = account.channel == "email"
+    if needs and (account.api.startswith("smtp") != is_mail or (is_mail and "@" not in account.sender)):
+        raise BadConfig(
+            path, f"account {account.id}: e-mail needs an smtp:// api and an address as sender, others http"
         )
 
 

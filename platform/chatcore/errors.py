@@ -40,7 +40,17 @@ class OtherPartitions(CoreError):
 
 
 class Unauthorized(Exception):
-    """A token is missing, wrong, expired, or of another role: the peer's fault."""
+    """A token is missing, wrong, expired, or on a socket of another role: the peer's fault."""
+
+
+class Problem(Exception):
+    """A REST call that is refused: the HTTP status, a stable code and a sentence; the peer's fault."""
+
+    def __init__(self, status: int, code: str, detail: str = "") -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
 
 
 class BadFrame(Exception):

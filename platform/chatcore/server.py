@@ -20,14 +20,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
-from chatcore.edges import attachments, rest, webhooks
+from chatcore.edges import api, attachments, webhooks
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
 from chatcore.edges.hub import Hub
+from chatcore.edges.mail import Postmaster
+from chatcore.edges.mailer import Mailer
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.providers import Providers
-from chatcore.errors import CannotListen, PortTaken, Unauthorized
+from chatcore.edges.routes import ROUTES
+from chatcore.errors import CannotListen, PortTaken, Problem, Unauthorized
 from chatcore.journal.memory import MemoryJournal
 from chatcore.journal.port import Journal
 from chatcore.journal.sqlite import SqliteJournal
@@ -39,6 +42,8 @@ logger = logging.getLogger("chatcore")
 EXIT_INDETERMINATE = 70
 GOING_AWAY = 1012
 ENDS_WITHIN_S = 2.0
+ANSWERS_WITHIN_S = 60.0
+_SILENT = logging.Logger("chatcore.http", logging.CRITICAL)  # aiohttp logs broken requests, with what was in them
 LARGE = ("/webhooks/", "/v1/files")  # paths whose bodies may be larger than MAX_BODY
 
 
@@ -74,31 +79,29 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if (request.content_length or 0) > MAX_BODY and not request.path.startswith(LARGE):
         return error(413, "request_entity_too_large")
     try:
-        return await handler(request)
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            return await handler(request)
     except Unauthorized:
-        return error(401, "unauthorized", "a valid token of the right role is needed")
+        return error(401, "unauthorized", "a valid token is needed", {"WWW-Authenticate": "Bearer"})
+    except Problem as fault:
+        return error(fault.status, fault.code, fault.detail)
+    except TimeoutError:
+        return error(408, "request_timeout", f"the request was not whole or not answered in {ANSWERS_WITHIN_S:g} s")
     except web.HTTPException as fault:
-        return error(fault.status, fault.reason.lower().replace(" ", "_"), fault.text or "")
+        allowed = {name: value for name, value in fault.headers.items() if name == "Allow"}
+        return error(fault.status, fault.reason.lower().replace(" ", "_"), fault.text or "", allowed)
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.match_info.route.resource)
+        return error(500, "defect", "this should not have happened")
 
 
 def application(gateway: Gateway) -> web.Application:
     """All routes over one gateway but the sockets'."""
     app = web.Application(client_max_size=MAX_WEBHOOK, middlewares=[_once, _guard])
     app[GATEWAY] = gateway
-    app.add_routes(
-        [
-            web.get("/healthz", rest.healthz),
-            web.post("/v1/operators", rest.operators),
-            web.get("/v1/history/{account}/{user}", rest.history),
-            web.get("/v1/audit/{partition}", rest.audit),
-            web.get("/v1/state", rest.state),
-            web.post("/v1/files", attachments.upload),
-            web.get("/v1/files/{ref}", attachments.download),
-            web.get("/v1/files/{ref}/{name}", attachments.download),
-            web.get("/webhooks/{channel}/{account}", webhooks.handshake),
-            web.post("/webhooks/{channel}/{account}", webhooks.webhook),
-        ]
-    )
+    app.add_routes([web.route(row.method, row.path, api.handler(row)) for row in ROUTES])
+    hooks = "/webhooks/{channel}/{account}"
+    app.add_routes([web.get(hooks, webhooks.handshake), web.post(hooks, webhooks.webhook)])
     return app
 
 
@@ -114,7 +117,8 @@ async def serve(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     gateway = assemble(config, open_journal(config), die)
     async with listening(gateway) as url:
-        sys.stdout.write(f'{{"listening":"{url}"}}\n')
+        smtp = f',"smtp":"{config.host}:{gateway.smtp_port}"' if gateway.smtp_port else ""
+        sys.stdout.write(f'{{"listening":"{url}"{smtp}}}\n')
         sys.stdout.flush()
         await run(gateway, stop)
 
@@ -123,28 +127,35 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     """The core over `journal` and the gateway before it; `fatal` ends the process after a failed commit."""
     hub = Hub()
     timers = config.timers_ms
-    rules = Rules(timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses)
+    internal = frozenset(department.id for department in config.departments if department.internal)
+    rules = Rules(
+        timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses,
+        transfer_ms=timers.transfer, internal=internal,
+    )  # fmt: skip
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
     return Gateway(core, config, hub)
 
 
 @asynccontextmanager
 async def listening(gateway: Gateway) -> AsyncIterator[str]:
-    """The gateway's address, once it is bound; requests are answered 503 until `run` has recovered.
+    """The gateway's address, once it is bound; requests are answered 503, and mails 451, until `run` has recovered.
 
     Raises:
         PortTaken, CannotListen: the address cannot be had.
     """
-    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S)
+    runner = web.AppRunner(
+        application(gateway), access_log=None, logger=_SILENT, handle_signals=False, shutdown_timeout=ENDS_WITHIN_S
+    )
     await runner.setup()
     assert runner.server is not None, "it is set up"
     door = Door(gateway, runner.server)
     try:
-        server = await _bind(door, gateway.config)
+        server = await _bind(door, gateway.config.host, gateway.config.port)
         try:
             url = f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
             gateway.public_url = gateway.config.public_url.rstrip("/") or url
-            yield url
+            async with _post_office(gateway):
+                yield url
         finally:
             server.close()
             door.close()
@@ -152,13 +163,30 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _bind(door: Door, config: Config) -> asyncio.Server:
+@asynccontextmanager
+async def _post_office(gateway: Gateway) -> AsyncIterator[None]:
+    """The port for mails, if an account takes any."""
+    config = gateway.config
+    if all(account.channel != "email" for account in config.accounts):
+        yield
+        return
+    postmaster = Postmaster(gateway)
+    server = await _bind(postmaster, config.host, config.smtp_port)
+    gateway.smtp_port = server.sockets[0].getsockname()[1]
     try:
-        return await asyncio.get_running_loop().create_server(door, config.host, config.port, backlog=1024)
+        yield
+    finally:
+        server.close()
+        postmaster.close()
+
+
+async def _bind(door: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(door, host, port, backlog=1024)
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
-            raise PortTaken(config.host, config.port) from fault
-        raise CannotListen(config.host, config.port, fault.strerror or str(fault)) from fault
+            raise PortTaken(host, port) from fault
+        raise CannotListen(host, port, fault.strerror or str(fault)) from fault
 
 
 async def run(gateway: Gateway, stop: asyncio.Event) -> None:
@@ -169,9 +197,9 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     """
     core, config = gateway.core, gateway.config
     watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
-    async with Providers() as providers:
+    async with Providers() as providers, Mailer() as mailer:
         link = attachments.linker(gateway)
-        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, gateway.files, link)
+        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, mailer, gateway.files, link)
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
         try:
             with _nothing_is_garbage():
@@ -180,7 +208,7 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
             await fetcher.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
-                core.floor.submit(Hire([(seed.id, seed.departments, seed.slots) for seed in config.operators]))
+                core.floor.submit(Hire([seed.hired() for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
             await asyncio.gather(outbox.close(), fetcher.close())

@@ -7,8 +7,12 @@ the first 32 hex digits of HMAC-SHA256 over what stands before it.
 import base64
 import hmac
 from hashlib import sha256
+from typing import Final, Literal, get_args
 
 from chatcore.errors import Unauthorized
+
+Role = Literal["customer", "operator", "supervisor", "reviewer", "bot", "auditor", "admin"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 def sign(secret: str, role: str, subject: str, expires_s: int) -> str:

@@ -34,12 +34,9 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
         case e.Queued():
             view = _view(dialog, event.seq, "queued", "system", event.at)
             view["department"] = event.department
-        case e.Assigned():
-            view = _view(dialog, event.seq, "assigned", "system", event.at)
-            view |= {"operator": event.operator, "number": event.assignment}
-        case e.Released():
-            view = _view(dialog, event.seq, "released", "system", event.at)
-            view |= {"operator": event.operator, "number": event.assignment, "reason": event.reason}
+            view |= _asked(skill=event.wish.skill, language=event.wish.language)
+        case e.Assigned() | e.Held() | e.Resumed() | e.Transferred() | e.Released():
+            view = _ownership(dialog, event)
         case e.Closed():
             view = _view(dialog, event.seq, "closed", "system", event.at)
             view["reason"] = event.reason
@@ -50,6 +47,21 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
 
 def _view(dialog: str, seq: int, kind: str, author: str, at: int) -> dict[str, Any]:
     return {"op": "entry", "dialog": dialog, "seq": seq, "kind": kind, "author": author, "at": at}
+
+
+def _ownership(dialog: str, event: e.Assigned | e.Held | e.Resumed | e.Transferred | e.Released) -> dict[str, Any]:
+    view = _view(dialog, event.seq, type(event).__name__.lower(), "system", event.at)
+    view |= {"operator": event.operator, "number": event.assignment}
+    if isinstance(event, e.Released):
+        view["reason"] = event.reason
+    elif isinstance(event, e.Transferred):
+        view["to"] = _asked(operator=event.to_operator, department=event.department, skill=event.skill)
+    return view
+
+
+def _asked(**of: str) -> dict[str, str]:
+    """What is asked for, by name; what nobody asks for is not in it."""
+    return {name: asked for name, asked in of.items() if asked}
 
 
 def _file(file: e.File) -> dict[str, Any]:

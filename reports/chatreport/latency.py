@@ -40,7 +40,7 @@ OPERATIONS: Final = {
     "deliver_out": "operator's intended send → frame of the connected customer, or the provider's request",
     "assign": "later of queued and slot free → offer on the desk",
     "bot": "intended send → the bot's answer on the same connection",
-    "receipt": "provider's answer → receipt on the operator's screen",
+    "receipt": "intended callback, or the provider's answer where none tells it → receipt on the operator's screen",
     "history": "request → last row",
     "resume": "intended redial → last missed frame",
 }
@@ -234,15 +234,20 @@ def _bot(evidence: Evidence) -> Samples:
 
 
 def _receipt(evidence: Evidence) -> Samples:
-    """From the provider's answer; its later callbacks come with the channels that have them."""
+    """From the callback that tells the same; from the provider's answer, where no callback does."""
     rows = _main(evidence.ledger.of(What.RECEIPT))
     rows = rows.where((rows["provider_id"] >= 0) & evidence.one_clock(rows["contact"], rows["who"]))
+    callbacks = evidence.ledger.of(What.CALLBACK)
+    intended, started = _told(callbacks, rows, ("intended", "started"), ("contact", "provider_id", "reason"))
     taken = evidence.ledger.of(What.ATTEMPT).is_("outcome", Outcome.OK)
-    message = dense(
-        np.concatenate([taken["contact"], rows["contact"]]),
-        np.concatenate([taken["provider_id"], rows["provider_id"]]),
-    )
-    answered = lookup(*earliest(message[: len(taken)], taken["done"]), message[len(taken) :])
-    known = answered >= 0
+    (answered,) = _told(taken, rows, ("done",), ("contact", "provider_id"))
+    intended, started = np.where(intended >= 0, (intended, started), answered)
+    known = intended >= 0
     channel = evidence.channels[rows["contact"][known]]
-    return _samples(channel, answered[known], answered[known], rows["done"][known])
+    return _samples(channel, intended[known], started[known], rows["done"][known])
+
+
+def _told(told: Rows, rows: Rows, stamps: tuple[str, ...], names: tuple[str, ...]) -> list[Ints]:
+    """For each of `rows` the earliest of these stamps in `told` that has the same in these columns; -1 without one."""
+    key = dense(*(np.concatenate([told[name], rows[name]]) for name in names))
+    return [lookup(*earliest(key[: len(told)], told[stamp]), key[len(told) :]) for stamp in stamps]

@@ -11,6 +11,7 @@ import msgspec
 from chatreport.errors import BadObjective
 from chatreport.kpi import FIGURES
 from chatreport.latency import OPERATIONS, STATS
+from chatreport.rundir import Channel
 
 Outcome = Literal["met", "missed", "inconclusive"]
 
@@ -29,7 +30,7 @@ COUNTS: Final = (
 HEALTH: Final = {
     "lag_p99_ms": "ms", "mirror_p99_ms": "ms", "cpu_share": "", "offered_share": "", "unsent": "", "distortion": "",
 }  # fmt: skip
-CHANNELS: Final = ("web", "app", "telegram", "desk")
+CHANNELS: Final = (*(channel.name.lower() for channel in Channel if channel), "desk")
 TIMINGS: Final = ("response", "service")
 _FORM: Final = re.compile(
     r"\s*(?P<metric>\w+)(?:\s+(?P<stat>[a-z]\w*))?\s*(?P<compare><=|>=|<|>)\s*(?P<number>-?[\d_]*\.?\d+(?:e-?\d+)?)"

@@ -62,6 +62,10 @@ class What(enum.IntEnum):
     STATE = 18
     UNSENT = 19  # a step that was due and never started; reason = dialog or step
     WITHDRAWN = 20  # a desk saw its offer withdrawn: assignment, done
+    # A provider posted a receipt of a reply: provider_id, reason = sent, delivered, read or failed; intended = when it
+    # was to go, started, done = answer; one row per attempt and reply, also where one event covers several.
+    CALLBACK = 21
+    FETCH = 22  # a provider fetched an attachment that was sent by URL: size; OK if it is whole, else reason
 
 
 class Outcome(enum.IntEnum):
@@ -104,6 +108,18 @@ class Channel(enum.IntEnum):
     WEB = 1
     APP = 2
     TELEGRAM = 3
+    MESSENGER = 4
+    VIBER = 5
+    VK = 6
+    WHATSAPP = 7
+    INFOBIP = 8
+    SMS = 9
+    MAX = 10
+
+
+# Where replies leave through somebody else's API, and where a contact's messages come in the order they were written.
+MESSENGERS: Final = tuple(channel for channel in Channel if channel >= Channel.TELEGRAM)
+IN_ORDER: Final = (Channel.TELEGRAM, Channel.MESSENGER)
 
 
 # Text columns are dictionary ids while recording; the recorder keeps the dictionary.
@@ -114,7 +130,7 @@ ROW: Final = np.dtype(
         ("done", "<i8"),  # when the answer came, or the thing was seen
         ("assignment", "<i8"),  # the floor's assignment number
         ("place", "<i8"),  # the floor's queue place
-        ("provider_id", "<i8"),  # the messenger's message id (inbound update's or outbound answer's)
+        ("provider_id", "<i8"),  # the messenger's message id, of a text a hash (inbound update's or outbound answer's)
         ("plan", "<i4"),  # the planned dialog's index
         ("number", "<i4"),  # the platform's dialog number of the contact
         ("seq", "<i4"),  # position in the dialog

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chatreport.calibration import USABLE, generator_alone
 from chatreport.latency import OPERATIONS
+from chatreport.rundir import MESSENGERS
 from chatreport.verdict import Verdict
 from chatreport.verify import NOT_EXERCISED, NOT_OBSERVABLE
 
@@ -126,7 +127,7 @@ def not_claimed(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
         found.append(f"Channels not played: {', '.join(missing)}.")
     found.append("A larger installation: figures are of this machine, load generator included, over loopback.")
     found.append("Power loss or media failure: durable means through kill -9 of the process.")
-    if "telegram" in (offered.get("played") or []):
+    if {channel.name.lower() for channel in MESSENGERS} & set(offered.get("played") or []):
         found.append("Exactly once inside a messenger: without an idempotency key nobody can promise that.")
     return found
 

@@ -140,7 +140,7 @@ async def restarting(disk: Disk, **changes: Any) -> AsyncIterator[Inside]:
 
 
 class Outside:
-    """A core in a process of its own; `url` changes when it starts again."""
+    """A core in a process of its own; `url` and `smtp` change when it starts again."""
 
     def __init__(self, folder: Path, module: str, changes: dict[str, Any]) -> None:
         self._module = module
@@ -148,7 +148,7 @@ class Outside:
         self._log = folder / "core.log"
         self._config.write_text(json.dumps(settings(data=str(folder / "data"), **changes)))
         self._process: asyncio.subprocess.Process | None = None
-        self.url = ""
+        self.url = self.smtp = ""
 
     @property
     def process(self) -> asyncio.subprocess.Process:
@@ -163,7 +163,8 @@ class Outside:
             )
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            self.url = json.loads(await self._process.stdout.readline())["listening"]
+            told = json.loads(await self._process.stdout.readline())
+            self.url, self.smtp = told["listening"], told.get("smtp", "")
             if ready:
                 async with Client(self.url) as client:
                     await eventually(lambda: client.rest("GET", "/healthz"), lambda answer: answer[0] == 200)

@@ -197,7 +197,7 @@ def test_attachments_are_for_those_who_were_shown_them() -> None:
                 (f"/v1/files/..%2Fcore.json?token={token('file', '../core.json')}", 404),
             ):
                 assert (await client.bytes(path))[0] == status, path
-            assert (await client.rest("POST", "/v1/files", b"x", token("file", one)))[0] == 401
+            assert (await client.rest("POST", "/v1/files", b"x", token("file", one)))[0] == 403
             assert (await client.rest("POST", "/v1/files", b"", CUSTOMER))[0] == 400
             await asyncio.sleep(0)
 

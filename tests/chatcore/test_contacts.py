@@ -44,7 +44,7 @@ def test_reading_a_contact_at_rest() -> None:
     """It is read whole, by number and by key, as a copy: what a reader does to it changes nothing."""
     state = partition(1)
     seen = {"m0": Seen(1, 1, 0, 1)}
-    expected = Contact(1, KEY, False, 1, State.CLOSED, 3, seen=seen, unsettled=[])
+    expected = Contact(1, KEY, False, 1, State.CLOSED, 3, seen=seen, heard=1, month=197_001)
     for _ in range(2):
         assert state.contacts[1] == state.by_key[KEY] == expected
         state.contacts[1].seen.clear()

@@ -61,6 +61,7 @@ def test_a_whole_dialog_is_the_same_for_both_sides(partitions: int) -> None:
         offer = await desk.next()
         assert offer == {
             "op": "offered", "dialog": "web/u1#1", "number": 1, "place": 1, "priority": 0, "department": "general",
+            "skill": "", "language": "", "weight": 1,
         }  # fmt: skip
         entries = (await desk.accept(offer))["entries"]
         assert desk.taken[-2] == {"op": "accepted", "dialog": "web/u1#1", "number": 1, "seq": 5}

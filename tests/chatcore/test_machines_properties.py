@@ -1,7 +1,6 @@
 """Both machines under delayed, repeated and interrupted deliveries: G3, G4, G7, G8, G9 and G10 always hold."""
 
 from collections import Counter
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -9,14 +8,36 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chatcore.machines import commands as c
-from chatcore.machines import dialog
+from chatcore.machines import dialog, floor
 from chatcore.machines import events as e
 from chatcore.machines.events import Presence, State
+from chatcore.machines.staff import eligible, fits
+from tests.chatcore.replay import check_offers, slots_taken
 from tests.chatcore.world import World
 
-CONTACTS = st.integers(0, 3)
+CONTACTS = st.integers(0, 4)
 OPERATORS = st.sampled_from(["o1", "o2", "o3"])
-SLOTS = {"o1": 1, "o2": 2, "o3": 1}
+STAFF = {
+    "o1": e.Hired("o1", ("general",), 1),
+    "o2": e.Hired("o2", ("general", "legal"), 2, ("loans",), ("kk",)),
+    "o3": e.Hired("o3", ("general",), 1),
+}
+ASKED = st.sampled_from(
+    [
+        *[("general", 0, e.Wish())] * 4,
+        ("general", -1, e.Wish()),
+        ("general", 0, e.Wish(skill="loans")),
+        ("general", 0, e.Wish(language="kk")),
+        ("general", 0, e.Wish(weight=2)),
+        ("general", 0, e.Wish(weight=e.ALL_SLOTS)),
+        *[("legal", 0, e.Wish())] * 4,
+    ]
+)
+Asked = tuple[str, int, e.Wish]
+ORDINARY: Asked = ("general", 0, e.Wish())
+ACTS = st.sampled_from(["accept", "reply", "close", "hold", "resume", "transfer", "transfer"])
+TO = st.sampled_from([("o1", ""), ("o2", ""), ("o3", ""), *[("", "general")] * 2, ("", "legal")])
+SKILL = st.sampled_from(["", "loans"])
 
 
 class Installation(RuleBasedStateMachine):
@@ -30,16 +51,20 @@ class Installation(RuleBasedStateMachine):
 
     @initialize()
     def staff(self) -> None:
-        self.world.ask_floor(c.Hire([(name, ("general",), slots) for name, slots in SLOTS.items()]))
-        for name in SLOTS:
+        self.world.ask_floor(c.Hire(list(STAFF.values())))
+        for name in STAFF:
             self.world.ask_floor(c.SetPresence(name, Presence.ONLINE))
         self.world.commit("floor")
 
     # --- customers -------------------------------------------------------------------------------------------------
 
-    def _receive(self, index: int, contact: str, message_id: str, text: str, choice: c.Choice | None) -> None:
+    def _receive(
+        self, index: int, contact: str, message_id: str, text: str, choice: c.Choice | None, asked: Asked = ORDINARY
+    ) -> None:
+        department, priority, wish = asked
         messenger = contact == "web/u3"
-        self.world.ask(index, c.Receive(contact, messenger, "general", message_id, hash(text), text, choice))
+        said = message_id, hash(text), text, choice
+        self.world.ask(index, c.Receive(contact, messenger, department, *said, priority=priority, wish=wish))
 
     @rule()
     def provider_answers(self) -> None:
@@ -47,19 +72,41 @@ class Installation(RuleBasedStateMachine):
         if known and known.unsettled:
             self.world.ask(1, c.Settle(known.id, known.unsettled[0].number, known.unsettled[0].seq, "77"))
 
-    @rule(who=CONTACTS, bot=st.sampled_from(["none", "answer", "miss", "handover"]))
-    def customer_writes(self, who: int, bot: str) -> None:
+    @rule(who=CONTACTS, bot=st.sampled_from(["none", "answer", "miss", "handover"]), asked=ASKED)
+    def customer_writes(self, who: int, bot: str, asked: Asked) -> None:
         index, contact = who % 2, f"web/u{who}"
         message_id = f"m{len(self.said)}"
         choice = None if bot == "none" else c.Choice(bot, f"bot:{bot}", "…")
-        self._receive(index, contact, message_id, message_id, choice)
+        if self._blocked(index, contact):
+            before = len(self.world.logs[f"dialogs-{index}"].records)
+            assert refused(lambda: self._receive(index, contact, message_id, message_id, choice, asked)) == "blocked"
+            assert len(self.world.logs[f"dialogs-{index}"].records) == before
+            return
+        self._receive(index, contact, message_id, message_id, choice, asked)
         self.said.append((index, contact, message_id, message_id))
 
-    @rule(who=CONTACTS)
-    def customer_is_offered(self, who: int) -> None:
+    @rule(who=CONTACTS, asked=ASKED)
+    def customer_is_offered(self, who: int, asked: Asked) -> None:
         """Straight to where the machines meet: a dialog waits, its offer is decided but perhaps not delivered."""
-        self.customer_writes(who, "handover")
+        self.customer_writes(who, "handover", asked)
         self.commit_and_deliver_all(f"dialogs-{who % 2}")
+
+    def _blocked(self, index: int, contact: str) -> bool:
+        partition = self.world.partitions[index]
+        return partition.contacts.numbers.get(contact) in partition.blocked
+
+    @rule(who=CONTACTS, blocked=st.booleans())
+    def supervisor_blocks_or_unblocks(self, who: int, blocked: bool) -> None:
+        index, contact = who % 2, f"web/u{who}"
+        known = self.world.partitions[index].by_key.get(contact)
+        command = c.Block(contact, "s1") if blocked else c.Unblock(contact, "s1")
+        if known is None:
+            assert refused(lambda: self.world.ask(index, command)) == "unknown_dialog"
+            return
+        self.world.ask(index, command)
+        assert self._blocked(index, contact) is blocked
+        if blocked:
+            assert self.world.partitions[index].by_key[contact].state is State.CLOSED
 
     @precondition(lambda self: self.said)
     @rule(data=st.data())
@@ -89,19 +136,33 @@ class Installation(RuleBasedStateMachine):
 
     # --- operators -------------------------------------------------------------------------------------------------
 
-    @rule(
-        who=CONTACTS, operator=OPERATORS, number=st.integers(1, 12), act=st.sampled_from(["accept", "reply", "close"])
-    )
+    @rule(who=CONTACTS, operator=OPERATORS, number=st.integers(1, 12), act=ACTS)
     def operator_tries(self, who: int, operator: str, number: int, act: str) -> None:
         self._operate(who, operator, number, act)
 
-    @rule(who=CONTACTS, act=st.sampled_from(["accept", "reply", "close"]))
-    def operator_acts(self, who: int, act: str) -> None:
+    @rule(who=CONTACTS, act=ACTS, to=TO, skill=SKILL)
+    def operator_acts(self, who: int, act: str, to: tuple[str, str], skill: str) -> None:
         known = self.world.partitions[who % 2].by_key.get(f"web/u{who}")
         if known and known.operator:
-            self._operate(who, known.operator, known.assignment, act)
+            self._operate(who, known.operator, known.assignment, act, to, skill)
 
-    def _operate(self, who: int, operator: str, number: int, act: str) -> None:
+    @rule(who=CONTACTS, asked=ASKED, acts=st.lists(ACTS, max_size=3), to=TO, skill=SKILL, waits=st.booleans())
+    def customer_is_served(
+        self, who: int, asked: Asked, acts: list[str], to: tuple[str, str], skill: str, waits: bool
+    ) -> None:
+        """Straight to an owner: a dialog is accepted; what they do with it is not durable yet, or is and has time."""
+        self.customer_writes(who, "handover", asked)
+        self.world.settle()
+        for act in ("accept", *acts):
+            self.operator_acts(who, act, to, skill)
+        if waits:
+            self.world.settle()
+            self.time_passes(4_500)
+            self.settle()
+
+    def _operate(
+        self, who: int, operator: str, number: int, act: str, to: tuple[str, str] = ("", "general"), skill: str = ""
+    ) -> None:
         contact = f"web/u{who}"
         known = self.world.partitions[who % 2].by_key.get(contact)
         dialog = known.number if known else 1
@@ -109,6 +170,9 @@ class Installation(RuleBasedStateMachine):
             "accept": c.Accept(contact, dialog, number, operator),
             "reply": c.Reply(contact, dialog, number, operator, f"r{len(self.said)}", 1, "…"),
             "close": c.Close(contact, dialog, number, operator),
+            "hold": c.Hold(contact, dialog, number, operator, "…"),
+            "resume": c.Resume(contact, dialog, number, operator),
+            "transfer": c.Transfer(contact, dialog, number, operator, *to, skill),
         }
         owns = known is not None and (known.operator, known.assignment) == (operator, number)
         outcome = refused(lambda: self.world.ask(who % 2, commands[act]))
@@ -118,13 +182,18 @@ class Installation(RuleBasedStateMachine):
     def operator_says(self, operator: str, presence: Presence) -> None:
         self.world.ask_floor(c.SetPresence(operator, presence))
 
+    @rule(operator=OPERATORS, slots=st.integers(1, 3), legal=st.booleans(), loans=st.booleans())
+    def operator_changes(self, operator: str, slots: int, legal: bool, loans: bool) -> None:
+        departments = ("general", "legal") if legal else ("general",)
+        self.world.ask_floor(c.Hire([e.Hired(operator, departments, slots, ("loans",) if loans else ())]))
+
     @rule(operator=OPERATORS, found=st.booleans())
     def connection(self, operator: str, found: bool) -> None:
         self.world.ask_floor(c.FindSeat(operator) if found else c.LoseSeat(operator))
 
     # --- time, disk, links -----------------------------------------------------------------------------------------
 
-    @rule(ms=st.sampled_from([1, 1_000, 2_500, 61_000]))
+    @rule(ms=st.sampled_from([1, 1_000, 2_500, 4_500, 61_000]))
     def time_passes(self, ms: int) -> None:
         self.world.now += ms
         self.world.ask_floor(c.Elapse())
@@ -154,6 +223,8 @@ class Installation(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.world.settle()
+        self.world.ask_floor(c.Elapse())
+        self.world.settle()
         self._nobody_left_waiting()
 
     # --- what must always hold -------------------------------------------------------------------------------------
@@ -178,24 +249,29 @@ class Installation(RuleBasedStateMachine):
             assert not [place for place, count in places.items() if count > 1], name
 
     @invariant()
-    def nobody_holds_more_than_their_slots(self) -> None:
-        """G8: numbers in force never exceed an operator's slots, and `used` counts exactly them."""
-        held = Counter(assignment.operator for assignment in self.world.floor.assignments.values())
+    def used_counts_what_is_held(self) -> None:
+        """G8: an operator's slots in use are those that the numbers in force take."""
         for operator in self.world.floor.operators.values():
-            assert operator.used == held[operator.id] <= SLOTS[operator.id]
+            held = [a.place.wish.weight for a in self.world.floor.assignments.values() if a.operator == operator.id]
+            assert operator.used == sum(slots_taken(weight, operator.slots) for weight in held)
 
     @invariant()
     def the_next_operator_is_the_one_that_everybody_looked_at_would_give(self) -> None:
         """The benches choose as a search through all operators does, also after a crash and a snapshot."""
-        floor = self.world.floor
-        for place in (place for queue in floor.queues.values() for place in queue):
-            staff = [o for o in floor.operators.values() if o.on_duty and place.department in o.departments]
-            all_lapsed = all(o.id in place.lapsed for o in staff)
-            willing = [o for o in staff if o.used < o.slots and (all_lapsed or o.id not in place.lapsed)]
-            ranked = sorted((o.id != place.previous, o.used, o.idle_since, o.id) for o in willing)
-            bench = floor.benches.get(place.department)
-            found = bench.choose(place.previous, place.lapsed) if bench is not None else None
-            assert found == (ranked[0][-1] if ranked else None)
+        stored = floor.Floor(self.world.floor.rules)
+        stored.load(b"".join(self.world.floor.dump()))
+        for state in (self.world.floor, stored):
+            for place in state.places.values():
+                staff = [o for o in state.operators.values() if o.on_duty and fits(o, place.kind)]
+                all_lapsed = all(o.id in place.lapsed for o in staff)
+                free = [o for o in staff if o.used + slots_taken(place.wish.weight, o.slots) <= o.slots]
+                willing = [o for o in free if all_lapsed or o.id not in place.lapsed]
+                ranked = sorted((o.id != place.previous, o.used, o.idle_since, o.id) for o in willing)
+                if not place.operator:
+                    found = state.benches[place.kind].choose(place.previous, place.lapsed)
+                    assert found == (ranked[0][-1] if ranked else None)
+            assert sorted(place for queue in state.queues.values() for place in queue) == sorted(state.places.values())
+            assert state.bound == {ref: place for ref, place in state.places.items() if place.operator}
 
     @invariant()
     def exactly_the_idle_rest(self) -> None:
@@ -218,26 +294,29 @@ class Installation(RuleBasedStateMachine):
 
     def _nobody_left_waiting(self) -> None:
         """G9 and G10, at rest: every open dialog is somewhere, and nobody waits while somebody is free."""
-        floor = self.world.floor
-        queued = {place.ref for queue in floor.queues.values() for place in queue}
+        state = self.world.floor
+        queued = state.places.keys()
         for index, partition in enumerate(self.world.partitions):
             for contact in map(partition.contacts.__getitem__, partition.contacts):
                 ref = e.Ref(index, contact.id, contact.number)
                 match contact.state:
                     case State.QUEUED:
                         assert ref in queued
-                    case State.OFFERED | State.ASSIGNED:
-                        held = floor.assignments[contact.assignment]
+                    case State.OFFERED | State.ASSIGNED | State.ON_HOLD:
+                        held = state.assignments[contact.assignment]
                         assert (held.operator, held.place.ref) == (contact.operator, ref)
-                        assert floor.operators[contact.operator].presence is not Presence.OFFLINE
+                        assert state.operators[contact.operator].presence is not Presence.OFFLINE
                     case _:
                         assert ref not in queued
-        for number, held in floor.assignments.items():
+        for number, held in state.assignments.items():
             contact = self.world.partitions[held.place.ref.log].contacts[held.place.ref.contact]
             assert (contact.assignment, contact.operator) == (number, held.operator), "a slot that nobody frees"
-        free = [o for o in floor.operators.values() if o.on_duty and o.used < o.slots]
-        open_to_all = [place for queue in floor.queues.values() for place in queue if not place.lapsed]
-        assert not (free and open_to_all)
+            allowed = {"general", *state.operators[held.operator].departments}
+            assert held.place.department in allowed, "an internal dialog with somebody of another department"
+        for place in state.places.values():
+            left = [o.id for o in state.operators.values() if eligible(o, place.kind) and o.id not in place.lapsed]
+            assert not left, "waits beside somebody who could take it"
+            assert not place.operator or place.until > self.world.now, "waits for one operator beyond its time"
 
 
 def refused(act: Any) -> str | None:
@@ -250,9 +329,11 @@ def refused(act: Any) -> str | None:
 
 
 def check_dialogs(records: list[e.Record]) -> None:
-    """Entries are dense, owners alternate with releases, and a dialog opens only when none is open."""
+    """Entries are dense, owners alternate with releases, a dialog opens only when none is open, and stays internal."""
+    internal: dict[tuple[int, int], str] = {}
     last: dict[int, tuple[int, int]] = {}
     owner: dict[int, str] = {}
+    sent_on: dict[int, str] = {}
     for event in (event for record in records for event in record.events):
         if isinstance(event, e.Opened):
             assert last.get(event.contact, (0, 0))[0] + 1 == event.number
@@ -262,43 +343,23 @@ def check_dialogs(records: list[e.Record]) -> None:
             assert last[event.contact] == (event.number, event.seq - 1)
             last[event.contact] = (event.number, event.seq)
             if isinstance(event, e.Released):
-                assert event.reason in ("lost", "offline"), "a lapse takes no dialog that was accepted"
+                assert event.reason in ("lost", "offline", "moved", "transferred"), "a lapse takes nothing accepted"
+                assert (event.reason == "transferred") == (sent_on.pop(event.contact, "") == event.operator)
+            if isinstance(event, e.Transferred):
+                assert owner[event.contact] == event.operator
+                assert event.department == internal.get((event.contact, event.number), event.department), (
+                    "sent out of it"
+                )
+                sent_on[event.contact] = event.operator
+            if isinstance(event, e.Queued | e.Transferred) and event.internal:
+                internal[event.contact, event.number] = event.department
             if isinstance(event, e.Assigned):
                 assert event.contact not in owner, "two owners"
                 owner[event.contact] = event.operator
             elif isinstance(event, e.Released | e.Closed):
                 owner.pop(event.contact, None)
-
-
-def check_offers(records: list[e.Record]) -> None:
-    """Replay the floor's log by its own words: places, offers and returns, and look past each offer."""
-    waiting: dict[e.Ref, tuple[int, int]] = {}
-    lapsed: dict[e.Ref, set[str]] = {}
-    places: dict[e.Ref, tuple[int, int]] = {}
-    offers: dict[int, e.Offering] = {}
-    gone: set[e.Ref] = set()
-    for event in (event for record in records for event in record.events):
-        match event:
-            case e.Waiting():
-                waiting[event.ref] = places[event.ref] = (event.priority, event.place)
-            case e.Gone():
-                waiting.pop(event.ref, None)
-                gone.add(event.ref)
-            case e.Offering():
-                mine = waiting.pop(event.ref)
-                overtaken = [
-                    ref for ref, place in waiting.items() if place < mine and event.operator not in lapsed.get(ref, ())
-                ]
-                assert not overtaken
-                offers[event.number] = event
-            case e.Freed(requeue=True):
-                offer = offers[event.number]
-                if offer.ref not in gone:
-                    waiting[offer.ref] = places[offer.ref]
-                    if event.lapsed:
-                        lapsed.setdefault(offer.ref, set()).add(offer.operator)
-    numbers = list(offers)
-    assert all(first < second for first, second in pairwise(numbers))
+        elif isinstance(event, e.Offered):
+            assert event.department == internal.get((event.contact, event.number), event.department)
 
 
 Installation.TestCase.settings = settings(

@@ -1,7 +1,21 @@
 """Who gets which dialog, and what becomes of it when they are gone; in one partition and in four."""
 
-from tests.chatcore.client import Client, message, plain, system
+from typing import Any
+
+from tests.chatcore.client import Client, Desk, Frame, message, plain, system, token
 from tests.chatcore.scenes import PARTITIONS, handed_over, owned, scene
+
+
+async def hired(client: Client, operator: str, **profile: Any) -> None:
+    """Add or change an operator over REST."""
+    body = {"operators": [{"id": operator} | profile]}
+    assert await client.rest("POST", "/v1/operators", body) == (200, {"added": 1})
+
+
+async def staff(client: Client, operator: str, **profile: Any) -> Desk:
+    """The desk of an operator who was added just now."""
+    await hired(client, operator, **profile)
+    return await client.desk(operator, presence="online")
 
 
 @PARTITIONS
@@ -42,7 +56,7 @@ def test_nobody_is_offered_more_than_their_slots(partitions: int) -> None:
         waiting = await client.customer("web/u3")
         await waiting.say("c1", "operator")
         assert (await client.until_state(lambda found: found["waiting"] == 1))["dialogs"] == {
-            "bot": 0, "queued": 1, "offered": 2, "assigned": 0, "closed": 0,
+            "bot": 0, "queued": 1, "offered": 2, "assigned": 0, "closed": 0, "on_hold": 0,
         }  # fmt: skip
         assert await desk.asked() == []
         await desk.accept(offers[0])
@@ -153,3 +167,128 @@ def test_operators_are_added_while_it_runs(partitions: int) -> None:
         )
 
     scene(partitions, acts)
+
+
+WEB = {"id": "web", "channel": "web", "bot": True}
+CHANNELS = [
+    WEB,
+    {"id": "kk", "channel": "web", "language": "kk"},
+    {"id": "loans", "channel": "web", "skill": "mortgage"},
+    {"id": "phone", "channel": "web", "weight": 0},
+    {"id": "heavy", "channel": "web", "weight": 2},
+    {"id": "urgent", "channel": "web", "priority": -1},
+]
+
+
+async def waiting(client: Client, *accounts: str) -> None:
+    """Somebody waits on each of these accounts, in this order."""
+    for number, account in enumerate(accounts):
+        await (await client.customer(f"{account}/u{number}")).say("c1", "operator")
+    await client.until_state(lambda found: found["waiting"] == len(accounts))
+
+
+async def offered(desk: Desk) -> list[str]:
+    """The accounts of the offers that the desk has now, in order."""
+    frames: list[Frame] = await desk.asked()
+    return [frame["dialog"].partition("/")[0] for frame in frames if frame["op"] == "offered"]
+
+
+@PARTITIONS
+def test_skills_and_languages_block_nobody(partitions: int) -> None:
+    """What nobody there can take waits and lets the others pass; it is offered when somebody learns it."""
+
+    async def acts(client: Client) -> None:
+        await waiting(client, "kk", "loans", "web", "urgent")
+        desk = await staff(client, "o4", slots=9)
+        assert await offered(desk) == ["urgent", "web"]
+        other = await staff(client, "o5", slots=9, skills=["mortgage"], languages=["ru"])
+        assert await offered(other) == ["loans"]
+        await hired(client, "o4", slots=9, languages=["ru", "kk"])
+        frame = await desk.until(op="offered", dialog="kk/u0#1")
+        assert (frame["place"], frame["language"], frame["skill"]) == (1, "kk", "")
+
+    scene(partitions, acts, accounts=CHANNELS)
+
+
+@PARTITIONS
+def test_a_call_is_alone(partitions: int) -> None:
+    """A call goes only to somebody with nothing else, who gets nothing beside it; what weighs 2 takes two slots."""
+
+    async def acts(client: Client) -> None:
+        desk = await client.desk("o1", presence="online")
+        _, offer = await owned(client, "web/u9", desk)
+        await waiting(client, "phone", "heavy")
+        assert await offered(desk) == [], "one slot of two is in use"
+        await desk.end(offer)
+        call = await desk.until(op="offered")
+        assert (call["dialog"], call["weight"]) == ("phone/u0#1", 0)
+        assert await offered(desk) == []
+        await hired(client, "o1", slots=5)
+        other = await staff(client, "o4", slots=3)
+        assert (await offered(other)) == ["heavy"]
+        await (await client.customer("web/u5")).say("c1", "operator")
+        await other.until(op="offered", dialog="web/u5#1")
+        await (await client.customer("web/u6")).say("c1", "operator")
+        assert (await client.until_state(lambda found: found["waiting"] == 1))["dialogs"]["offered"] == 3
+
+    scene(partitions, acts, accounts=CHANNELS)
+
+
+HR = {
+    "accounts": [WEB, {"id": "hr", "channel": "web", "department": "hr"}],
+    "departments": [{"id": "hr", "internal": True}],
+    "operators": [{"id": "o1"}, {"id": "o2", "departments": ["hr", "general"]}, {"id": "o3", "departments": ["hr"]}],
+}
+
+
+@PARTITIONS
+def test_an_internal_department_is_invisible_to_others(partitions: int) -> None:
+    """Its dialogs are offered to its own operators only, cannot be sent out of it, and are lost by who leaves it."""
+
+    async def acts(client: Client) -> None:
+        general, own = await client.desk("o1", presence="online"), await client.desk("o2", presence="online")
+        customer, offer = await owned(client, "hr/u1", own)
+        for to, reason in (
+            ({"department": "general"}, "internal"), ({"operator": "o1"}, "internal"), ({"skill": "x"}, "nobody_there")
+        ):  # fmt: skip
+            await own.send(op="transfer", dialog=offer["dialog"], number=offer["number"], to=to)
+            assert (await own.until(op="refused"))["reason"] == reason
+        assert await general.asked() == []
+        other = await client.desk("o3", presence="online")
+        await own.send(op="transfer", dialog=offer["dialog"], number=offer["number"], to={"operator": "o3"})
+        again = await other.until(op="offered")
+        assert len((await other.accept(again))["entries"]) == 6
+        await hired(client, "o3", departments=["general"])
+        assert (await customer.until(reason="moved"))["operator"] == "o3"
+        assert (await own.until(op="offered"))["place"] == 1
+
+    scene(partitions, acts, **HR)
+
+
+def test_a_history_leaves_out_what_is_internal() -> None:
+    """A dialog that went to an internal department is no part of the history for a later owner who is not in it."""
+
+    async def acts(client: Client) -> None:
+        general, own = await client.desk("o1", presence="online"), await client.desk("o2")
+        customer, offer = await owned(client, "web/u1", general)
+        await general.send(
+            op="transfer", dialog="web/u1#1", number=offer["number"], to={"operator": "o2", "department": "hr"}
+        )
+        await own.presence("online")
+        await own.accept(await own.until(op="offered"))
+        await own.send(op="close", dialog="web/u1#1", number=2)
+        await customer.until(kind="closed")
+        await own.presence("away")
+        await customer.say("c2", "operator")
+        await general.accept(await general.until(op="offered"))
+        bearer = token("operator", "o1")
+        status, page = await client.rest("GET", "/v1/history/web/u1?limit=2", bearer=bearer)
+        seen = page["entries"]
+        while page["more"]:
+            status, page = await client.rest("GET", f"/v1/history/web/u1?limit=2&after={page['cursor']}", bearer=bearer)
+            seen += page["entries"]
+        whole = await client.history("web/u1")
+        assert (status, seen) == (200, [entry for entry in whole if entry["dialog"] == "web/u1#2"])
+        assert {entry["dialog"] for entry in whole} == {"web/u1#1", "web/u1#2"}
+
+    scene(1, acts, **HR)

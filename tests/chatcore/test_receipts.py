@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatcore.machines import commands as c
@@ -146,6 +146,7 @@ RECEIPTS = st.tuples(
 
 
 @given(st.lists(RECEIPTS), st.permutations(range(4)), st.integers(0, 4))
+@example([("delivered", 2, ""), ("failed", 2, "")], [0, 1, 2, 3], 2)
 def test_no_order_of_receipts_takes_anything_back(
     receipts: list[tuple[str, int, str]], order: list[int], early: int
 ) -> None:

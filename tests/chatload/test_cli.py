@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -84,6 +85,19 @@ def test_a_taken_port(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_data_of_a_newer_core(tmp_path: Path) -> None:
+    """The core's own line, and its data stays as it was."""
+    data = tmp_path / "data"
+    data.mkdir()
+    db = sqlite3.connect(data / "journal.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    before = (data / "journal.db").read_bytes()
+    line = rf"the core does not start: {data}/journal.db: journal format 99, newest known \d+; start a chatcore .*"
+    check_refusal(chatload("serve", "--data", str(data), cwd=tmp_path), line)
+    assert [(data / "journal.db").read_bytes(), *data.iterdir()] == [before, data / "journal.db"]
+
+
 def test_too_few_files(tmp_path: Path) -> None:
     """Told with what T-Bank needs before anything starts."""
     answer = subprocess.run(
@@ -150,7 +164,7 @@ def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
     assert [line.split()[0] for line in chatload("scenarios", cwd=tmp_path).stdout.splitlines()] == ["smoke", "tbank"]
     assert chatload("scenarios", "list", cwd=tmp_path).stdout == chatload("scenarios", cwd=tmp_path).stdout
     explained = " ".join(chatload("scenarios", "explain", "tbank", cwd=tmp_path).stdout.split())
-    for piece in ("3,000, or 0.83 a second", "about 600 are open at once", "facebook, viber, vk cannot be played yet"):
+    for piece in ("3,000, or 0.83 a second", "about 600 are open at once", "messenger, viber, vk cannot be played yet"):
         assert piece in explained
     assert "a scenario: T-Bank" in chatload("scenarios", "check", "tbank", cwd=tmp_path).stdout
 

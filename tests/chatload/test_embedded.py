@@ -15,7 +15,7 @@ import pytest
 from chatload.errors import BadOption, PortTaken, TargetFailed
 from chatload.scenario import load
 from chatload.targets import audit
-from chatload.targets.embedded import Embedded
+from chatload.targets.embedded import Embedded, _new_keys
 from chatload.targets.rest import Admin
 from chatreport.rundir import What
 from tests.chatload.processes import until
@@ -38,7 +38,7 @@ def state(core: Embedded) -> dict[str, Any]:
 
 def say(core: Embedded, text: str) -> None:
     """One message of a Telegram customer, as Telegram would post it."""
-    wire = core.wire()["telegram"]["tg"]
+    wire = core.wire()["accounts"]["tg"]
     sender = {"id": 5001, "is_bot": False, "first_name": "A"}
     chat = {"id": 5001, "type": "private"}
     update = {"update_id": 7, "message": {"message_id": 7, "date": 1, "from": sender, "chat": chat, "text": text}}
@@ -138,7 +138,7 @@ def test_business_timers_are_divided_and_limits_multiplied_by_the_speed(core: Em
     [telegram] = [account for account in config["accounts"] if account["id"] == "tg"]
     assert (telegram["rate_per_s"], telegram["chat_rate_per_s"], telegram["burst"]) == (1800, 60, 3)
     wire = core.wire()
-    secrets = [wire["secret"], *wire["telegram"]["tg"].values()]
+    secrets = [wire["secret"], *wire["accounts"]["tg"].values()]
     assert not any(secret in path.read_text() for secret in secrets)
 
 
@@ -150,7 +150,7 @@ def test_workers_have_accounts_of_their_own_and_share_the_limits(tmp_path: Path)
         core.start(callbacks)
         [config] = core._temporary.glob("*.json")  # what it was started with is told to nobody else
         accounts = {account["id"]: account for account in json.loads(config.read_text())["accounts"]}
-        wire = core.wire()["telegram"]
+        wire = core.wire()["accounts"]
     finally:
         core.stop()
     assert list(accounts) == ["web", "app", "tg-0", "tg-1"]
@@ -158,3 +158,21 @@ def test_workers_have_accounts_of_their_own_and_share_the_limits(tmp_path: Path)
     limits = ("rate_per_s", "chat_rate_per_s", "burst")
     assert [[accounts[name][limit] for limit in limits] for name in callbacks] == [[900, 60, 3]] * 2
     assert len({secret for bot in wire.values() for secret in bot.values()}) == 4
+
+
+def test_a_messenger_has_the_keys_that_its_handshake_and_sends_need(tmp_path: Path) -> None:
+    """VK's group and confirmation string beside token and secret; the fleet and the core are told the same."""
+    vk = {**SMOKE.channels.model_dump()["telegram"], "share": 0.0}
+    channels = SMOKE.channels.model_validate(SMOKE.channels.model_dump(exclude_none=True) | {"vk": vk})
+    core = Embedded(SMOKE.model_copy(update={"channels": channels}), 1, tmp_path / "core.log")
+    core._keys = {"vk": _new_keys("vk")}
+    try:
+        accounts = {account["id"]: account for account in core._configuration({"vk": "http://127.0.0.1:1"})["accounts"]}
+        wire = core.wire()["accounts"]
+    finally:
+        core.stop()
+    assert set(wire["vk"]) == {"token", "webhook_secret", "sender", "verify_token"}
+    assert {key: accounts["vk"][key] for key in wire["vk"]} == {
+        "token": "env:VK_TOKEN", "webhook_secret": "env:VK_WEBHOOK_SECRET", "sender": "env:VK_SENDER",
+        "verify_token": "env:VK_VERIFY_TOKEN",
+    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatload.accounts import ACCOUNTS, account, channel_of
+from chatload.accounts import ACCOUNTS, MESSENGERS, account, channel_of
 from chatload.errors import BadOption
 from chatload.process import free_port, spread
 
@@ -35,10 +35,10 @@ def test_an_account_tells_its_channel(channel: str, workers: int) -> None:
     """Whoever plays it; messengers have one a worker, the bank's own channels one in all."""
     names = [account(channel, worker, workers) for worker in range(workers)]
     assert {channel_of(name) for name in names} == {channel}
-    assert len(set(names)) == (workers if channel == "telegram" else 1)
+    assert len(set(names)) == (workers if channel in MESSENGERS else 1)
 
 
-@pytest.mark.parametrize("name", ["", "viber", "web-1", "tg-", "tg-x", "tg-1-1"])
+@pytest.mark.parametrize("name", ["", "icq", "web-1", "tg-", "tg-x", "tg-1-1"])
 def test_other_names_are_no_accounts(name: str) -> None:
     """They belong to no channel."""
     assert channel_of(name) == ""

@@ -40,7 +40,7 @@ def test_tbank_is_the_published_bank() -> None:
     """30,000 dialogs a day, 400 operators, six channels of which three can be played, 15 messages and 12 minutes."""
     scenario = TBANK.scenario
     assert (scenario.volume.dialogs_per_day, scenario.operators.count) == (30_000, 400)
-    assert list(scenario.channels.published()) == ["web", "app", "telegram", "facebook", "viber", "vk"]
+    assert list(scenario.channels.published()) == ["web", "app", "telegram", "messenger", "viber", "vk"]
     assert list(scenario.channels.played()) == ["web", "app", "telegram"]
     assert (scenario.dialog.messages, scenario.dialog.duration, scenario.speed) == (15, 12 * 60_000, 60)
 
@@ -102,6 +102,19 @@ def test_a_published_figure_that_no_run_measures_is_a_mistake() -> None:
     with pytest.raises(BadScenario) as caught:
         check_claims(ScenarioFile("mine", HERE, text, parse(text, HERE)))
     assert (caught.value.key, caught.value.nearest) == ("published.duraton_s", "published.duration_s")
+
+
+def test_a_messenger_of_which_only_the_share_is_given_is_not_played() -> None:
+    """One that says more must say all, and then is played; the error names the key as it stands in the file."""
+    text = (shipped()["tbank"]).read_text()
+    whole = "types_per_min = 180\nbot = false\nrate_per_s = 10\nchat_rate_per_s = 1\nburst = 3\n"
+    viber = text.replace("[channels.viber]", f"[channels.viber]\n{whole}")
+    assert "viber" not in parse(text, Path("mine.toml")).channels.played()
+    assert parse(viber, Path("mine.toml")).channels.played()["viber"].types_per_min == 180
+    with pytest.raises(BadScenario, match=r"channels\.viber\.rate_per_s .*this key is missing"):
+        parse(viber.replace("rate_per_s = 10\nchat", "chat"), Path("mine.toml"))
+    with pytest.raises(BadScenario, match=r"channels\.viber\.brust .*unknown key.*channels\.viber\.burst"):
+        parse(text.replace("[channels.viber]", f"[channels.viber]\n{whole}brust = 3\n"), Path("mine.toml"))
 
 
 def test_an_unknown_scenario_names_the_nearest() -> None:

@@ -66,7 +66,7 @@ def test_every_worker_plays_its_share(tmp_path: Path, count: int) -> None:
     seats = [{message["n"] for message in told(out, name) if message["do"] == "seat"} for name in names]
     assert seats == [{rank + 1, rank + 1 + count} for rank in range(count)]
     assert len({message["t0_ns"] for name in names for message in told(out, name) if message["do"] == "go"}) == 1
-    wires = [message["wire"]["telegram"] for name in names for message in told(out, name) if message["do"] == "target"]
+    wires = [message["wire"]["accounts"] for name in names for message in told(out, name) if message["do"] == "target"]
     assert [list(wire) for wire in wires] == [[f"tg-{rank}" for rank in range(count)]] * count
     found = manifest(out)
     assert (found["finished"], found["drain"]["clean"]) == ("whole", True)

@@ -144,7 +144,7 @@ def manifest(drained_ns: int, dialogs: int, ramp: int, operators: int) -> dict[s
         },
         "labels": {"branch": "main"}, "published": {"service_level_20s": 80.0, "ratings": 120.0},
         "target": {"name": "embedded", "observes": [guarantee.id for guarantee in GUARANTEES], "restart": True},
-        "channels": {"played": list(CHANNELS), "published": [*CHANNELS, "facebook", "viber", "vk"]},
+        "channels": {"played": list(CHANNELS), "published": [*CHANNELS, "messenger", "viber", "vk"]},
         "planned": {
             "dialogs": dialogs, "ramp_dialogs": ramp, "messages": 200, "operators": operators, "mean_dialog_s": 600.0,
         },

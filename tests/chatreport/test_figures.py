@@ -22,6 +22,7 @@ from tests.chatreport.worlds import play
 SPEED = 10.0
 MAIN: Row = {"phase": Phase.MAIN}
 WEB: Row = {**MAIN, "contact": "web/u0", "number": 1, "channel": Channel.WEB}
+READ: Row = {"provider_id": 70, "reason": "read"}
 TELEGRAM: Row = {**MAIN, "contact": "tg/u1", "number": 1, "channel": Channel.TELEGRAM}
 
 
@@ -76,6 +77,8 @@ def tiny() -> Record:
         row(What.SEND, TELEGRAM, said("o1", 2), at(intended=5200, started=5200, done=5203), who="o1", seq=4, epoch=1),
         row(What.ATTEMPT, TELEGRAM, said("o1", 2), at(started=5210, done=5212), who="telegram", provider_id=70),
         row(What.RECEIPT, TELEGRAM, at(done=5219), who="o1", seq=4, provider_id=70, reason="sent"),
+        row(What.CALLBACK, TELEGRAM, READ, at(intended=5300, started=5302, done=5305), who="telegram"),
+        row(What.RECEIPT, TELEGRAM, READ, at(done=5310), who="o1", seq=4),
         row(What.DIALOG, TELEGRAM, at(intended=100, started=100), outcome=Outcome.IN_FLIGHT, who="c1", plan=1),
         # the generator
         *(row(What.MIRROR, at(started=n, done=n + 0.25)) for n in range(4)),
@@ -113,7 +116,7 @@ def summary() -> dict[str, dict[str, Any]]:
         ("deliver_out", [6.0, 10.0], [5.0, 10.0]),
         ("assign", [3.0, 3.0], [3.0, 3.0]),
         ("bot", [6.0], [5.0]),
-        ("receipt", [7.0], [7.0]),
+        ("receipt", [7.0, 10.0], [7.0, 8.0]),
         ("history", [4.0], [4.0]),
         ("resume", [], []),
     ],

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from aiohttp import web
-
 from chatcore.__main__ import main
 from chatcore.channels.shapes import Outcome
-from chatcore.edges import chat, hub, outbox, rest, webhooks
+from chatcore.edges import chat, hub, outbox, views, webhooks
 from chatcore.machines import bench, customer, dialog, floor, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
@@ -28,7 +26,7 @@ def swap(owner: object, name: str, other: object) -> None:
 
 def g1_acknowledges_without_storing() -> None:
     """Every tenth webhook is answered 200 and forgotten."""
-    take, calls = webhooks._take, count(1)
+    take, calls = webhooks.take_event, count(1)
 
     def forgetful(gateway: Any, account: Any, message: Any) -> PartitionOwner:
         if next(calls) % 10 == 0:
@@ -36,7 +34,7 @@ def g1_acknowledges_without_storing() -> None:
             return owner
         return take(gateway, account, message)
 
-    swap(webhooks, "_take", forgetful)
+    swap(webhooks, "take_event", forgetful)
 
 
 def g2_says_what_nobody_said() -> None:
@@ -100,14 +98,12 @@ def g5_shows_others_the_dialog() -> None:
 
 def g6_leaves_out_of_the_history() -> None:
     """A history that is read lacks its last entries."""
-    json = rest._json
+    page = views.History
 
-    def shrunken(body: dict[str, Any]) -> web.Response:
-        if "contact" in body:
-            del body["entries"][-4:]
-        return json(body)
+    def shrunken(contact: str, entries: list[Any], cursor: str, more: bool) -> views.History:
+        return page(contact, entries[:-4], cursor, more)
 
-    swap(rest, "_json", shrunken)
+    swap(views, "History", shrunken)
 
 
 def g7_opens_a_second_dialog() -> None:
@@ -138,23 +134,18 @@ def g7_opens_a_second_dialog() -> None:
 
 def g8_gives_more_than_the_slots() -> None:
     """The floor takes everybody who is there for free."""
-    put = bench.Bench.put
-
-    def generous(self: bench.Bench, operator: str, used: int, idle_since: int, *, room: bool) -> None:
-        put(self, operator, used, idle_since, room=True)
-
-    swap(bench.Bench, "put", generous)
+    swap(bench, "has_room", lambda operator, weight: True)
 
 
 def g9_serves_the_last_first() -> None:
     """The newest in the queue is offered before the oldest."""
     offerable = floor._first_offerable
-    swap(floor, "_first_offerable", lambda queue, staff: offerable(queue[::-1], staff))
+    swap(floor, "_first_offerable", lambda state, kind, queue: offerable(state, kind, queue[::-1]))
 
 
 def g10_leaves_dialogs_with_nobody() -> None:
     """An operator who goes keeps their dialogs, and a silent customer's dialog is never closed."""
-    swap(floor, "_take_back", lambda state, operator, reason: [])
+    swap(floor, "_take_back", lambda *_: [])
     dialog._DECIDE[c.Remind] = lambda state, command, now: []
 
 

@@ -20,6 +20,8 @@ PROBE: Final = int(What.PROBE)
 MIRROR: Final = int(What.MIRROR)
 UNSENT: Final = int(What.UNSENT)
 WITHDRAWN: Final = int(What.WITHDRAWN)
+CALLBACK: Final = int(What.CALLBACK)
+FETCH: Final = int(What.FETCH)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)
@@ -37,7 +39,7 @@ WEB: Final = int(Channel.WEB)
 APP: Final = int(Channel.APP)
 TELEGRAM: Final = int(Channel.TELEGRAM)
 
-CHANNELS: Final = {"web": WEB, "app": APP, "telegram": TELEGRAM}
+CHANNELS: Final = {channel.name.lower(): int(channel) for channel in Channel if channel}
 KINDS: Final = {
     "message": int(Kind.MESSAGE),
     "queued": int(Kind.QUEUED),

@@ -12,7 +12,9 @@ from chatload.fleet.duty import Seated
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.live import Live
 from chatload.fleet.probes import Mirror, Probes
-from chatload.fleet.providers.telegram import Settings, Telegram
+from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.provider import Provider
+from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
 from chatload.fleet.tally import Tally
@@ -37,7 +39,7 @@ class PlanArguments(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     """What a fleet is armed with: worker `index` of `count` writes its ledger as `worker` into `rundir`.
 
-    Simulated providers listen at the address `host`; `provider` overrides the simulated Telegram's `Settings`.
+    Simulated providers listen at the address `host`; `provider` overrides their `Settings`.
     """
 
     scenario: dict[str, Any]
@@ -59,7 +61,7 @@ class Fleet:
         """Make the plan and open the ledger.
 
         Raises:
-            ValueError: the scenario or the provider's settings are not valid.
+            ValueError: the scenario or the providers' settings are not valid.
         """
         scenario = Scenario.model_validate(config.scenario)
         plan = make_plan(scenario, **msgspec.structs.asdict(config.plan))
@@ -74,7 +76,7 @@ class Fleet:
         self._config = config
         self._seated = seated
         self.settings = _settings(scenario, config)
-        self._telegram = Telegram(self.world, self.world.account("telegram"), self.settings, config.index, config.count)
+        self._providers = {channel: self._provider(channel, settings) for channel, settings in self.settings.items()}
         self._mirror = Mirror(self.world)
         self._live = Live(self.tally)
         self._asks = _question(scenario, self.world)
@@ -84,20 +86,27 @@ class Fleet:
         self._probes: Probes | None = None
 
     async def arm(self) -> dict[str, str]:
-        """Open the provider's listener, connect the mirror, and settle memory; the provider's URL by account."""
-        url = await self._telegram.start(self._config.host)
+        """Open the providers' listeners, connect the mirror, and settle memory; the providers' URLs by account."""
+        host, providers = self._config.host, self._providers.items()
+        urls = {self.world.account(channel): await provider.start(host) for channel, provider in providers}
         await self._mirror.open()
         gc.collect()
         gc.freeze()
-        return {self.world.account("telegram"): url}
+        return urls
 
-    def aim(self, target: Target) -> None:
-        """Play against `target`; before the first seat."""
+    async def aim(self, target: Target) -> None:
+        """Play against `target`; before the first seat.
+
+        Raises:
+            ValueError: a messenger's handshake with it failed.
+        """
         self.world.target = target
-        self._telegram.begin()
+        for provider in self._providers.values():
+            provider.begin()
+            await provider.greet()
         self._history = HistoryReader(self.world)
         self._seats = Seats(self.world, self._live, self._history, self._seated)
-        joins = {"telegram": self._telegram.join}
+        joins = {channel: provider.join for channel, provider in self._providers.items()}
         self._customers = Customers(self.world, self._live, self.dialogs, joins)
         if self._asks is not None:
             self._probes = Probes(self.world, self._config.index, *self._asks)
@@ -149,18 +158,27 @@ class Fleet:
             self._seats.shut()
         if self._history is not None:
             await self._history.close()
-        await self._telegram.close()
+        for provider in self._providers.values():
+            await provider.close()
         self._mirror.stop()  # not with the drain: what it sees of the generator counts to the end
         await self._mirror.close()
         self.clock.close()
         self.recorder.close()
         return self.recorder.rows
 
+    def _provider(self, channel: str, settings: Settings) -> Provider:
+        config = self._config
+        return PROVIDERS[channel](self.world, self.world.account(channel), settings, config.index, config.count)
 
-def _settings(scenario: Scenario, config: Config) -> Settings:
-    account = scenario.channels.telegram
-    limits = account.model_dump(include={"rate_per_s", "chat_rate_per_s", "burst"}) if account is not None else {}
-    return msgspec.convert(limits | config.provider, Settings)
+
+def _settings(scenario: Scenario, config: Config) -> dict[str, Settings]:
+    """How the messengers of the scenario are set up, by channel."""
+    limits = {
+        channel: played.model_dump(include={"rate_per_s", "chat_rate_per_s", "burst"})
+        for channel, played in scenario.channels.played().items()
+        if channel in PROVIDERS
+    }
+    return {channel: msgspec.convert(own | config.provider, Settings) for channel, own in limits.items()}
 
 
 def _question(scenario: Scenario, world: World) -> tuple[str, str] | None:

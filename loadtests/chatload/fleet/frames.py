@@ -3,6 +3,7 @@
 Unknown keys are ignored and absent ones have defaults, so that a newer core still speaks to this client.
 """
 
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -138,6 +139,7 @@ DeskFrame = (
 customer_frame: Final = msgspec.json.Decoder(CustomerFrame)
 desk_frame: Final = msgspec.json.Decoder(DeskFrame)
 history_page: Final = msgspec.json.Decoder(History)
+_TOO_LARGE: Final = 1 << 63  # for the ledger's column
 encode: Final = msgspec.json.Encoder().encode
 
 
@@ -148,7 +150,14 @@ def split(dialog: str) -> tuple[str, int]:
 
 
 def provider_number(text: str | int | None) -> int:
-    """A messenger's message id as the ledger keeps it; -1 if it is none."""
+    """A messenger's message id as the ledger keeps it, a text as 62 bits of its hash; -1 if it is none.
+
+    A client's own id of a message opens with a bracket, and is none.
+    """
     if isinstance(text, int):
-        return text
-    return int(text) if text and text.isdigit() else -1
+        return text if text < _TOO_LARGE else provider_number(f"{text}")
+    if not text or text[0] == "[":
+        return -1
+    if text.isdecimal() and int(text) < _TOO_LARGE:
+        return int(text)
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 2

@@ -1,17 +1,12 @@
 """Rows from the point of view of whoever acts: who (an actor) did or saw what in which dialog (a subject)."""
 
-from typing import Final
-
-from chatload.accounts import channel_of
+from chatload.accounts import channel_of, index_of
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import Entry, provider_number, split
 from chatload.fleet.identity import Identity, compose, parse, sender_of
 from chatload.fleet.tally import DESK, NAMES
 from chatload.fleet.world import World
-
-TELEGRAM_MAIN: Final = 5_000_000_000
-TELEGRAM_RAMP: Final = 6_000_000_000
 
 
 class Subject:
@@ -49,17 +44,6 @@ def subject_of(world: World, dialog: str) -> Subject:
     subject = Subject(world, contact, index_of(account, user))
     subject.number = number
     return subject
-
-
-def index_of(account: str, user: str) -> int | None:
-    """The planned dialog of a contact: the inverse of the plan's names; None for a contact that no plan makes."""
-    channel = channel_of(account)
-    if channel == "telegram" and user.isdigit():
-        number = int(user) - TELEGRAM_MAIN
-        return number if number < TELEGRAM_RAMP - TELEGRAM_MAIN else TELEGRAM_RAMP - int(user)
-    if channel and user[:1] in {"u", "r"} and user[1:].isdigit():
-        return int(user[1:]) if user[0] == "u" else -int(user[1:])
-    return None
 
 
 class Message:

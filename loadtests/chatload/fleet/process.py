@@ -6,7 +6,7 @@ Down, in this order:
                                              URLs of the simulated messengers by account: the platform, which must
                                              call them, is started then
     {"do": "target", "wire": {"url": "http://127.0.0.1:8080", "secret": "...",
-                              "telegram": {"tg": {"token": "...", "webhook_secret": "..."}}}}
+                              "accounts": {"tg": {"token": "...", "webhook_secret": "..."}}}}
                                              where the platform listens; before the first seat. Answered by "targeted".
                                              `go` may carry the same "wire" instead when no seats are played here.
     {"do": "seat", "n": 17, "on": true}      answered by "seated" once the platform has taken note
@@ -84,12 +84,12 @@ class Process:
                 case {"do": "arm", "config": config}:
                     await self._arm(config)
                 case {"do": "target", "wire": wire}:
-                    self._armed().aim(msgspec.convert(wire, Target))
+                    await self._armed().aim(msgspec.convert(wire, Target))
                     self._pipe.send({"is": "targeted"})
                 case {"do": "seat", "n": int(n), "on": bool(on)}:
                     self._armed().seat(n, on)
                 case {"do": "go", "t0_ns": int(t0_ns), **rest}:
-                    self._go(t0_ns, rest.get("wire"))
+                    await self._go(t0_ns, rest.get("wire"))
                 case {"do": "drain", "deadline_s": int() | float() as deadline_s}:
                     self._draining = asyncio.get_running_loop().create_task(self._drain(deadline_s))
                 case _:
@@ -110,14 +110,14 @@ class Process:
             raise BadConfig(f"arm: {error}") from error
         self._epoch = config.epoch
         callbacks = await fleet.arm()
-        provider = msgspec.structs.asdict(fleet.settings)
+        provider = {channel: msgspec.structs.asdict(settings) for channel, settings in fleet.settings.items()}
         self._pipe.send({"is": "armed", "dialogs": len(fleet.dialogs), "callbacks": callbacks, "provider": provider})
         self._report_ns = now_ns()
         self._report()
 
-    def _go(self, t0_ns: int, wire: dict[str, Any] | None) -> None:
+    async def _go(self, t0_ns: int, wire: dict[str, Any] | None) -> None:
         if wire is not None:
-            self._armed().aim(msgspec.convert(wire, Target))
+            await self._armed().aim(msgspec.convert(wire, Target))
         self._armed().go(t0_ns)
 
     async def _drain(self, deadline_s: float) -> None:

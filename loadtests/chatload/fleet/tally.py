@@ -10,10 +10,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from chatload.accounts import ACCOUNTS
+from chatload.fleet import codes
 from chatload.fleet.clock import MS
 from chatreport.histogram import Histogram, Sparse
 
-NAMES: Final = {1: "WEB", 2: "APP", 3: "TG"}  # the ledger's channel codes as Locust's "method"
+# The ledger's channel codes as Locust's "method".
+NAMES: Final = {codes.CHANNELS[channel]: name.upper() for channel, name in ACCOUNTS.items()}
 DESK: Final = "DESK"
 DELIVERIES: Final = ("deliver_in", "deliver_out")
 _STATM: Final = Path("/proc/self/statm")

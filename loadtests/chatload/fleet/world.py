@@ -12,11 +12,17 @@ from chatload.plan import Plan
 from chatload.targets import tokens
 
 
-class BotAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A Telegram account of the bank: the bot's token, and the secret its webhook expects."""
+class MessengerAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A messenger's account of the bank, as the messenger knows it.
+
+    `token`: of its API; `webhook_secret`: what shows that a webhook is genuine; `sender`: its number, page or group;
+    `verify_token`: what the handshake is made with.
+    """
 
     token: str
     webhook_secret: str
+    sender: str = ""
+    verify_token: str = ""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -27,7 +33,7 @@ class Target(msgspec.Struct, frozen=True):
 
     url: str
     secret: str = ""
-    telegram: dict[str, BotAccount] = {}
+    accounts: dict[str, MessengerAccount] = {}
     sockets: str = ""
 
     @property

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
 from chatload.plan.model import Dialog, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
@@ -150,10 +151,3 @@ class Dialogs:
         if channel != "app" or app is None or not self._draws.happens(app.drops, Purpose.DROP, index, turn):
             return None
         return self._draws.exponential(app.away, Purpose.DROP_TIME, index, turn)
-
-
-def user_of(index: int, channel: Channel) -> str:
-    """The customer of a dialog as the channel names them: Telegram knows numbers only."""
-    if channel == "telegram":
-        return str(5_000_000_000 + index if index >= 0 else 6_000_000_000 - index)
-    return f"u{index}" if index >= 0 else f"r{-index}"

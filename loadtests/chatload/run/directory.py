@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from chatload import __version__
+from chatload.accounts import MESSENGERS
 from chatload.errors import RunDirectoryTaken
 from chatload.plan import Plan
 from chatload.run.settings import Settings
@@ -57,8 +58,8 @@ def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
 def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: datetime) -> dict[str, Any]:
     """Everything that is known before the run; the run adds what happened."""
     scenario = settings.file.scenario
-    telegram = any(dialog.channel == "telegram" for dialog in plan.dialogs)
-    scheduled = {f"G{number}": True for number in range(1, 13)} | {"G11": telegram, "G12": at_night(plan)}
+    messengers = any(dialog.channel in MESSENGERS for dialog in plan.dialogs)
+    scheduled = {f"G{number}": True for number in range(1, 13)} | {"G11": messengers, "G12": at_night(plan)}
     return {
         "run": run,
         "command": list(settings.command),

@@ -6,12 +6,12 @@ import tomllib
 import types
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from chatload.errors import BadScenario, UnknownScenario
-from chatload.scenario.model import Scenario
+from chatload.scenario.model import MESSENGER, UNPLAYED, Scenario
 from chatload.scenario.shape import Impossible, shape_of
 
 _AT_LINE: Final = re.compile(r"^(.*?) \(at line (\d+), column (\d+)\)$")
@@ -78,7 +78,7 @@ def _explained(path: Path, error: ValidationError) -> BadScenario:
     """The first error in our words; an unknown key goes first, for it may explain a missing one."""
     details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     first, rest = details[0], len(details) - 1
-    location = first["loc"]
+    location = tuple(part for part in first["loc"] if part not in (MESSENGER, UNPLAYED))
     key = ".".join(str(part) for part in location)
     what, nearest = first["msg"].removeprefix("Value error, "), None
     what = what[:1].lower() + what[1:]
@@ -110,7 +110,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The table class inside an annotation such as `App | None` or `list[Answer]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, types.UnionType, list):
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, list):
         return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
     return None
 

@@ -3,14 +3,14 @@
 Durations are business times with a unit; shares lie between 0 and 1; rates carry their unit in the name.
 """
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from chatload.scenario.units import DurationMs
 
-Channel = Literal["web", "app", "telegram"]
-PLAYED: Final[tuple[Channel, ...]] = ("web", "app", "telegram")
+Channel = Literal["web", "app", "telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max"]
+PLAYED: Final[tuple[Channel, ...]] = get_args(Channel)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -75,23 +75,40 @@ class App(Web):
     away: DurationMs
 
 
-class Telegram(Web):
-    """Telegram, with the limits of the bank's account."""
+class Messenger(Web):
+    """A messenger, with the limits of the bank's account."""
 
     rate_per_s: Positive
     chat_rate_per_s: Positive
     burst: Whole
 
 
+def _played(value: Any) -> str:
+    """Which of the two tables of a messenger this is: one that gives its share alone is not to be played."""
+    alone = isinstance(value, Unplayed) and not isinstance(value, Web)
+    return UNPLAYED if alone or (isinstance(value, dict) and set(value) == {"share"}) else MESSENGER
+
+
+MESSENGER: Final = "messenger, played"
+UNPLAYED: Final = "messenger, not played"
+MaybePlayed = Annotated[
+    Annotated[Messenger, Tag(MESSENGER)] | Annotated[Unplayed, Tag(UNPLAYED)], Discriminator(_played)
+]
+
+
 class Channels(Table):
-    """The bank's channels; the shares of all of them make 1."""
+    """The bank's channels; their shares make 1. A messenger of which only the share is given is not played."""
 
     web: Web | None = None
     app: App | None = None
-    telegram: Telegram | None = None
-    facebook: Unplayed | None = None
-    viber: Unplayed | None = None
-    vk: Unplayed | None = None
+    telegram: MaybePlayed | None = None
+    messenger: MaybePlayed | None = None
+    viber: MaybePlayed | None = None
+    vk: MaybePlayed | None = None
+    whatsapp: MaybePlayed | None = None
+    infobip: MaybePlayed | None = None
+    sms: MaybePlayed | None = None
+    max: MaybePlayed | None = None
 
     @model_validator(mode="after")
     def _shares_make_one(self) -> Self:
@@ -109,8 +126,8 @@ class Channels(Table):
 
     def played(self) -> dict[Channel, Web]:
         """The channels that this version plays, by name."""
-        found: dict[Channel, Web | None] = {"web": self.web, "app": self.app, "telegram": self.telegram}
-        return {name: channel for name, channel in found.items() if channel is not None}
+        found = ((name, getattr(self, name)) for name in PLAYED)
+        return {name: channel for name, channel in found if isinstance(channel, Web)}
 
 
 class DialogShape(Table):

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chatload.accounts import channel_of
+from chatload.fleet.frames import provider_number
 from chatload.fleet.identity import parse, sender_of
 from chatload.targets.rest import Admin, Unanswered
-from chatreport.rundir import ROW, TEXT_COLUMNS, Channel, Kind, Outcome, What
+from chatreport.rundir import MESSENGERS, ROW, TEXT_COLUMNS, Channel, Kind, Outcome, What
 
 PAGE: Final = 5000
 PATIENCE_S: Final = 60.0
@@ -111,7 +112,7 @@ def _patiently(admin: Admin, path: str) -> Row:
 def _audited(entry: Row, wall_ns: int, run: str) -> Row:
     row: Row = {**_dialog(entry["dialog"]), "seq": entry["seq"], "who": "auditor"}
     if entry.get("op") == "receipt" or "status" in entry:
-        receipt = {"provider_id": _number(entry.get("provider_id")), "reason": entry["status"]}
+        receipt = {"provider_id": provider_number(entry.get("provider_id")), "reason": entry["status"]}
         return row | {"what": What.AUDIT_RECEIPT, "outcome": Outcome.OK} | receipt
     cause = entry.get("cause") or {}
     row |= {
@@ -131,7 +132,7 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
     if text is not None:
         identity = parse(text)
         row["size"] = len(text)
-        row["provider_id"] = _number(entry.get("id")) if row["channel"] == Channel.TELEGRAM else None
+        row["provider_id"] = provider_number(entry.get("id")) if row["channel"] in MESSENGERS else None
         if identity is not None:
             row |= {"sender": sender_of(identity, run), "counter": identity.counter}
             row["plan"] = identity.n if identity.role == "c" else None
@@ -142,12 +143,6 @@ def _dialog(name: str) -> Row:
     contact, _, number = name.rpartition("#")
     channel = _CHANNELS.get(channel_of(contact.partition("/")[0]), Channel.NONE)
     return {"contact": contact, "number": int(number), "channel": channel}
-
-
-def _number(text: Any) -> int | None:
-    """A messenger's message id; other ids (the client's own) are not numbers."""
-    digits = str(text or "").rpartition(":")[2]
-    return int(digits) if digits.isdecimal() and len(digits) < 19 else None
 
 
 def in_parts(rows: Iterable[Row], size: int = 100_000) -> Iterator[list[Row]]:

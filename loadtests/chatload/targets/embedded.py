@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Final
 
 from chatload import scratch
 from chatload.accounts import MESSENGERS, account, channel_of
-from chatload.errors import BadOption, TargetFailed
+from chatload.errors import BadOption, CoreRefused, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
-from chatload.scenario.model import Telegram
+from chatload.scenario.model import Messenger
 from chatload.targets import tokens
 from chatload.targets.port import Fault, Target, Verb
 from chatload.targets.rest import Admin, Unanswered
@@ -29,6 +29,8 @@ READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
 SEATS_AT_ONCE: Final = 500
+USERS_MISTAKE: Final = 2
+"""The core's exit code when what it was given is at fault; its last line says what."""
 
 
 class Embedded(Target):
@@ -63,17 +65,17 @@ class Embedded(Target):
         self._temporary = scratch.make("chatload-core-")
         self._data = data or self._temporary / "data"
         self._secret = secrets.token_hex(16)
-        self._bots: dict[str, dict[str, str]] = {}
+        self._keys: dict[str, dict[str, str]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
 
     def wire(self) -> dict[str, Any]:
         """Where it listens, and with which secrets."""
-        return {"url": self.url, "secret": self._secret, "telegram": self._bots}
+        return {"url": self.url, "secret": self._secret, "accounts": self._keys}
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Write the configuration and bring the core up."""
-        self._bots = {name: _new_bot() for name in callbacks}
+        self._keys = {name: _new_keys(name) for name in callbacks}
         try:
             self._data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,7 +126,7 @@ class Embedded(Target):
 
     def auditor(self) -> dict[str, Any]:
         """The address, a token, and how many partitions to read."""
-        return {"url": self.url, "token": tokens.make(self._secret, "admin", "auditor"), "partitions": PARTITIONS}
+        return {"url": self.url, "token": tokens.make(self._secret, "auditor", "chatload"), "partitions": PARTITIONS}
 
     def token(self, role: tokens.Role, subject: str) -> str:
         """A token for trying it out."""
@@ -159,8 +161,8 @@ class Embedded(Target):
         if self._process is not None:
             self._end(signal.SIGKILL)
         secrets_in_environment = {"CHATCORE_SECRET": self._secret}
-        for name, bot in self._bots.items():
-            secrets_in_environment |= {_variable(name, what): secret for what, secret in bot.items()}
+        for name, keys in self._keys.items():
+            secrets_in_environment |= {_variable(name, what): secret for what, secret in keys.items()}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.command, "--config", str(self._config())],
@@ -182,16 +184,21 @@ class Embedded(Target):
                     return
                 except Unanswered as error:
                     if process.poll() is not None:
-                        why = f"the core ended with {process.returncode}: {self._last_words()}"
-                        raise TargetFailed(why) from error
+                        raise self._ended(process.returncode) from error
                     if time.monotonic() > deadline:
                         why = f"the core was not ready within {READY_WITHIN_S:g} s: {self._last_words()}"
-                        raise TargetFailed(why) from error
+                        raise TargetFailed(f"{why} (see {self._log})") from error
                 time.sleep(POLLED_EVERY_S)
+
+    def _ended(self, code: int) -> CoreRefused | TargetFailed:
+        words = self._last_words()
+        if code == USERS_MISTAKE:
+            return CoreRefused(words.removeprefix("chatcore: "))
+        return TargetFailed(f"the core ended with {code}: {words} (see {self._log})")
 
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'it said nothing'} (see {self._log})"
+        return lines[-1] if lines else "it said nothing"
 
     def _admin(self) -> Admin:
         return Admin(self.url, tokens.make(self._secret, "admin", "chatload"))
@@ -229,25 +236,27 @@ class Embedded(Target):
         for channel, settings in self._scenario.channels.played().items():
             played = [name for name in callbacks if channel_of(name) == channel]
             for name in played if channel in MESSENGERS else [account(channel)]:
-                own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Telegram) else {}
+                own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Messenger) else {}
                 found.append({"id": name, "channel": channel, "department": DEPARTMENT, "bot": settings.bot} | own)
         return found
 
-    def _messenger(self, telegram: Telegram, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
+    def _messenger(self, messenger: Messenger, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
         """The messenger's side of an account, which has its part of the limits of the scenario's one."""
         return {
             "api": callbacks[name],
-            **{what: f"env:{_variable(name, what)}" for what in self._bots[name]},
-            "rate_per_s": telegram.rate_per_s * self._speed / share,
-            "chat_rate_per_s": telegram.chat_rate_per_s * self._speed,
-            "burst": telegram.burst,
+            **{what: f"env:{_variable(name, what)}" for what in self._keys[name]},
+            "rate_per_s": messenger.rate_per_s * self._speed / share,
+            "chat_rate_per_s": messenger.chat_rate_per_s * self._speed,
+            "burst": messenger.burst,
         }
 
 
-def _new_bot() -> dict[str, str]:
+def _new_keys(name: str) -> dict[str, str]:
     """The secrets of a messenger's account, as the messenger and its customer agree on them."""
     token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"
-    return {"token": token, "webhook_secret": secrets.token_hex(16)}
+    found = {"token": token, "webhook_secret": secrets.token_hex(16)}
+    others = {"sender": str(10**9 + secrets.randbelow(10**9)), "verify_token": secrets.token_hex(16)}
+    return found | {what: others[what] for what in MESSENGERS[channel_of(name)].keys}
 
 
 def _variable(name: str, what: str) -> str:

@@ -18,6 +18,7 @@ from chatload.targets.rest import Admin, Unanswered
 READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 5.0
 TOKEN: Final = "0:null"  # it guards nothing
+KEYS: Final = {"token": TOKEN, "webhook_secret": "null", "sender": "1", "verify_token": "null"}
 
 
 class Null(Target):
@@ -44,16 +45,15 @@ class Null(Target):
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
         self._process: subprocess.Popen[bytes] | None = None
         self._listening: dict[str, str] = {}
-        self._messengers: dict[str, str] = {}
+        self._callbacks: dict[str, str] = {}
 
     def wire(self) -> dict[str, Any]:
         """Where it listens; HTTP and sockets apart."""
-        bots = {name: {"token": TOKEN, "webhook_secret": ""} for name in self._messengers}
-        return {**self._listening, "telegram": bots}
+        return {**self._listening, "accounts": dict.fromkeys(self._callbacks, KEYS)}
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Bring it up."""
-        self._messengers = {name: f"{url}/bot{TOKEN}/sendMessage" for name, url in callbacks.items()}
+        self._callbacks = dict(callbacks)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.command, json.dumps(self._config())],
@@ -125,7 +125,7 @@ class Null(Target):
             "bots": [channel for channel, settings in played.items() if settings.bot],
             "handover": bot.handover,
             "answer": bot.answers[0].text if bot.answers else "",
-            "messengers": self._messengers,
+            "messengers": {name: {"url": url, "keys": KEYS} for name, url in self._callbacks.items()},
         }
 
     def _first_line(self, process: "subprocess.Popen[bytes]") -> bytes:

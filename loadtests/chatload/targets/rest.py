@@ -1,4 +1,4 @@
-"""The administrator's side of the reference core over REST: blocking, one request at a time, standard library only."""
+"""What those in charge ask the reference core over REST: blocking, one request at a time, standard library only."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ class Unanswered(Exception):
 
 
 class Admin:
-    """One keep-alive connection with an administrator's token, closed at the end of its `with`."""
+    """One keep-alive connection with such a token, closed at the end of its `with`."""
 
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)

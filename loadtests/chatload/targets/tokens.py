@@ -5,7 +5,7 @@ import hmac
 import time
 from typing import Literal
 
-Role = Literal["customer", "operator", "admin"]
+Role = Literal["customer", "operator", "auditor", "admin"]
 
 
 def make(secret: str, role: Role, subject: str, lives_s: float = 7 * 86_400) -> str:

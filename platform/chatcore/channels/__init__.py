@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import messenger, telegram, viber
+from chatcore.channels import email, messenger, telegram, viber
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
 
@@ -38,4 +38,9 @@ class Channel(Protocol):
         """The calls that fetch an attachment's bytes."""
 
 
-CHANNELS: Final[dict[str, Channel]] = {"messenger": messenger, "telegram": telegram, "viber": viber}
+CHANNELS: Final[dict[str, Channel]] = {
+    "email": email,
+    "messenger": messenger,
+    "telegram": telegram,
+    "viber": viber,
+}

@@ -15,7 +15,8 @@ REASON_MOST: Final = 500  # characters
 class File(NamedTuple):
     """An attachment on its way in: what it is, and `source`, the provider's handle of its bytes.
 
-    `size` is 0 where the provider does not say. A channel whose messages carry the bytes themselves gives `data`.
+    `size` is 0 where the provider does not say. A channel whose messages carry the bytes themselves gives `data`,
+    for which its edge puts `ref`, the name under which they are stored.
     """
 
     kind: Literal["image", "document"]
@@ -24,6 +25,7 @@ class File(NamedTuple):
     source: str
     size: int = 0
     data: bytes = b""
+    ref: str = ""
 
 
 class Inbound(NamedTuple):
@@ -73,16 +75,30 @@ class Enclosure(NamedTuple):
     data: bytes
 
 
+class Thread(NamedTuple):
+    """What a reply follows in its dialog: the ids of customers' messages and the keys of ours, the oldest first.
+
+    `answers` is the id of the customer's last message, and `text` what it says; "" if there is none.
+    """
+
+    ids: tuple[str, ...]
+    answers: str
+    text: str
+
+
 class Outbound(NamedTuple):
     """A reply to `user`: a text or an attachment, so that it is one message at every provider.
 
-    `key` names it alike in every attempt, and no other reply of the installation.
+    `key` names it alike in every attempt, and no other reply of the installation. `thread` is given to a channel whose
+    limits say that it shows threads; `automatic`: no person wrote it.
     """
 
     user: str
     text: str
     key: str
     file: Enclosure | None = None
+    thread: Thread | None = None
+    automatic: bool = False
 
 
 class Call(NamedTuple):

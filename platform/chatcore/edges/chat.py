@@ -6,7 +6,8 @@ from chatcore import wire
 from chatcore.config import Account
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.messages import MAX_FILES, enclosed, receive
-from chatcore.edges.session import Session
+from chatcore.edges.routes import SOCKETS
+from chatcore.edges.session import TOO_FAST, Session
 from chatcore.errors import BadFrame, Unauthorized
 from chatcore.machines.commands import Leave, Refused
 from chatcore.machines.contacts import Contact
@@ -25,7 +26,7 @@ class Customer:
     """
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
-        self.contact = gateway.subject(hello.get("token"), "customer")
+        self.contact = gateway.subject(hello.get("token"), SOCKETS[b"/v1/chat"])
         account, _, self.user = self.contact.partition("/")
         found = gateway.accounts.get(account)
         if found is None or found.api or not self.user:
@@ -85,6 +86,9 @@ class Customer:
             # the machine marks operators' ids with a character that is not printable
             case {"op": "send", "cid": str(cid), "text": str(text)} if 0 < len(cid) <= 64 and cid.isprintable():
                 self._send(cid, text, frame.get("files"))
+            case _ if not self.gateway.guard.contact(self.contact):
+                self.gateway.count("refused_too_fast")
+                self.session.close(TOO_FAST, "too many frames: come back with your cursor")
             case {"op": "end"}:
                 self._end()
             case {"op": "ping"}:

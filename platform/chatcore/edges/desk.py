@@ -1,21 +1,36 @@
 """The operators' desk: one socket a seat, with its offers, its dialogs and its presence."""
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chatcore import wire
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest, enclosed
+from chatcore.edges.routes import SOCKETS
 from chatcore.edges.session import Session
 from chatcore.errors import BadFrame, Unauthorized
-from chatcore.machines.commands import Accept, Close, FindSeat, LoseSeat, Refused, Reply, SetPresence
+from chatcore.machines.commands import (
+    Accept,
+    Close,
+    FindSeat,
+    Hold,
+    LoseSeat,
+    OwnerCommand,
+    Refused,
+    Reply,
+    Resume,
+    SetPresence,
+    Transfer,
+)
 from chatcore.machines.events import Presence, State
 from chatcore.machines.ownership import reply_id
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.partition import PartitionOwner
 
 PAGE = 500
+TO = {"operator", "department", "skill"}  # what a transfer may name
 LAST = 2**53  # no seq is higher
 
 
@@ -45,7 +60,7 @@ class Seat:
     """
 
     def __init__(self, gateway: Gateway, session: Session, hello: dict[str, object]) -> None:
-        self.operator = gateway.subject(hello.get("token"), "operator")
+        self.operator = gateway.subject(hello.get("token"), SOCKETS[b"/v1/desk"])
         self.gateway = gateway
         self.session = session
         self.floor = gateway.core.floor
@@ -92,7 +107,7 @@ class Seat:
         assignment = self.floor.state.assignments.get(found.number)
         if assignment is not None:
             place = assignment.place
-            self._write(offer(found.dialog, found.number, place.place, place.priority, place.department))
+            self._write(offer(found.dialog, found.number, place.place, place.priority, place.department, place.wish))
 
     async def _entries(self, found: Open, after: int) -> list[dict[str, object]]:
         """The dialog's entries after a seq, up to the seq of `found`; those behind it are shown as they happen."""
@@ -119,7 +134,13 @@ class Seat:
                 case {"op": "accept", "dialog": str(dialog), "number": int(number)}:
                     self._accept(dialog, number)
                 case {"op": "close", "dialog": str(dialog), "number": int(number)}:
-                    self._close(dialog, number)
+                    self._act(Close, dialog, number)
+                case {"op": "hold", "dialog": str(dialog), "number": int(number)}:
+                    self._act(Hold, dialog, number, self.gateway.config.hold_text)
+                case {"op": "resume", "dialog": str(dialog), "number": int(number)}:
+                    self._act(Resume, dialog, number)
+                case {"op": "transfer", "dialog": str(dialog), "number": int(number), "to": dict(to)}:
+                    self._transfer(dialog, number, to)
                 case {"op": "presence", "state": "online" | "away" | "offline" as state}:
                     self._presence(state)
                 case {"op": "ping"}:
@@ -177,12 +198,26 @@ class Seat:
         finally:
             self.session.ungate({})
 
-    def _close(self, dialog: str, number: int) -> None:
+    def _transfer(self, dialog: str, number: int, to: dict[str, object]) -> None:
+        """Send a dialog to the operator, the department or the skill that `to` names."""
+        named = {str(name): asked for name, asked in to.items() if isinstance(asked, str) and asked}
+        if not named or named != to or not named.keys() <= TO or ("operator" in named and "skill" in named):
+            raise BadFrame
+        asked = (named.get(name, "") for name in ("operator", "department", "skill"))
+        try:
+            found = self.floor.state.destination(number, *asked)
+        except Refused as refusal:
+            self._refuse(self.floor, refusal, {"dialog": dialog, "number": number})
+        else:
+            self._act(Transfer, dialog, number, *found)
+
+    def _act(self, verb: Callable[..., OwnerCommand], dialog: str, number: int, *more: str) -> None:
+        """Ask for something that only the dialog's owner may; what it changes is shown as an entry."""
         key, dialog_number = wire.split_dialog(dialog)
         partition = self.gateway.core.partition_of(key)
         try:
             self.gateway.check_ready()
-            partition.submit(Close(key, dialog_number, number, self.operator))
+            partition.submit(verb(key, dialog_number, number, self.operator, *more))
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"dialog": dialog, "number": number})
 

@@ -22,12 +22,12 @@ from aiohttp import web
 from chatcore import wire
 from chatcore.edges import sockets
 from chatcore.edges.gateway import MAX_BODY, Gateway
-from chatcore.edges.webhooks import Refusal, take
+from chatcore.edges.webhooks import TOO_FAST, Refusal, take
 
 MAX_HEAD = 8 * 1024
-_HOOKS = b"POST /webhooks/"
+WHOLE_WITHIN_S = 10.0
+HEAD_TOO_LONG = Refusal(400, "head_too_long", f"a request's head has at most {MAX_HEAD} bytes")
 _SOCKETS = tuple(b"GET " + path + end for path in sockets.VISITORS for end in (b" ", b"?"))
-_KNOWN = (_HOOKS, *_SOCKETS)
 _REQUEST = re.compile(r"POST /webhooks/([\w.~-]{1,64})/([\w.~-]{1,64}) HTTP/1\.1", re.ASCII)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
 _NOT_PLAIN = frozenset(("transfer-encoding", "content-encoding", "expect", "upgrade"))
@@ -87,16 +87,20 @@ class Connection(asyncio.Protocol):
         self._data = b""
         self._taking = False  # a request is not answered yet
         self._reading = False
+        self._whole_due: asyncio.TimerHandle | None = None  # the first request, or one that came in part
+        self._address = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the connection."""
         self.transport = cast(asyncio.Transport, transport)
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._address = (self.transport.get_extra_info("peername") or ("",))[0]
         self._door.connections.add(self)
+        self._await_whole()
 
     def connection_lost(self, fault: Exception | None) -> None:
         """Forget the connection; what was taken is taken."""
-        self._door.connections.discard(self)
+        self._leave()
 
     def pause_writing(self) -> None:
         """Cut off a peer that sends on and on without reading the answers."""
@@ -117,6 +121,8 @@ class Connection(asyncio.Protocol):
         while self._data and not self._taking and self._next():
             pass
         self._reading = False
+        if self._data and not self._taking and self._whole_due is None:
+            self._await_whole()
 
     def _next(self) -> bool:
         """Take the next request; False if it is not whole yet, or not for here."""
@@ -125,9 +131,10 @@ class Connection(asyncio.Protocol):
             self._hand_over_to_sockets()
             return False
         end = data.find(b"\r\n\r\n")
+        if (end if end >= 0 else len(data)) > MAX_HEAD:
+            self._turn_away(HEAD_TOO_LONG)
+            return False
         if end < 0:
-            if len(data) > MAX_HEAD or not any(known.startswith(data[: len(known)]) for known in _KNOWN):
-                self._hand_over()
             return False
         head = read_head(data[:end])
         if head is None:
@@ -138,10 +145,44 @@ class Connection(asyncio.Protocol):
             return False
         self._data = data[stop:]
         self._taking = True
-        refusal = take(self._door.gateway, head.channel, head.account, head.headers, data[start:stop], self._took)
-        if refusal is not None:
-            self._answer(_refused(refusal))
+        self._in_time()
+        self._take(head, data[start:stop])
         return True
+
+    def _take(self, head: Head, body: bytes) -> None:
+        """Take a webhook; an address that had too many refused is not listened to any more for a while."""
+        gateway = self._door.gateway
+        if gateway.guard.spent(self._address):
+            self._turn_away(TOO_FAST)
+            return
+        refusal = take(gateway, head.channel, head.account, head.headers, body, self._took)
+        if refusal is not None:
+            gateway.guard.address(self._address)
+            self._answer(_refused(refusal))
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        self._door.gateway.count(f"connection_{refusal.code}")
+        self._leave()
+        self._data = b""
+        self.transport.write(_refused(refusal))
+        self.transport.close()
+
+    def _await_whole(self) -> None:
+        self._whole_due = asyncio.get_running_loop().call_later(WHOLE_WITHIN_S, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self._door.gateway.count("connection_too_slow")
+        self.transport.abort()
+
+    def _in_time(self) -> None:
+        if self._whole_due is not None:
+            self._whole_due.cancel()
+            self._whole_due = None
+
+    def _leave(self) -> None:
+        """The connection is gone, or another protocol's."""
+        self._in_time()
+        self._door.connections.discard(self)
 
     def _took(self, body: bytes) -> None:
         self._answer(_taken(body, int(time.time())))
@@ -153,7 +194,10 @@ class Connection(asyncio.Protocol):
             self._read()
 
     def _hand_over(self) -> None:
-        self._door.connections.discard(self)
+        self._leave()
+        if not self._door.gateway.guard.address(self._address):
+            self._turn_away(TOO_FAST)
+            return
         handler = self._door.application()
         self.transport.set_protocol(handler)
         handler.connection_made(self.transport)
@@ -161,7 +205,10 @@ class Connection(asyncio.Protocol):
         self._data = b""
 
     def _hand_over_to_sockets(self) -> None:
-        self._door.connections.discard(self)
+        self._leave()
+        if not self._door.gateway.guard.address(self._address):
+            self._turn_away(TOO_FAST)
+            return
         handler = sockets.protocol(self._door.gateway)
         self.transport.pause_reading()  # a protocol with a buffer of its own is noticed when reading starts
         self.transport.set_protocol(handler)

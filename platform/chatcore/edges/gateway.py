@@ -1,6 +1,7 @@
 """What all edges share: the core behind them, its configuration, and who may pass."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -8,15 +9,18 @@ from aiohttp import web
 from chatcore.bot import KeywordBot
 from chatcore.config import Account, Config
 from chatcore.edges.files import Files
+from chatcore.edges.guard import Guard
 from chatcore.edges.hub import Hub
 from chatcore.errors import Unauthorized
 from chatcore.machines.commands import Refused
+from chatcore.machines.events import Wish
 from chatcore.runtime.core import Core
 from chatcore.tokens import verify
 
 MAX_BODY = 64 * 1024
 MAX_WEBHOOK = 3 * 1024 * 1024  # what Meta documents for a batch
 MAX_TEXT = 4_096
+MAX_ID = 512  # of a user or a message, as a provider names them
 
 
 class Gateway:
@@ -30,7 +34,11 @@ class Gateway:
         self.public_url = config.public_url  # where providers reach us; known once the port is bound
         self.bot = KeywordBot(config.bot)
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
+        self.wishes = {each.id: Wish(each.skill, each.language, each.weight) for each in config.accounts}
+        self.guard = Guard(config.limits)
         self.counters: dict[str, int] = {}
+        self.webhooks_taken = 0
+        self.smtp_port = 0  # where mails are taken; 0 = nowhere
         self.stopping = False
 
     @property
@@ -77,6 +85,6 @@ class Gateway:
 GATEWAY = web.AppKey("gateway", Gateway)
 
 
-def error(status: int, code: str, detail: str = "") -> web.Response:
+def error(status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
     """An error answer: a stable code and a sentence."""
-    return web.json_response({"error": code, "detail": detail}, status=status)
+    return web.json_response({"error": code, "detail": detail}, status=status, headers=headers)

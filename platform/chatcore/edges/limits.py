@@ -1,4 +1,6 @@
-"""A token bucket without a clock of its own."""
+"""Token buckets without a clock of their own."""
+
+from collections import OrderedDict
 
 
 class Bucket:
@@ -28,3 +30,34 @@ class Bucket:
     def _refill(self, now_s: float) -> None:
         self._level = min(self._burst, self._level + max(0.0, now_s - self._at_s) * self._rate)
         self._at_s = max(self._at_s, now_s)
+
+
+class Buckets:
+    """A bucket a key, `most` of them: the one not taken from for longest is forgotten, and so full again.
+
+    A bucket is kept as the time when it is full again, which costs a float and one comparison.
+    """
+
+    def __init__(self, rate_per_s: float, burst: float, most: int) -> None:
+        self._each_s = 1 / rate_per_s
+        self._full_at_most_s = (burst - 1) / rate_per_s  # from now, for one to be left
+        self._most = most
+        self._full_s: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_s)
+
+    def empty(self, key: str, now_s: float) -> bool:
+        """Whether nothing may be taken from the key's bucket now."""
+        return self._full_s.get(key, now_s) > now_s + self._full_at_most_s
+
+    def take(self, key: str, now_s: float) -> bool:
+        """Take one; False if there is none."""
+        full_s = self._full_s.get(key, now_s)
+        if full_s > now_s + self._full_at_most_s:
+            return False
+        self._full_s[key] = max(full_s, now_s) + self._each_s
+        self._full_s.move_to_end(key)
+        if len(self._full_s) > self._most:
+            self._full_s.popitem(last=False)
+        return True

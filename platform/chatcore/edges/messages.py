@@ -9,7 +9,7 @@ import msgspec
 from chatcore.channels.shapes import File, Inbound
 from chatcore.config import Account
 from chatcore.edges.files import Files
-from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
 from chatcore.machines import events as e
 from chatcore.machines.commands import Choice, Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
@@ -41,27 +41,42 @@ def receive(
     """Submit a customer's message to its partition, with the bot's choice where the account has a bot.
 
     Raises:
-        Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content.
+        Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content,
+            `Refused("too_fast")` when the contact sends too much, `Refused("bad_id")` when an id is too long.
     """
     contact = f"{account.id}/{user}"
+    admit(gateway, contact, message_id)
     choice = (gateway.bot.choose(text) if text else FILES_NEED_A_PERSON) if account.bot else None
     enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
-    number = digest(text, enclosed)
-    command = Receive(
-        contact, bool(account.api), account.department, message_id, number, text, choice, enclosed, account.receipts
-    )
+    said = message_id, digest(text, enclosed), text, choice, enclosed
+    asked = account.priority, gateway.wishes[account.id]
+    command = Receive(contact, bool(account.api), account.department, *said, account.receipts, *asked)
     partition = gateway.core.partition_of(contact)
     partition.submit(command, origin, answer)
     return partition
+
+
+def admit(gateway: Gateway, contact: str, message_id: str) -> None:
+    """Let a customer's message pass.
+
+    Raises:
+        Refused: its ids are too long, or its contact sends too much.
+    """
+    if len(contact.partition("/")[2]) > MAX_ID or len(message_id) > MAX_ID:
+        raise Refused("bad_id")
+    if not gateway.guard.contact(contact):
+        raise Refused("too_fast")
 
 
 def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner:
     """Submit a customer's new text for an earlier message.
 
     Raises:
-        Refused, Poisoned: as `Owner.submit`; `Refused("unknown_message")` when the message is not known any more.
+        Refused, Poisoned: as `Owner.submit`; `Refused("unknown_message")` when the message is not known any more;
+            as `receive` when there are too many or their ids too long.
     """
     contact, text = f"{account.id}/{message.user}", message.text[:MAX_TEXT]
+    admit(gateway, contact, message.edits)
     partition = gateway.core.partition_of(contact)
     partition.submit(Edit(contact, message.edits, digest(text, tuple(map(_file, message.files))), text))
     return partition
@@ -70,7 +85,7 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
 def _file(file: File | e.File) -> e.File:
     if isinstance(file, e.File):
         return file
-    return e.File(file.kind, file.name[:MAX_NAME], file.mime[:MAX_NAME], file.size, file.source)
+    return e.File(file.kind, file.name[:MAX_NAME], file.mime[:MAX_NAME], file.size, file.source, file.ref)
 
 
 class _Listed(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,17 +12,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from chatcore.channels import CHANNELS
-from chatcore.channels.shapes import Answer, Enclosure, Outbound, Outcome, Sending
+from chatcore.channels.shapes import Answer, Call, Enclosure, Outbound, Outcome, Sending, Thread
 from chatcore.config import LIMITS, Account
 from chatcore.edges.files import Files, Link
 from chatcore.edges.limits import Bucket
-from chatcore.edges.providers import Providers
+from chatcore.edges.mailer import Mailer
+from chatcore.edges.providers import Done, Providers
 from chatcore.machines import events as e
 from chatcore.machines.commands import Attempting, Settle
 from chatcore.machines.contacts import Contact
+from chatcore.machines.ownership import is_ours
 from chatcore.runtime.core import Core
 from chatcore.runtime.partition import PartitionOwner
 
@@ -43,6 +45,7 @@ class Outgoing:
     seq: int
     text: str
     file: e.File | None = None
+    automatic: bool = False
     attempt: int = 1
     posted_ms: int = 0
 
@@ -60,10 +63,22 @@ class Line:
     busy: bool = False
 
 
+def _key(line: Line, number: int, seq: int) -> str:
+    """Names a reply alike in every attempt."""
+    return f"{line.key}#{number}.{seq}"
+
+
+class Caller(Protocol):
+    """Whoever carries calls to providers."""
+
+    def call(self, call: Call, done: Done) -> None:
+        """Make a call; `done` is called once, later, with the answer, or with None if there is none."""
+
+
 class AccountOutbox:
     """The outbox of one messenger account: at most `AT_ONCE` replies under way, and its rate."""
 
-    def __init__(self, account: Account, providers: Providers, files: Files, link: Link) -> None:
+    def __init__(self, account: Account, providers: Caller, files: Files, link: Link) -> None:
         self.account = account
         self._channel = CHANNELS[account.channel]
         self._providers = providers
@@ -73,6 +88,7 @@ class AccountOutbox:
         limits = LIMITS[account.channel]
         rate_per_s = account.rate_per_s or limits.rate_per_s
         self._rate = Bucket(rate_per_s, max(1.0, rate_per_s))
+        self._threads = limits.threads
         self._pace = (account.chat_rate_per_s or limits.user_rate_per_s, account.burst or limits.burst)
         self._loads: set[asyncio.Task[None]] = set()
         self._lines: dict[str, Line] = {}
@@ -131,10 +147,13 @@ class AccountOutbox:
         """Take a step of sending; after a defect the line comes back much later."""
         try:
             step(line, *given)
-        except Exception:
-            logger.exception("outbox of %s: a reply could not be handled", self.account.id)
-            self._later(line, LONGEST_DELAY_S)
-            self._loop.call_soon(self._leave)  # not at once: this may be a step of _pump
+        except Exception as fault:  # noqa: BLE001 - a defect is told, and holds up no other line
+            self._put_off(line, fault)
+
+    def _put_off(self, line: Line, fault: BaseException) -> None:
+        logger.error("outbox of %s: a reply could not be handled", self.account.id, exc_info=fault)
+        self._later(line, LONGEST_DELAY_S)
+        self._loop.call_soon(self._leave)  # not at once: this may be a step of _pump
 
     def _attempt(self, line: Line) -> None:
         """Post the line's first reply; a further attempt only once it is logged."""
@@ -152,26 +171,50 @@ class AccountOutbox:
             return
         outgoing = line.waiting[0]
         outgoing.posted_ms = time.time_ns() // 1_000_000
-        if outgoing.file is None:
-            self._send(line, None)
+        if outgoing.file is None and not self._threads:
+            self._send(line, None, None)
         else:
             load = self._loop.create_task(self._load(line, outgoing.file))
             self._loads.add(load)
-            load.add_done_callback(self._loads.discard)
+            load.add_done_callback(partial(self._loaded, line))
 
-    async def _load(self, line: Line, file: e.File) -> None:
-        """Send an attachment once its bytes are read."""
+    def _loaded(self, line: Line, load: "asyncio.Task[None]") -> None:
+        self._loads.discard(load)
+        fault = None if load.cancelled() else load.exception()
+        if fault is not None:
+            self._put_off(line, fault)
+
+    async def _load(self, line: Line, file: e.File | None) -> None:
+        """Send once what it takes is read: what the reply follows, and an attachment's bytes."""
+        followed = await self._thread(line) if self._threads else None
+        if file is None:
+            self._try(self._send, line, None, followed)
+            return
         data = await self._files.read(file.ref)
         if data is None:
             self._try(self._settle, line, Outcome("failed", reason="the attachment is not stored here"))
         else:
             url = self._link(file.ref, file.name)
-            self._try(self._send, line, Enclosure(file.kind, file.name, file.mime, url, data))
+            self._try(self._send, line, Enclosure(file.kind, file.name, file.mime, url, data), followed)
 
-    def _send(self, line: Line, enclosure: Enclosure | None) -> None:
+    async def _thread(self, line: Line) -> Thread:
         outgoing = line.waiting[0]
-        key = f"{line.key}#{outgoing.number}.{outgoing.seq}"
-        self._go_on(line, self._channel.send(self.account, Outbound(line.user, outgoing.text, key, enclosure)), None)
+        seen = line.partition.state.contacts[line.contact].seen
+        before = sorted(
+            (at.seq, known) for known, at in seen.items() if at.number == outgoing.number and at.seq < outgoing.seq
+        )
+        ids = tuple(_key(line, outgoing.number, seq) if is_ours(known) else known for seq, known in before)
+        asked = [(seq, known) for seq, known in before if not is_ours(known)]
+        if not asked:
+            return Thread(ids, "", "")
+        said = await line.partition.said(line.contact, outgoing.number, asked[-1][0])
+        return Thread(ids, asked[-1][1], said.text)
+
+    def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
+        outgoing = line.waiting[0]
+        key = _key(line, outgoing.number, outgoing.seq)
+        message = Outbound(line.user, outgoing.text, key, enclosure, followed, outgoing.automatic)
+        self._go_on(line, self._channel.send(self.account, message), None)
 
     def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
         """Make the next call of a send, or learn how it ended."""
@@ -225,8 +268,12 @@ class AccountOutbox:
 class MessengerOutbox:
     """All messenger accounts' outboxes."""
 
-    def __init__(self, accounts: list[Account], providers: Providers, files: Files, link: Link) -> None:
-        self._of = {each.id: AccountOutbox(each, providers, files, link) for each in accounts if each.api}
+    def __init__(self, accounts: list[Account], providers: Providers, mailer: Mailer, files: Files, link: Link) -> None:
+        self._of = {
+            each.id: AccountOutbox(each, mailer if each.channel == "email" else providers, files, link)
+            for each in accounts
+            if each.api
+        }
 
     def put(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
         """Take over a durable reply; called in log order."""
@@ -238,7 +285,8 @@ class MessengerOutbox:
             logger.warning("%s: a reply waits until the configuration knows its account again", contact.key)
         else:
             file = message.files[0] if message.files else None
-            found.put(partition, contact, Outgoing(message.number, message.seq, message.text, file, attempt))
+            place = (message.number, message.seq)
+            found.put(partition, contact, Outgoing(*place, message.text, file, bool(message.rule), attempt))
 
     async def resume(self, core: Core) -> None:
         """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""

@@ -1,168 +1,146 @@
-"""REST: health, operators, history, and what an auditor reads."""
+"""What is read and done over REST; `routes` says by whom."""
 
-from collections import Counter
-
-import msgspec
-from aiohttp import web
+from itertools import islice
+from typing import cast
 
 from chatcore import wire
-from chatcore.config import OperatorSeed
-from chatcore.edges.gateway import GATEWAY, Gateway, error
-from chatcore.errors import Unauthorized
-from chatcore.machines.commands import Hire
-from chatcore.machines.contacts import OPEN
-from chatcore.machines.events import Presence, State
-from chatcore.runtime.partition import PartitionOwner
-
-MAX_LIMIT = 10_000
-LAST_ROW = 2**53
+from chatcore.edges import census
+from chatcore.edges import views as v
+from chatcore.edges.api import Call
+from chatcore.errors import Problem
+from chatcore.machines.commands import Block, Hire, Refused, Unblock
+from chatcore.machines.contacts import Contact
+from chatcore.machines.events import OWNED, Presence
 
 
-class _Operators(msgspec.Struct, forbid_unknown_fields=True):
-    operators: list[OperatorSeed]
+async def healthz(call: Call) -> v.Health:
+    """Whether the core is ready; 503 while it recovers or stops."""
+    core = call.gateway.core
+    if not call.gateway.ready:
+        raise Problem(503, "recovering", "come back in a moment")
+    return v.Health("ready", core.epoch, len(core.partitions))
 
 
-_operators = msgspec.json.Decoder(_Operators)
-
-
-async def healthz(request: web.Request) -> web.Response:
-    """`GET /healthz`: ready, or recovering with 503."""
-    gateway = request.app[GATEWAY]
-    if not gateway.ready:
-        return web.json_response({"status": "recovering"}, status=503)
-    body = {"status": "ready", "epoch": gateway.core.epoch, "partitions": len(gateway.core.partitions)}
-    return web.json_response(body)
-
-
-async def operators(request: web.Request) -> web.Response:
-    """`POST /v1/operators`: add operators, or change their departments and slots."""
-    gateway = request.app[GATEWAY]
-    _require(gateway, request, "admin")
-    try:
-        wanted = _operators.decode(await request.read()).operators
-    except ValueError as fault:
-        return error(400, "unreadable", str(fault))
-    floor = gateway.core.floor
+async def operators(call: Call) -> v.Added:
+    """Add operators, or change their departments, slots, skills and languages."""
+    wanted = cast(v.Operators, call.body).operators
+    floor = call.gateway.core.floor
     if wanted:
-        floor.submit(Hire([(operator.id, operator.departments, operator.slots) for operator in wanted]))
+        floor.submit(Hire([operator.hired() for operator in wanted]))
         await floor.settled()
-    return web.json_response({"added": len(wanted)})
+    return v.Added(len(wanted))
 
 
-async def history(request: web.Request) -> web.Response:
-    """`GET /v1/history/{account}/{user}`: a contact's entries, for itself, its owner, or an administrator.
+async def history(call: Call) -> v.History:
+    """A contact's entries, for itself, for the operator who owns its dialog, and for auditors.
 
-    What happens after the request came is left out: by then its reader may own the dialog no more.
+    What happens after the request came is left out: by then its reader may own the dialog no more. So are, for an
+    operator, dialogs of internal departments other than theirs.
     """
-    gateway = request.app[GATEWAY]
-    key = f"{request.match_info['account']}/{request.match_info['user']}"
-    partition = gateway.core.partition_of(key)
+    key, query = _key(call), cast(v.HistoryQuery, call.query)
+    partition = call.gateway.core.partition_of(key)
     contact = partition.state.by_key.get(key)
     through = (contact.number, contact.seq) if contact is not None else (0, 0)
-    role, subject = gateway.bearer(request)
-    owner = contact.operator if contact is not None and contact.state is State.ASSIGNED else ""
-    if not (role == "admin" or (role, subject) == ("customer", key) or (role == "operator" and subject == owner)):
-        return error(403, "forbidden", "only the customer, the dialog's owner or an administrator may read it")
-    try:
-        after = wire.split_cursor(request.query.get("after", "0.0"))
-        limit = _limit(request, 1_000)
-    except ValueError:
-        return error(400, "bad_query", "after is a cursor like 1.7, limit a number")
+    if not _may_read(call, key, contact):
+        raise Problem(403, "forbidden", "only the customer, the dialog's owner or an auditor may read it")
+    after = wire.split_cursor(query.after)
     await partition.settled()
     if contact is None:
-        return web.json_response({"contact": key, "entries": [], "cursor": "0.0", "more": False})
-    rows = await gateway.core.journal.history.entries(partition.log, contact.id, after, limit + 1)
+        return v.History(key, [], "0.0", more=False)
+    rows = await call.gateway.core.journal.history.entries(partition.log, contact.id, after, query.limit + 1)
     rows = [row for row in rows if (row.dialog, row.seq) <= through]
-    page = rows[:limit]
-    cursor = f"{page[-1].dialog}.{page[-1].seq}" if page else f"{after[0]}.{after[1]}"
-    views = [wire.stored(key, row.blob) for row in page]
-    return _json({"contact": key, "entries": views, "cursor": cursor, "more": len(rows) > limit})
+    page = rows[: query.limit]
+    last = (page[-1].dialog, page[-1].seq) if page else after
+    hidden = _hidden(call, contact)
+    views = [wire.stored(key, row.blob) for row in page if row.dialog not in hidden]
+    return v.History(key, cast(list[v.Entry], views), f"{last[0]}.{last[1]}", more=len(rows) > query.limit)
 
 
-async def audit(request: web.Request) -> web.Response:
-    """`GET /v1/audit/{partition}`: everything stored in a partition, in log order, receipts included."""
-    gateway = request.app[GATEWAY]
-    _require(gateway, request, "admin")
-    partition = {str(known.index): known for known in gateway.core.partitions}.get(request.match_info["partition"])
-    if partition is None:
-        return error(404, "unknown_partition", f"partitions are numbered 0 to {len(gateway.core.partitions) - 1}")
-    try:
-        after, limit = min(LAST_ROW, int(request.query.get("after", "0"))), _limit(request, 5_000)
-    except ValueError:
-        return error(400, "bad_query", "after and limit are numbers")
+def _key(call: Call) -> str:
+    path = cast(v.ContactPath, call.path)
+    return f"{path.account}/{path.user}"
+
+
+def _may_read(call: Call, key: str, contact: Contact | None) -> bool:
+    """Customers read their own history, operators that of a contact whose dialog they own, the others any."""
+    if call.role == "customer":
+        return call.subject == key
+    if call.role == "operator":
+        return contact is not None and contact.state in OWNED and contact.operator == call.subject
+    return True
+
+
+def _hidden(call: Call, contact: Contact) -> set[int]:
+    """The contact's dialogs that the caller may not see."""
+    operator = call.gateway.core.floor.state.operators.get(call.subject) if call.role == "operator" else None
+    return contact.hidden(operator.departments) if operator is not None else set()
+
+
+async def audit(call: Call) -> v.Audit:
+    """Everything stored in a partition, in log order, receipts included."""
+    query, partitions = cast(v.AuditQuery, call.query), call.gateway.core.partitions
+    number = cast(v.PartitionPath, call.path).partition
+    if number >= len(partitions):
+        raise Problem(404, "unknown_partition", f"partitions are numbered 0 to {len(partitions) - 1}")
+    partition = partitions[number]
     await partition.settled()
-    stored = gateway.core.journal.history
-    page = await stored.audit(partition.log, after, limit)
+    stored = call.gateway.core.journal.history
+    page = await stored.audit(partition.log, query.after, query.limit)
     keys = await stored.keys(partition.log, {row.contact for row in page.rows})
-    views = [wire.stored(keys[row.contact], row.blob) for row in page.rows]
-    return _json({"entries": views, "next": page.next})
+    return v.Audit(cast(list[v.Entry], [wire.stored(keys[row.contact], row.blob) for row in page.rows]), page.next)
 
 
-async def state(request: web.Request) -> web.Response:
-    """`GET /v1/state`: how many dialogs and operators are in which state, and every open dialog."""
-    gateway = request.app[GATEWAY]
-    _require(gateway, request, "admin")
-    core = gateway.core
-    dialogs = Counter({known.name.lower(): 0 for known in State if known is not State.NONE})
-    listed: list[dict[str, object]] = []
-    for partition in core.partitions:
-        _count_dialogs(partition, gateway, dialogs, listed)
-    body = {
-        "dialogs": dict(dialogs),
-        "open": listed,
-        "waiting": core.floor.state.waiting,
-        "unsettled": sum(partition.unsettled() for partition in core.partitions),
-        "operators": dict(_presences(gateway)),
-        "messages": sum(partition.messages for partition in core.partitions),
-        "inert": sum(owner.inert for owner in core.owners),
-        "counters": dict(gateway.counters),
-    }
+async def state(call: Call) -> v.State:
+    """How many dialogs and operators are in which state, and the open dialogs."""
+    core = call.gateway.core
+    found = v.State(
+        dialogs=census.dialogs(core),
+        open=[_open(call, contact) for contact in islice(census.open_contacts(core), v.MAX_LIMIT)],
+        waiting=core.floor.state.waiting,
+        unsettled=sum(partition.unsettled() for partition in core.partitions),
+        operators=census.operators(core),
+        messages=census.messages(core).total(),
+        inert=sum(owner.inert for owner in core.owners),
+        counters=dict(call.gateway.counters),
+    )
     for owner in core.owners:  # the state was read before it was durable; the answer waits until it is
         await owner.settled()
-    return _json(body)
-
-
-def _count_dialogs(
-    partition: PartitionOwner, gateway: Gateway, dialogs: Counter[str], listed: list[dict[str, object]]
-) -> None:
-    operators = gateway.core.floor.state.operators
-    contacts = partition.state.contacts
-    dialogs["closed"] += contacts.dialogs
-    for _, contact in sorted(contacts.active.items()):
-        if contact.state not in OPEN:
-            continue
-        name = contact.state.name.lower()
-        dialogs[name] += 1
-        dialogs["closed"] -= 1
-        if len(listed) < MAX_LIMIT:
-            there = operators.get(contact.operator)
-            present = there is not None and there.presence is not Presence.OFFLINE
-            listed.append(
-                {
-                    "dialog": contact.dialog,
-                    "state": name,
-                    "operator": contact.operator or None,
-                    "present": present,
-                }
-            )
-
-
-def _presences(gateway: Gateway) -> Counter[str]:
-    found = Counter(dict.fromkeys(("online", "lost", "away", "offline"), 0))
-    for operator in gateway.core.floor.state.operators.values():
-        lost = operator.grace and operator.presence is not Presence.OFFLINE
-        found["lost" if lost else operator.presence.name.lower()] += 1
     return found
 
 
-def _require(gateway: Gateway, request: web.Request, role: str) -> None:
-    if gateway.bearer(request)[0] != role:
-        raise Unauthorized
+def _open(call: Call, contact: Contact) -> v.OpenDialog:
+    there = call.gateway.core.floor.state.operators.get(contact.operator)
+    present = there is not None and there.presence is not Presence.OFFLINE
+    return v.OpenDialog(contact.dialog, contact.state.name.lower(), contact.operator or None, present)
 
 
-def _limit(request: web.Request, default: int) -> int:
-    return max(1, min(MAX_LIMIT, int(request.query.get("limit", default))))
+async def blocked(call: Call) -> v.BlockedContacts:
+    """The contacts whose messages are refused."""
+    query, core = cast(v.BlockedQuery, call.query), call.gateway.core
+    states = [partition.state for partition in core.partitions]
+    keys = sorted(
+        key for state in states for number in state.blocked if (key := state.contacts[number].key) > query.after
+    )
+    for partition in core.partitions:
+        await partition.settled()
+    return v.BlockedContacts(keys[: query.limit], more=len(keys) > query.limit)
 
 
-def _json(body: dict[str, object]) -> web.Response:
-    return web.Response(body=wire.dumps(body), content_type="application/json")
+async def block(call: Call) -> v.Blocking:
+    """Refuse a contact's messages from now on; its open dialog ends."""
+    return await _decide(call, Block(_key(call), call.subject), blocked=True)
+
+
+async def unblock(call: Call) -> v.Blocking:
+    """Take a contact's messages again."""
+    return await _decide(call, Unblock(_key(call), call.subject), blocked=False)
+
+
+async def _decide(call: Call, command: Block | Unblock, *, blocked: bool) -> v.Blocking:
+    partition = call.gateway.core.partition_of(command.contact)
+    try:
+        partition.submit(command)
+    except Refused as refusal:
+        raise Problem(404, "unknown_contact", "nobody of this name has written yet") from refusal
+    await partition.settled()
+    return v.Blocking(command.contact, blocked)

@@ -10,7 +10,7 @@ from aiohttp import web
 from chatcore.channels import CHANNELS, Channel
 from chatcore.channels.shapes import Consent, Event, Inbound, Receipt
 from chatcore.config import Account
-from chatcore.edges.gateway import GATEWAY, MAX_TEXT, Gateway, error
+from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
 from chatcore.edges.messages import edit, receive
 from chatcore.machines.commands import Refused, Told
 from chatcore.runtime.owner import Poisoned
@@ -29,6 +29,7 @@ class Refusal(NamedTuple):
 
 
 NOT_STORED = Refusal(503, "not_stored", "recovering or stopping: come back in a moment")
+TOO_FAST = Refusal(429, "too_fast", "too many requests: come back later")
 UNKNOWN_ACCOUNT = Refusal(404, "unknown_account")
 Done = Callable[[bytes], None]
 
@@ -49,16 +50,20 @@ def take(
     if not channel.verify(account, headers, body):
         gateway.count("webhook_secret_wrong")
         return Refusal(401, "wrong_secret")
+    if not gateway.guard.account(account_id):
+        gateway.count("webhook_too_fast")
+        return TOO_FAST
     try:
         events = channel.parse(account, body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter from msgspec, for what is nested too deeply
         gateway.count("webhook_unreadable")
         return Refusal(400, "unreadable")
     if not events:
         gateway.count("webhook_ignored")
         done(channel.handshake(account, {}, body) or channel.OK)
         return None
-    partitions = {_take(gateway, account, event) for event in events[:EVENTS_MOST]}
+    gateway.webhooks_taken += 1
+    partitions = {take_event(gateway, account, event) for event in events[:EVENTS_MOST]}
     answer = partial(done, channel.OK)
     settled = answer if len(partitions) == 1 else _after(len(partitions), answer)
     for partition in partitions:
@@ -87,7 +92,7 @@ def _after(calls: int, done: Callable[[], None]) -> Callable[[], None]:
     return one_less
 
 
-def _take(gateway: Gateway, account: Account, event: Event) -> PartitionOwner:
+def take_event(gateway: Gateway, account: Account, event: Event) -> PartitionOwner:
     """Submit one event; a refusal is counted, for a refused webhook would block the provider's queue."""
     try:
         match event:
@@ -107,6 +112,8 @@ def _take(gateway: Gateway, account: Account, event: Event) -> PartitionOwner:
 
 
 def _receipt(gateway: Gateway, account: Account, receipt: Receipt) -> PartitionOwner:
+    if len(receipt.id) > MAX_ID:
+        raise Refused("bad_id")
     contact = f"{account.id}/{receipt.user}"
     partition = gateway.core.partition_of(contact)
     partition.submit(Told(contact, receipt.state, receipt.id, receipt.through, receipt.reason[:MAX_TEXT]))

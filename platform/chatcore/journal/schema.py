@@ -1,14 +1,15 @@
 """The two SQLite files: their tables, their connections, and their errors in this package's words."""
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chatcore.journal.errors import JournalDamaged, JournalTooNew, JournalUnreachable
+from chatcore.journal.errors import JournalDamaged, JournalUnreachable
+from chatcore.journal.migrations import HISTORY, LOGS, format_of, migrate, newest
 
-FORMAT = 1
 LOCK_TIMEOUT_S = 5.0
 
 LOG_TABLES = """
@@ -57,7 +58,7 @@ def create(path: Path, tables: str, identity: bytes) -> None:
     db = sqlite3.connect(unfinished, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(f"BEGIN; {tables} PRAGMA user_version = {FORMAT}; COMMIT;")
+        db.executescript(f"BEGIN; {tables} PRAGMA user_version = {newest()}; COMMIT;")
         db.execute("INSERT INTO journal VALUES (?)", (identity,))
     finally:
         db.close()
@@ -67,14 +68,23 @@ def create(path: Path, tables: str, identity: bytes) -> None:
     sync_folder(path.parent)
 
 
-def connect_writer(path: Path, synchronous: str) -> sqlite3.Connection:
-    """The one connection that writes and checkpoints. Raises JournalTooNew and SQLite's own errors."""
+def connect_logs(path: Path, synchronous: str) -> sqlite3.Connection:
+    """The one connection that writes and checkpoints the logs, which are created if missing.
+
+    Raises JournalTooNew, JournalDamaged, and SQLite's own errors.
+    """
+    create(path, LOG_TABLES, secrets.token_bytes(16))
+    return _connect_writer(path, synchronous, LOGS)
+
+
+def _connect_writer(path: Path, synchronous: str, part: int) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        check_format(db, path)
+        format_of(db, path)  # one of another program is left as it is
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA wal_autocheckpoint = 0")  # which would keep a failed flush to itself
+        migrate(db, path, part)
     except BaseException:
         db.close()
         raise
@@ -87,7 +97,7 @@ def connect_history(path: Path, identity: bytes) -> sqlite3.Connection:
     Its transactions are atomic, but not flushed one by one: the history is made again from the log.
     """
     create(path, HISTORY_TABLES, identity)
-    db = connect_writer(path, "NORMAL")
+    db = _connect_writer(path, "NORMAL", HISTORY)
     if bytes(db.execute("SELECT identity FROM journal").fetchone()[0]) != identity:
         db.close()
         path.unlink()
@@ -100,15 +110,6 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA query_only = ON")
     return db
-
-
-def check_format(db: sqlite3.Connection, path: Path) -> None:
-    """Raise JournalTooNew for a file of a later format, JournalDamaged for one without a format."""
-    (found,) = db.execute("PRAGMA user_version").fetchone()
-    if found > FORMAT:
-        raise JournalTooNew(str(path), found, FORMAT)
-    if found < 1:
-        raise JournalDamaged(str(path), "it holds no journal")
 
 
 def create_folder(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The journal in a SQLite file, write-ahead logged and flushed at every commit; history and snapshots lie beside it."""
 
 import asyncio
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from chatcore.journal.history import SqliteHistory
 from chatcore.journal.port import Done, Recovery
 from chatcore.journal.projector import Projector
 from chatcore.journal.reader import Reader
-from chatcore.journal.schema import LOG_TABLES, connect_history, connect_writer, create, storage_errors
+from chatcore.journal.schema import connect_history, connect_logs, storage_errors
 from chatcore.journal.snapshots import SnapshotFolder, Unsaved
 from chatcore.journal.writer import Writer
 
@@ -67,8 +66,7 @@ class SqliteJournal:
         if self._opened is not None:
             raise JournalMisuse(f"{self._path}: the journal is already open")
         with storage_errors(self._path):
-            create(self._path, LOG_TABLES, secrets.token_bytes(16))
-            db = connect_writer(self._path, self.synchronous)
+            db = connect_logs(self._path, self.synchronous)
             try:
                 taken = stored.take_over(db, logs)
                 identity = stored.identity(db)

@@ -1,4 +1,4 @@
-"""Who of a department is on duty, and in which order those with room are offered dialogs.
+"""Who may take one kind of dialog, and in which order those with room are offered the next.
 
 An index of the floor's operators: nothing in it is state of its own, and a choice costs the same with ten and with a
 thousand of them.
@@ -7,13 +7,16 @@ thousand of them.
 from bisect import bisect_left, insort
 from collections.abc import Collection
 
+from chatcore.machines.staff import Kind, Operator, has_room
+
 Rank = tuple[int, int, str]  # slots in use, idle since, id: the least comes first
 
 
 class Bench:
-    """The operators of one department who are on duty."""
+    """The operators on duty who fit one kind of dialog."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self._weight = kind.weight
         self._staff: set[str] = set()
         self._ranks: dict[str, Rank] = {}
         self._free: list[Rank] = []
@@ -23,16 +26,17 @@ class Bench:
         """Whether anybody could take one more dialog."""
         return bool(self._free)
 
-    def put(self, operator: str, used: int, idle_since: int, *, room: bool) -> None:
-        """Note that an operator is on duty, and whether they have `room` for one more dialog."""
-        self.drop(operator)
-        self._staff.add(operator)
-        if room:
-            rank = self._ranks[operator] = (used, idle_since, operator)
-            insort(self._free, rank)
+    def put(self, operator: Operator) -> None:
+        """Note what an operator who fits has become."""
+        self.drop(operator.id)
+        if operator.on_duty:
+            self._staff.add(operator.id)
+            if has_room(operator, self._weight):
+                rank = self._ranks[operator.id] = (operator.used, operator.idle_since, operator.id)
+                insort(self._free, rank)
 
     def drop(self, operator: str) -> None:
-        """Note that an operator is not on duty; whoever was not before may be dropped again."""
+        """Note that an operator is not on duty or does not fit; whoever was not here may be dropped again."""
         self._staff.discard(operator)
         rank = self._ranks.pop(operator, None)
         if rank is not None:

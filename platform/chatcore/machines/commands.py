@@ -2,7 +2,7 @@
 
 import msgspec
 
-from chatcore.machines.events import File, Presence, Ref
+from chatcore.machines.events import File, Hired, Presence, Ref, Wish
 
 
 class Refused(Exception):
@@ -14,9 +14,12 @@ class Refused(Exception):
 
 
 class Choice(msgspec.Struct):
-    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again."""
+    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again.
 
-    kind: str  # answer | handover | miss
+    Or to bind the contact to a person, or a routine operation of that person's, whose name is the text.
+    """
+
+    kind: str  # answer | handover | miss | bind | operation
     rule: str = ""
     text: str = ""
 
@@ -33,6 +36,10 @@ class Receive(msgspec.Struct):
     choice: Choice | None  # None: the account has no bot
     files: tuple[File, ...] = ()
     receipts: bool = False  # whether the messenger tells what became of replies
+    priority: int = 0  # lower is served first
+    wish: Wish = Wish()
+    windowed: bool = False  # whether it lets free texts pass only for a while after the customer's last message
+    code: str = ""  # the hash of the text, where it may be a one-time code and is masked
 
 
 class Edit(msgspec.Struct):
@@ -74,6 +81,40 @@ class Reply(msgspec.Struct):
 
 class Close(msgspec.Struct):
     """The owner closes dialog `dialog` of the contact."""
+
+    contact: str
+    dialog: int
+    number: int
+    operator: str
+
+
+class Transfer(msgspec.Struct):
+    """The owner sends dialog `dialog` of the contact on: to an operator, a department, or somebody with a skill.
+
+    "" as department: it stays in its own.
+    """
+
+    contact: str
+    dialog: int
+    number: int
+    operator: str
+    to_operator: str
+    department: str
+    skill: str
+
+
+class Hold(msgspec.Struct):
+    """The owner puts dialog `dialog` of the contact on hold; the customer is told `text`, if there is any."""
+
+    contact: str
+    dialog: int
+    number: int
+    operator: str
+    text: str
+
+
+class Resume(msgspec.Struct):
+    """The owner takes dialog `dialog` of the contact back from hold."""
 
     contact: str
     dialog: int
@@ -130,6 +171,72 @@ class Keep(msgspec.Struct):
     reason: str = ""
 
 
+class Block(msgspec.Struct):
+    """Somebody in charge takes no more messages from a contact; its open dialog ends."""
+
+    contact: str
+    by: str
+
+
+class Unblock(msgspec.Struct):
+    """… takes them again."""
+
+    contact: str
+    by: str
+
+
+class IssueCode(msgspec.Struct):
+    """The bank knows whose account the message at `seq` named, and a code with this hash was mailed there."""
+
+    contact: int
+    number: int
+    seq: int
+    person: str
+    salt: str
+    hash: str
+
+
+class FailBinding(msgspec.Struct):
+    """The bank could not be asked whose account the message at `seq` named, or no mail could be sent."""
+
+    contact: int
+    number: int
+    seq: int
+    reason: str
+
+
+class Tell(msgspec.Struct):
+    """What the bank says to the operation that the message at `seq` asked for; "" if it cannot be done."""
+
+    contact: int
+    number: int
+    seq: int
+    text: str
+
+
+class Notify(msgspec.Struct):
+    """The bank writes to a contact: `text` is the template with its parameters; a broadcast needs consent."""
+
+    contact: str
+    id: str
+    digest: int
+    template: str
+    parameters: tuple[str, ...]
+    text: str
+    broadcast: bool
+    receipts: bool = False
+    windowed: bool = False
+
+
+class Consent(msgspec.Struct):
+    """The customer agrees to be written to, or does not any more."""
+
+    contact: str
+    given: bool
+    receipts: bool = False
+    windowed: bool = False
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -139,6 +246,7 @@ class OfferTo(msgspec.Struct):
     department: str
     priority: int
     place: int
+    wish: Wish = Wish()
 
 
 class Withdraw(msgspec.Struct):
@@ -153,7 +261,7 @@ class Withdraw(msgspec.Struct):
 class Hire(msgspec.Struct):
     """Operators to add or to change."""
 
-    operators: list[tuple[str, tuple[str, ...], int]]
+    operators: list[Hired]
 
 
 class SetPresence(msgspec.Struct):
@@ -194,6 +302,16 @@ class Enqueue(msgspec.Struct):
     department: str
     priority: int
     previous: str
+    wish: Wish
+
+
+class Redirect(msgspec.Struct):
+    """From a dialog: the owner of `number` transfers it; `Report` follows."""
+
+    number: int
+    to_operator: str
+    department: str
+    skill: str
 
 
 class Report(msgspec.Struct):
@@ -211,16 +329,40 @@ class Vanish(msgspec.Struct):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """Times and limits of the installation, in wall milliseconds."""
+    """Times, in wall milliseconds, and limits of the installation."""
 
     inactivity_ms: int = 600_000
     offer_ms: int = 20_000
     grace_ms: int = 15_000
     dedupe_ms: int = 172_800_000
     bot_misses: int = 2
+    transfer_ms: int = 120_000  # so long a transferred dialog waits for one operator
+    internal: frozenset[str] = frozenset()  # departments whose dialogs nobody else may see
+    window_ms: int = 86_400_000
 
 
+OwnerCommand = Reply | Close | Transfer | Hold | Resume
 DialogCommand = (
-    Receive | Edit | Leave | Accept | Reply | Close | Remind | Attempting | Settle | Told | Keep | OfferTo | Withdraw
+    Receive
+    | Edit
+    | Leave
+    | Accept
+    | OwnerCommand
+    | Remind
+    | Attempting
+    | Settle
+    | Told
+    | Keep
+    | Notify
+    | Consent
+    | IssueCode
+    | FailBinding
+    | Tell
+    | OfferTo
+    | Withdraw
+    | Block
+    | Unblock
 )
-FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish
+FloorCommand = (
+    Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Redirect | Report | Vanish
+)

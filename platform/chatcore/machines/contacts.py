@@ -5,15 +5,15 @@ seldom. Packed it takes an eighth of the memory, the garbage collector does not 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import msgspec
 
-from chatcore.machines.events import State
+from chatcore.machines.events import OWNED, State
 
 REST_MOST: Final = 500  # message ids; packing more at every closing would cost whoever closes dialogs all day
-OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED, State.ASSIGNED))
+OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED)) | OWNED
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
@@ -43,6 +43,24 @@ class Tracked(msgspec.Struct, array_like=True, gc=False):
     state: str = "sent"
 
 
+class Binding(msgspec.Struct, array_like=True):
+    """How far a contact's binding to a person has come in dialog `number`; `locked`: it cannot begin before."""
+
+    stage: str = ""  # account: it is to be named | code: it is to be typed
+    number: int = 0
+    seq: int = 0  # of the message that names the account
+    person: str = ""
+    salt: str = ""
+    hash: str = ""  # "" until the bank has said who it is, and mailed a code
+    expires: int = 0
+    wrong: int = 0
+    locked: int = 0
+
+    def waits_for(self, number: int, seq: int) -> bool:
+        """Whether the bank has yet to say whose account that message names."""
+        return self.stage == "code" and not self.hash and (self.number, self.seq) == (number, seq)
+
+
 class Contact(msgspec.Struct, array_like=True):
     """One external user on one channel account, and the dialog they are in. Holds no message text."""
 
@@ -63,18 +81,31 @@ class Contact(msgspec.Struct, array_like=True):
     receipts: bool = False  # whether its messenger tells what became of a message after taking it
     tracked: list[Tracked] = []
     early: dict[str, list[tuple[str, str, str]]] = {}  # receipts by id from before `Sent`: state, reason, through
+    windowed: bool = False  # … and takes free texts only for a while after the customer's last message
+    heard: int = 0  # when that was
+    month: int = 0  # … and in which month
+    consent: bool = False
+    notices: int = 0
+    person: str = ""  # whom it is bound to
+    binding: Binding = msgspec.field(default_factory=Binding)
+    asked: tuple[int, int] = (0, 0)  # dialog and seq of the operation that the bank is to do
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
+    internal: dict[int, str] = {}  # dialogs that only this department may see
 
     @property
     def dialog(self) -> str:
         """The current dialog's id on the wire."""
         return f"{self.key}#{self.number}"
 
+    def hidden(self, departments: Collection[str]) -> set[int]:
+        """The dialogs that operators of these departments may not see, because they are another one's own."""
+        return {number for number, department in self.internal.items() if department not in departments}
+
     @property
     def idle(self) -> bool:
         """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
         busy = self.unsettled or self.unfetched
-        return self.state is State.CLOSED and not busy and len(self.seen) <= REST_MOST
+        return self.state in (State.NONE, State.CLOSED) and not busy and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -91,9 +122,14 @@ def _unpack(packed: bytes) -> Contact:
     return _contact(zlib.decompress(_bytes(packed)))
 
 
+def head(count: int) -> bytes:
+    """The first byte of an encoded array of `count`, which is below 16."""
+    return bytes((0x90 + count,))
+
+
 _ACTIVE: Final = _encode(b"")
-THREE: Final = b"\x93"  # the head of an encoded array of three
-_FOUR: Final = b"\x94"
+
+
 _MANY: Final = b"\xdd"  # … of as many as the next four bytes say
 Dump = tuple[int, list[str], list[Contact], list[bytes]]
 
@@ -137,8 +173,8 @@ class Contacts:
     def dump(self) -> list[bytes]:
         """An encoded `Dump`, in parts; what is packed is not copied."""
         active = list(self.active.values())
-        head = [_FOUR, _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
-        return [*head, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
+        first = [head(4), _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
+        return [*first, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
 
     def load(self, dump: Dump) -> None:
         """Take over what `dump` gave."""

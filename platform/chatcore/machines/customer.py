@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import binding
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Seen, Unsettled
-from chatcore.machines.events import State
+from chatcore.machines.events import OWNED, State
+from chatcore.machines.notices import heard
 from chatcore.machines.partition import Partition
 
 
@@ -14,11 +16,15 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     known = state.by_key.get(command.contact)
     if known is None:
         contact = Contact(len(state.contacts) + 1, command.contact, command.messenger)
-        events: list[e.DialogEvent] = [e.Met(contact.id, contact.key, contact.messenger, command.receipts)]
+        events: list[e.DialogEvent] = [
+            e.Met(contact.id, contact.key, contact.messenger, command.receipts, command.windowed)
+        ]
     else:
         contact, events = known, []
         if is_repeat(contact, command.id, command.digest):
             return []
+        if contact.id in state.blocked:
+            raise c.Refused("blocked")
     number, seq, dialog_state = contact.number, contact.seq, contact.state
     if dialog_state not in OPEN:
         number, seq, dialog_state = number + 1, 0, State.BOT
@@ -28,7 +34,8 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     events.append(e.Said(*said, 0, "", 0, command.files))
     if dialog_state is State.BOT:
         misses = contact.misses if seq > 1 else 0
-        events += _bot(state.rules, contact, command, number, seq, misses, now)
+        bound, enough = binding.turn(state, contact, command, number, seq, now)
+        events += bound if enough else [*bound, *_bot(state.rules, contact, command, number, seq, misses, now)]
     return events
 
 
@@ -44,7 +51,9 @@ def _bot(
     elif misses:
         missed = [e.Missed(contact.id, 0)]
     if choice is None or choice.kind == "handover" or misses >= rules.bot_misses:
-        return [*missed, e.Queued(contact.id, number, seq + 1, now, command.department, 0, contact.previous)]
+        asked = command.department, command.priority, contact.previous, command.wish
+        internal = command.department in rules.internal
+        return [*missed, e.Queued(contact.id, number, seq + 1, now, *asked, internal)]
     deadline = now + rules.inactivity_ms
     answer = e.Said(contact.id, number, seq + 1, now, "bot", "", 0, choice.text, seq, choice.rule, deadline)
     return [*missed, answer]
@@ -94,7 +103,7 @@ def _leave(state: Partition, command: c.Leave, now: int) -> list[e.DialogEvent]:
 
 def closed(contact: Contact, reason: str, now: int) -> e.Closed:
     """The end of the contact's open dialog, which sets free the number it holds."""
-    held = contact.state in (State.OFFERED, State.ASSIGNED)
+    held = contact.state is State.OFFERED or contact.state in OWNED
     number, operator = (contact.assignment, contact.operator) if held else (0, "")
     return e.Closed(contact.id, contact.number, contact.seq + 1, now, reason, number, operator, contact.state)
 
@@ -127,7 +136,9 @@ def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
     if event.id:
         _forget(contact.seen, event.at - state.rules.dedupe_ms)
         contact.seen[event.id] = Seen(event.number, event.seq, event.digest, event.at)
-    if contact.messenger and event.author != "customer":
+    if event.author == "customer":
+        heard(state, contact, event.at)
+    elif contact.messenger:
         contact.unsettled.append(Unsettled(event.number, event.seq, 1))
     for index, file in enumerate(event.files):
         if not file.ref:
@@ -158,6 +169,8 @@ def _apply_missed(state: Partition, contact: Contact, event: e.Missed) -> None:
 
 def _apply_queued(state: Partition, contact: Contact, event: e.Queued) -> None:
     contact.seq, contact.deadline = event.seq, 0
+    if event.internal:
+        contact.internal[event.number] = event.department
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {

@@ -20,16 +20,16 @@ names an older one does nothing, and only this machine says that a number is fre
 acceptance on the way can thus never give a dialog two owners. The alternative, a lease with a time-out, needs
 clocks that agree; a lock over both needs them to fail together. Both were rejected.
 
-What takes a seq. Messages, their edits, queue entries, assignments, releases and closings stand in one dense
-numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one provider,
-and a gap in what an observer sees must mean a loss, nothing else.
+What takes a seq. Messages, their edits, queue entries, assignments, holds, transfers, releases and closings stand in
+one dense numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one
+provider, and a gap in what an observer sees must mean a loss, nothing else.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import binding, blocking, customer, notices, outbound, ownership
 from chatcore.machines import commands as c
-from chatcore.machines import customer, outbound, ownership
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.events import State
@@ -51,6 +51,16 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ASSIGNED: {
         e.Said: State.ASSIGNED,
         e.Edited: State.ASSIGNED,
+        e.Held: State.ON_HOLD,
+        e.Transferred: State.ASSIGNED,
+        e.Released: State.QUEUED,
+        e.Closed: State.CLOSED,
+    },
+    State.ON_HOLD: {
+        e.Said: State.ON_HOLD,
+        e.Edited: State.ON_HOLD,
+        e.Resumed: State.ASSIGNED,
+        e.Transferred: State.ON_HOLD,
         e.Released: State.QUEUED,
         e.Closed: State.CLOSED,
     },
@@ -60,13 +70,26 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
 
 _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
+    **binding.DECIDE,
+    **notices.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
+    **blocking.DECIDE,
 }
 _STANDING: Final = frozenset(
-    (e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept, e.Stored, e.Unfetched)
+    (
+        *(e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept),
+        *(e.Stored, e.Unfetched, *blocking.APPLY, *binding.APPLY, *notices.APPLY),
+    )
 )
-_APPLY: Final[dict[type, Callable[..., None]]] = {**customer.APPLY, **ownership.APPLY, **outbound.APPLY}
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    **customer.APPLY,
+    **binding.APPLY,
+    **notices.APPLY,
+    **ownership.APPLY,
+    **outbound.APPLY,
+    **blocking.APPLY,
+}
 
 
 def decide(state: Partition, command: c.DialogCommand, now: int) -> list[e.DialogEvent]:
@@ -87,7 +110,9 @@ def apply(state: Partition, event: e.DialogEvent) -> None:
     if isinstance(event, e.Inert):
         return
     if isinstance(event, e.Met):
-        state.contacts.add(Contact(event.contact, event.key, event.messenger, receipts=event.receipts))
+        state.contacts.add(
+            Contact(event.contact, event.key, event.messenger, receipts=event.receipts, windowed=event.windowed)
+        )
         return
     contact = state.contacts.active.get(event.contact) or state.contacts.wake(event.contact)
     kind = type(event)

@@ -2,6 +2,9 @@
 
 Events are arrays in MessagePack with a small integer tag, so a stored message costs its text and some twenty bytes.
 Contacts are numbers here: their text keys stand once, in `Met`.
+
+What is stored stays readable: a new field stands at the end of its event and has a default. Any other change of an
+event, and a new kind of event, is a new format of the journal (`journal/migrations.py`).
 """
 
 import enum
@@ -19,6 +22,11 @@ class State(enum.IntEnum):
     OFFERED = 3
     ASSIGNED = 4
     CLOSED = 5
+    ON_HOLD = 6
+
+
+OWNED: Final = frozenset((State.ASSIGNED, State.ON_HOLD))
+"""The states in which an operator owns the dialog."""
 
 
 class Presence(enum.IntEnum):
@@ -31,6 +39,18 @@ class Presence(enum.IntEnum):
 
 class Event(msgspec.Struct, array_like=True, kw_only=False, gc=False):
     """Base of all events."""
+
+
+ALL_SLOTS: Final = 0
+"""The weight of a dialog that takes all of an operator's slots, as a phone call does."""
+
+
+class Wish(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a dialog asks of an operator besides the department; "" asks for nothing."""
+
+    skill: str = ""
+    language: str = ""
+    weight: int = 1  # slots it takes, or ALL_SLOTS
 
 
 class Inert(Event, tag=0):
@@ -50,6 +70,7 @@ class Met(Event, tag=1):
     key: str
     messenger: bool  # replies leave through a provider, so each must end sent or failed
     receipts: bool = False  # … which tells what became of them afterwards
+    windowed: bool = False  # … and lets free texts pass only for a while after the customer's last message
 
 
 class Opened(Event, tag=2):
@@ -104,11 +125,13 @@ class Missed(Event, tag=4):
 
 
 class Queued(Entry, tag=5):
-    """The dialog asks for an operator of `department`."""
+    """The dialog asks for an operator of `department`; `internal`: others may not see it from now on."""
 
     department: str
     priority: int
     previous: str
+    wish: Wish = Wish()
+    internal: bool = False
 
 
 class Offered(Event, tag=6):
@@ -122,6 +145,7 @@ class Offered(Event, tag=6):
     priority: int
     place: int
     at: int
+    wish: Wish = Wish()
 
 
 class OfferEnded(Event, tag=7):
@@ -149,7 +173,7 @@ class Assigned(Entry, tag=9):
 
 
 class Released(Entry, tag=10):
-    """The owner lost the dialog; it waits at its old place."""
+    """The owner lost the dialog, or `Transferred` it just before; it waits at its old place."""
 
     assignment: int
     operator: str
@@ -194,6 +218,35 @@ class Undelivered(Event, tag=14):
     seq: int
     reason: str
     at: int
+
+
+class Transferred(Entry, tag=30):
+    """The owner sends the dialog on; `Released` follows in the same record.
+
+    `to_operator`, `department` and `skill` say who is asked for; "" = as before, and for `skill`: none.
+    """
+
+    assignment: int
+    operator: str
+    to_operator: str
+    department: str
+    skill: str
+    internal: bool  # others than this department may not see the dialog from now on
+
+
+class Held(Entry, tag=31):
+    """The owner put the dialog on hold: it stays theirs, and the customer's silence does not count."""
+
+    assignment: int
+    operator: str
+
+
+class Resumed(Entry, tag=32):
+    """The owner took the dialog back from hold."""
+
+    assignment: int
+    operator: str
+    deadline: int  # as in `Said`
 
 
 class Edited(Entry, tag=40):
@@ -250,6 +303,105 @@ class Unfetched(Event, tag=44):
     at: int
 
 
+class Blocked(Event, tag=60):
+    """Messages of the contact are refused from now on; `by` decided it."""
+
+    contact: int
+    by: str
+    at: int
+
+
+class Unblocked(Event, tag=61):
+    """Messages of the contact are taken again; `by` decided it."""
+
+    contact: int
+    by: str
+    at: int
+
+
+class BindingStarted(Event, tag=70):
+    """The customer is asked for their account, in dialog `number`."""
+
+    contact: int
+    number: int
+    at: int
+
+
+class AccountNamed(Event, tag=71):
+    """The message at `seq` names an account; the bank is asked whose it is."""
+
+    contact: int
+    number: int
+    seq: int
+    at: int
+
+
+class CodeIssued(Event, tag=72):
+    """A code whose hash is `hash` was mailed to `person`; it is good until `expires`."""
+
+    contact: int
+    person: str
+    salt: str
+    hash: str
+    expires: int
+
+
+class CodeWrong(Event, tag=73):
+    """Another code was typed."""
+
+    contact: int
+
+
+class Bound(Event, tag=74):
+    """The contact belongs to `person`, for good."""
+
+    contact: int
+    person: str
+    at: int
+
+
+class BindingEnded(Event, tag=75):
+    """The contact was not bound; before `locked` it cannot be tried again."""
+
+    contact: int
+    reason: str
+    locked: int
+
+
+class OperationAsked(Event, tag=76):
+    """A bound customer asks for a routine operation, such as the balance; the bank is asked to do it."""
+
+    contact: int
+    number: int
+    seq: int
+    operation: str
+    at: int
+
+
+class OperationTold(Event, tag=77):
+    """The bank answered, or cannot."""
+
+    contact: int
+
+
+class Noticed(Entry, tag=80):
+    """The bank wrote of its own accord: a template with parameters; `number` is 0, and `seq` counts the notices."""
+
+    id: str
+    digest: int
+    template: str
+    parameters: tuple[str, ...]
+    text: str
+
+
+class Consented(Event, tag=81):
+    """The customer agrees to be written to, or does not any more."""
+
+    contact: int
+    given: bool
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -262,11 +414,13 @@ class Ref(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Hired(Event, tag=20):
-    """An operator exists, or has other departments or slots than before."""
+    """An operator exists, or may take other dialogs, or more or fewer, than before."""
 
     operator: str
     departments: tuple[str, ...]
     slots: int
+    skills: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 class PresenceSet(Event, tag=21):
@@ -300,6 +454,7 @@ class Waiting(Event, tag=24):
     place: int
     previous: str
     at: int
+    wish: Wish = Wish()
 
 
 class Offering(Event, tag=25):
@@ -313,6 +468,7 @@ class Offering(Event, tag=25):
     place: int
     deadline: int
     at: int
+    wish: Wish = Wish()
 
 
 class Withdrawing(Event, tag=26):
@@ -345,6 +501,22 @@ class Gone(Event, tag=29):
     ref: Ref
 
 
+class Redirected(Event, tag=33):
+    """The owner of `number` transfers its dialog: it keeps its place, and waits for `to_operator` until `until`."""
+
+    number: int
+    to_operator: str
+    department: str
+    skill: str
+    until: int
+
+
+class Unbound(Event, tag=34):
+    """A dialog has waited for one operator long enough; anybody of its department who fits may have it."""
+
+    ref: Ref
+
+
 DialogEvent = (
     Inert
     | Met
@@ -361,14 +533,41 @@ DialogEvent = (
     | Attempted
     | Sent
     | Undelivered
+    | Transferred
+    | Held
+    | Resumed
     | Edited
     | Receipted
     | ReceiptKept
     | Stored
     | Unfetched
+    | Blocked
+    | Unblocked
+    | BindingStarted
+    | AccountNamed
+    | CodeIssued
+    | CodeWrong
+    | Bound
+    | BindingEnded
+    | OperationAsked
+    | OperationTold
+    | Noticed
+    | Consented
 )
 FloorEvent = (
-    Inert | Hired | PresenceSet | SeatLost | SeatFound | Waiting | Offering | Withdrawing | Taken | Freed | Gone
+    Inert
+    | Hired
+    | PresenceSet
+    | SeatLost
+    | SeatFound
+    | Waiting
+    | Offering
+    | Withdrawing
+    | Taken
+    | Freed
+    | Gone
+    | Redirected
+    | Unbound
 )
 AnyEvent = DialogEvent | FloorEvent
 

@@ -4,7 +4,6 @@ It owns capacity and numbers: every dialog that waits gets a place once and keep
 It acts on events only: a dialog is offered when it, or an operator, becomes free. No message passes through it.
 """
 
-from bisect import insort
 from collections.abc import Callable
 from typing import Final
 
@@ -12,108 +11,11 @@ import msgspec
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
-from chatcore.machines.bench import Bench
-from chatcore.machines.events import Presence, Ref
+from chatcore.machines.events import Presence
+from chatcore.machines.floorstate import Floor
+from chatcore.machines.staff import Assignment, Kind, Operator, Place, eligible, takes
 
-
-class Operator(msgspec.Struct, array_like=True):
-    """An operator: what they may take, whether they are there, and how many slots are in use."""
-
-    id: str
-    departments: tuple[str, ...]
-    slots: int
-    presence: Presence = Presence.OFFLINE
-    grace: int = 0  # their connection is lost; what they hold goes back at this time
-    used: int = 0
-    idle_since: int = 0
-
-    @property
-    def on_duty(self) -> bool:
-        """Whether the operator says online and their connection stands."""
-        return self.presence is Presence.ONLINE and not self.grace
-
-
-class Place(msgspec.Struct, array_like=True, order=True):
-    """A dialog in a queue; ordered by priority, then by place."""
-
-    priority: int
-    place: int
-    ref: Ref
-    department: str
-    previous: str
-    lapsed: list[str] = []
-
-
-class Assignment(msgspec.Struct, array_like=True):
-    """A numbered offer, and after acceptance the ownership."""
-
-    number: int
-    operator: str
-    place: Place
-    deadline: int  # 0 once accepted
-    withdrawing: str = ""  # why the floor wants it back; "" = it does not
-    forced: bool = False  # … also after acceptance
-    gone: bool = False  # its dialog closed meanwhile; it must not be queued again
-
-
-class Floor:
-    """The state of the floor's log."""
-
-    def __init__(self, rules: c.Rules) -> None:
-        self.rules = rules
-        self.now = 0
-        self.next_place = 1
-        self.next_number = 1
-        self.operators: dict[str, Operator] = {}
-        self.queues: dict[str, list[Place]] = {}
-        self.assignments: dict[int, Assignment] = {}
-        self.applied: dict[str, int] = {}
-        # indexes of the above
-        self.by_ref: dict[Ref, int] = {}  # a dialog's number while it is offered or owned
-        self.open: dict[int, Assignment] = {}  # offers that nobody has accepted
-        self.absent: dict[str, Operator] = {}  # operators whose connection is lost
-        self.benches: dict[str, Bench] = {}  # by department
-
-    @property
-    def waiting(self) -> int:
-        """Dialogs in queues, not counting those on offer."""
-        return sum(map(len, self.queues.values()))
-
-    def dump(self) -> list[bytes]:
-        """The state as a snapshot; rules and indexes are not part of it."""
-        operators, assignments = list(self.operators.values()), list(self.assignments.values())
-        state = (self.now, self.next_place, self.next_number, operators, self.queues, assignments, self.applied)
-        return [msgspec.msgpack.encode(state)]
-
-    def load(self, blob: bytes) -> None:
-        """Take over the state that `dump` wrote."""
-        self.now, self.next_place, self.next_number, operators, self.queues, assignments, self.applied = (
-            msgspec.msgpack.decode(blob, type=_Dump)
-        )
-        self.operators = {operator.id: operator for operator in operators}
-        self.assignments = {assignment.number: assignment for assignment in assignments}
-        self.by_ref = {assignment.place.ref: assignment.number for assignment in assignments}
-        self.open = {assignment.number: assignment for assignment in assignments if assignment.deadline}
-        self.absent, self.benches = {}, {}
-        for operator in operators:
-            self.seat(operator)
-
-    def seat(self, operator: Operator) -> None:
-        """Note in the indexes what an operator has become."""
-        if operator.grace:
-            self.absent[operator.id] = operator
-        else:
-            self.absent.pop(operator.id, None)
-        for department in operator.departments:
-            bench = self.benches.setdefault(department, Bench())
-            if operator.on_duty:
-                room = operator.used < operator.slots
-                bench.put(operator.id, operator.used, operator.idle_since, room=room)
-            else:
-                bench.drop(operator.id)
-
-
-_Dump = tuple[int, int, int, list[Operator], dict[str, list[Place]], list[Assignment], dict[str, int]]
+__all__ = ["Floor", "apply", "decide"]
 
 
 # --- decide -------------------------------------------------------------------------------------------------------
@@ -129,7 +31,11 @@ def decide(state: Floor, command: c.FloorCommand, now: int) -> list[e.FloorEvent
 
 
 def _hire(state: Floor, command: c.Hire, now: int) -> list[e.FloorEvent]:
-    return [e.Hired(operator, departments, slots) for operator, departments, slots in command.operators]
+    hired = {operator.operator: operator for operator in command.operators}
+    events: list[e.FloorEvent] = list(hired.values())
+    for operator in hired.values():
+        events += _take_back(state, operator.operator, "moved", state.rules.internal.difference(operator.departments))
+    return events
 
 
 def _known(state: Floor, operator: str) -> Operator:
@@ -147,12 +53,16 @@ def _set_presence(state: Floor, command: c.SetPresence, now: int) -> list[e.Floo
     return events
 
 
-def _take_back(state: Floor, operator: str, reason: str) -> list[e.FloorEvent]:
-    """Ask for everything the operator holds."""
+def _take_back(
+    state: Floor, operator: str, reason: str, departments: frozenset[str] | None = None
+) -> list[e.FloorEvent]:
+    """Ask for everything the operator holds, or only for what is of some departments."""
     return [
         e.Withdrawing(held.number, held.place.ref, True, reason)
         for held in state.assignments.values()
-        if held.operator == operator and not held.gone and not held.forced
+        if held.operator == operator
+        and not (held.gone or held.forced)
+        and (departments is None or held.place.department in departments)
     ]
 
 
@@ -191,11 +101,22 @@ def _elapse(state: Floor, command: c.Elapse, now: int) -> list[e.FloorEvent]:
         if operator.grace <= now:
             events.append(e.PresenceSet(operator.id, Presence.OFFLINE, now))
             events += _take_back(state, operator.id, "lost")
+    events += [e.Unbound(place.ref) for place in state.bound.values() if place.until <= now]
     return events
 
 
 def _enqueue(state: Floor, command: c.Enqueue, now: int) -> list[e.FloorEvent]:
-    return [e.Waiting(command.ref, command.department, command.priority, state.next_place, command.previous, now)]
+    asked = command.department, command.priority, state.next_place
+    return [e.Waiting(command.ref, *asked, command.previous, now, command.wish)]
+
+
+def _redirect(state: Floor, command: c.Redirect, now: int) -> list[e.FloorEvent]:
+    held = state.assignments.get(command.number)
+    if held is None:
+        return []
+    department = command.department or held.place.department
+    until = now + state.rules.transfer_ms if command.to_operator else 0
+    return [e.Redirected(command.number, command.to_operator, department, command.skill, until)]
 
 
 def _report(state: Floor, command: c.Report, now: int) -> list[e.FloorEvent]:
@@ -213,26 +134,30 @@ def _vanish(state: Floor, command: c.Vanish, now: int) -> list[e.FloorEvent]:
 
 def _match(state: Floor, command: c.Match, now: int) -> list[e.FloorEvent]:
     best: tuple[Place, str] | None = None
-    for department, queue in state.queues.items():
-        bench = state.benches.get(department)
-        if not queue or bench is None or not bench.has_room or (best is not None and best[0] <= queue[0]):
-            continue
-        found = _first_offerable(queue, bench)
-        if found is not None and (best is None or found[0] < best[0]):
-            best = found
+    for kind, queue in state.queues.items():
+        if best is None or queue[0] < best[0]:
+            found = _first_offerable(state, kind, queue)
+            if found is not None and (best is None or found[0] < best[0]):
+                best = found
     if best is None:
         return []
     place, operator = best
     number, deadline = state.next_number, now + state.rules.offer_ms
-    return [e.Offering(number, place.ref, operator, place.department, place.priority, place.place, deadline, now)]
+    asked = place.department, place.priority, place.place
+    return [e.Offering(number, place.ref, operator, *asked, deadline, now, place.wish)]
 
 
-def _first_offerable(queue: list[Place], bench: Bench) -> tuple[Place, str] | None:
+def _first_offerable(state: Floor, kind: Kind, queue: list[Place]) -> tuple[Place, str] | None:
     """The first dialog in the queue for which somebody has room, and who that is."""
-    for place in queue:
-        operator = bench.choose(place.previous, place.lapsed)
-        if operator is not None:
-            return place, operator
+    if kind.operator:
+        wanted = state.operators.get(kind.operator)
+        return (queue[0], wanted.id) if wanted is not None and eligible(wanted, kind) else None
+    bench = state.benches[kind]
+    if bench.has_room:
+        for place in queue:
+            operator = bench.choose(place.previous, place.lapsed)
+            if operator is not None:
+                return place, operator
     return None
 
 
@@ -244,6 +169,7 @@ _DECIDE: Final[dict[type, Callable[..., list[e.FloorEvent]]]] = {
     c.Recover: _recover,
     c.Elapse: _elapse,
     c.Enqueue: _enqueue,
+    c.Redirect: _redirect,
     c.Report: _report,
     c.Vanish: _vanish,
     c.Match: _match,
@@ -261,10 +187,9 @@ def apply(state: Floor, event: e.FloorEvent) -> None:
 
 def _apply_hired(state: Floor, event: e.Hired) -> None:
     operator = state.operators.setdefault(event.operator, Operator(event.operator, (), 0))
-    for department in operator.departments:
-        state.benches[department].drop(operator.id)
     operator.departments, operator.slots = event.departments, event.slots
-    state.seat(operator)
+    operator.skills, operator.languages = event.skills, event.languages
+    state.place_on_benches(operator)
 
 
 def _apply_presence(state: Floor, event: e.PresenceSet) -> None:
@@ -286,29 +211,19 @@ def _apply_seat_found(state: Floor, event: e.SeatFound) -> None:
 
 
 def _apply_waiting(state: Floor, event: e.Waiting) -> None:
-    place = Place(event.priority, event.place, event.ref, event.department, event.previous, [])
-    insort(state.queues.setdefault(event.department, []), place)
+    state.queue(Place(event.priority, event.place, event.ref, event.department, event.previous, event.wish, lapsed=[]))
     state.next_place = event.place + 1
 
 
 def _apply_offering(state: Floor, event: e.Offering) -> None:
-    place = _leave_queue(state, event.ref)
+    place = state.leave(event.ref)
     offer = Assignment(event.number, event.operator, place, event.deadline)
     state.assignments[event.number] = state.open[event.number] = offer
     state.by_ref[event.ref] = event.number
     operator = state.operators[event.operator]
-    operator.used += 1
+    operator.used += takes(operator, place.wish.weight)
     state.seat(operator)
     state.next_number = event.number + 1
-
-
-def _leave_queue(state: Floor, ref: Ref) -> Place:
-    """Take the dialog out of its queue."""
-    for queue in state.queues.values():
-        for index, place in enumerate(queue):
-            if place.ref == ref:
-                return queue.pop(index)
-    raise KeyError(ref)
 
 
 def _apply_withdrawing(state: Floor, event: e.Withdrawing) -> None:
@@ -318,7 +233,7 @@ def _apply_withdrawing(state: Floor, event: e.Withdrawing) -> None:
 
 def _apply_taken(state: Floor, event: e.Taken) -> None:
     held = state.assignments[event.number]
-    held.deadline = 0
+    held.deadline, held.place.operator = 0, ""
     state.open.pop(event.number, None)
     if not held.forced:
         held.withdrawing = ""
@@ -329,19 +244,42 @@ def _apply_freed(state: Floor, event: e.Freed) -> None:
     del state.by_ref[held.place.ref]
     state.open.pop(event.number, None)
     operator = state.operators[held.operator]
-    operator.used -= 1
+    operator.used -= takes(operator, held.place.wish.weight)
     operator.idle_since = event.at
     state.seat(operator)
     if event.requeue and not held.gone:
-        if event.lapsed and held.operator not in held.place.lapsed:
-            held.place.lapsed.append(held.operator)
-        insort(state.queues[held.place.department], held.place)
+        _return(state, held, event)
+
+
+def _return(state: Floor, held: Assignment, event: e.Freed) -> None:
+    """Queue a dialog again at its old place; it waits no longer for one who let it lapse, or beyond its time."""
+    place = held.place
+    if event.lapsed and held.operator not in place.lapsed:
+        place.lapsed.append(held.operator)
+    if event.lapsed or place.until <= event.at:
+        place.operator = ""
+    state.queue(place)
+
+
+def _apply_redirected(state: Floor, event: e.Redirected) -> None:
+    """Priority and place are kept: the customer has waited once. Who sent it on is asked again only as the last."""
+    held = state.assignments[event.number]
+    place = held.place
+    place.operator, place.department, place.until = event.to_operator, event.department, event.until
+    place.wish = msgspec.structs.replace(place.wish, skill=event.skill)
+    place.previous, place.lapsed = "", [held.operator]
+
+
+def _apply_unbound(state: Floor, event: e.Unbound) -> None:
+    place = state.leave(event.ref)
+    place.operator = ""
+    state.queue(place)
 
 
 def _apply_gone(state: Floor, event: e.Gone) -> None:
     number = state.by_ref.get(event.ref)
     if number is None:
-        _leave_queue(state, event.ref)
+        state.leave(event.ref)
     else:
         state.assignments[number].gone = True
 
@@ -357,4 +295,6 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     e.Taken: _apply_taken,
     e.Freed: _apply_freed,
     e.Gone: _apply_gone,
+    e.Redirected: _apply_redirected,
+    e.Unbound: _apply_unbound,
 }

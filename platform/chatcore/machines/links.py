@@ -17,12 +17,14 @@ def to_floor(log: int, events: Iterable[e.AnyEvent]) -> list[c.FloorCommand]:
         match event:
             case e.Queued():
                 ref = Ref(log, event.contact, event.number)
-                told.append(c.Enqueue(ref, event.department, event.priority, event.previous))
+                told.append(c.Enqueue(ref, event.department, event.priority, event.previous, event.wish))
             case e.Assigned():
                 told.append(c.Report(event.assignment, accepted=True))
+            case e.Transferred():
+                told.append(c.Redirect(event.assignment, event.to_operator, event.department, event.skill))
             case e.OfferEnded() | e.OfferRefused() | e.Released():
                 told.append(c.Report(event.assignment, accepted=False, requeue=True))
-            case e.Closed(was=State.OFFERED | State.ASSIGNED):
+            case e.Closed(was=State.OFFERED | State.ASSIGNED | State.ON_HOLD):
                 told.append(c.Report(event.assignment, accepted=False))
             case e.Closed(was=State.QUEUED):
                 told.append(c.Vanish(Ref(log, event.contact, event.number)))
@@ -35,10 +37,8 @@ def to_partitions(events: Iterable[e.AnyEvent]) -> dict[int, list[c.DialogComman
     for event in events:
         match event:
             case e.Offering():
-                offer = c.OfferTo(
-                    event.ref, event.number, event.operator, event.department, event.priority, event.place
-                )
-                told.setdefault(event.ref.log, []).append(offer)
+                asked = event.department, event.priority, event.place, event.wish
+                told.setdefault(event.ref.log, []).append(c.OfferTo(event.ref, event.number, event.operator, *asked))
             case e.Withdrawing():
                 back = c.Withdraw(event.ref, event.number, event.force, event.reason)
                 told.setdefault(event.ref.log, []).append(back)

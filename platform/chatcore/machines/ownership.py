@@ -1,4 +1,7 @@
-"""Offers, and what the operator who accepted one does: reply and close, until the dialog is let go."""
+"""Offers, and what the operator who accepted one does: reply, hold, transfer and close, until it is let go.
+
+On hold a dialog keeps its slots: were they given away, its owner could not take it back within their limit.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,7 +10,8 @@ from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.customer import closed, is_repeat
-from chatcore.machines.events import State
+from chatcore.machines.events import OWNED, State
+from chatcore.machines.notices import check_window
 from chatcore.machines.partition import Partition
 
 
@@ -16,16 +20,16 @@ def _accept(state: Partition, command: c.Accept, now: int) -> list[e.DialogEvent
     shown = (command.dialog, command.number, command.operator)
     if (contact.number, contact.assignment, contact.operator) != shown:
         raise c.Refused("withdrawn")
-    if contact.state is State.ASSIGNED:
+    if contact.state in OWNED:
         return []
     return [e.Assigned(contact.id, contact.number, contact.seq + 1, now, command.number, command.operator)]
 
 
-def _owned(state: Partition, command: c.Reply | c.Close) -> Contact:
+def _owned(state: Partition, command: c.OwnerCommand) -> Contact:
     """The contact whose dialog the command's operator owns; refuses otherwise, saying whether it has closed."""
     contact = state.contact(command.contact)
     shown = (command.dialog, command.number, command.operator)
-    if contact.state is State.ASSIGNED and (contact.number, contact.assignment, contact.operator) == shown:
+    if contact.state in OWNED and (contact.number, contact.assignment, contact.operator) == shown:
         return contact
     over = contact.number if contact.state is State.CLOSED else contact.number - 1
     raise c.Refused("closed" if 1 <= command.dialog <= over else "not_owner")
@@ -36,6 +40,7 @@ def _reply(state: Partition, command: c.Reply, now: int) -> list[e.DialogEvent]:
     if is_repeat(state.contact(command.contact), message_id, command.digest):
         return []
     contact = _owned(state, command)
+    check_window(state, contact, now)
     deadline = now + state.rules.inactivity_ms
     return [
         e.Said(
@@ -60,14 +65,56 @@ def reply_id(operator: str, message_id: str) -> str:
     return f"\n{operator}/{message_id}"
 
 
+def is_ours(message_id: str) -> bool:
+    """Whether the id is an operator's, not a customer's."""
+    return message_id.startswith("\n")
+
+
 def shown_id(message_id: str) -> str:
     """The id as its sender gave it."""
-    return message_id.partition("/")[2] if message_id.startswith("\n") else message_id
+    return message_id.partition("/")[2] if is_ours(message_id) else message_id
 
 
 def _close(state: Partition, command: c.Close, now: int) -> list[e.DialogEvent]:
     contact = _owned(state, command)
     return [closed(contact, "operator", now)]
+
+
+def _transfer(state: Partition, command: c.Transfer, now: int) -> list[e.DialogEvent]:
+    contact = _owned(state, command)
+    only = contact.internal.get(contact.number, "")
+    department = command.department or only
+    if only and department != only:
+        raise c.Refused("internal")
+    if command.to_operator == command.operator:
+        raise c.Refused("own_dialog")
+    held = command.number, command.operator
+    asked = command.to_operator, department, command.skill
+    internal = department in state.rules.internal
+    return [
+        e.Transferred(contact.id, contact.number, contact.seq + 1, now, *held, *asked, internal),
+        e.Released(contact.id, contact.number, contact.seq + 2, now, *held, "transferred"),
+    ]
+
+
+def _hold(state: Partition, command: c.Hold, now: int) -> list[e.DialogEvent]:
+    contact = _owned(state, command)
+    if contact.state is State.ON_HOLD:
+        return []
+    seq = contact.seq + 1
+    events: list[e.DialogEvent] = [e.Held(contact.id, contact.number, seq, now, command.number, command.operator)]
+    if command.text:
+        told = "bot", "", 0, command.text, seq, "hold", contact.deadline
+        events.append(e.Said(contact.id, contact.number, seq + 1, now, *told))
+    return events
+
+
+def _resume(state: Partition, command: c.Resume, now: int) -> list[e.DialogEvent]:
+    contact = _owned(state, command)
+    if contact.state is not State.ON_HOLD:
+        return []
+    deadline = now + state.rules.inactivity_ms if contact.deadline else 0
+    return [e.Resumed(contact.id, contact.number, contact.seq + 1, now, command.number, command.operator, deadline)]
 
 
 def _offer_to(state: Partition, command: c.OfferTo, now: int) -> list[e.DialogEvent]:
@@ -85,6 +132,7 @@ def _offer_to(state: Partition, command: c.OfferTo, now: int) -> list[e.DialogEv
             command.priority,
             command.place,
             now,
+            command.wish,
         )
     ]
 
@@ -95,7 +143,7 @@ def _withdraw(state: Partition, command: c.Withdraw, now: int) -> list[e.DialogE
         return []
     if contact.state is State.OFFERED:
         return [e.OfferEnded(contact.id, contact.number, command.number, contact.operator, now)]
-    if contact.state is State.ASSIGNED and command.force:
+    if contact.state in OWNED and command.force:
         seq = contact.seq + 1
         return [e.Released(contact.id, contact.number, seq, now, command.number, contact.operator, command.reason)]
     return []
@@ -105,6 +153,9 @@ DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     c.Accept: _accept,
     c.Reply: _reply,
     c.Close: _close,
+    c.Transfer: _transfer,
+    c.Hold: _hold,
+    c.Resume: _resume,
     c.OfferTo: _offer_to,
     c.Withdraw: _withdraw,
 }
@@ -132,6 +183,20 @@ def _apply_assigned(state: Partition, contact: Contact, event: e.Assigned) -> No
     contact.previous = event.operator
 
 
+def _apply_transferred(state: Partition, contact: Contact, event: e.Transferred) -> None:
+    contact.seq = event.seq
+    if event.internal:
+        contact.internal[event.number] = event.department
+
+
+def _apply_held(state: Partition, contact: Contact, event: e.Held) -> None:
+    contact.seq = event.seq
+
+
+def _apply_resumed(state: Partition, contact: Contact, event: e.Resumed) -> None:
+    contact.seq, contact.deadline = event.seq, event.deadline
+
+
 def _apply_offer_refused(state: Partition, contact: Contact, event: e.OfferRefused) -> None:
     """Nothing changes; the floor learns of it from the log."""
 
@@ -141,6 +206,9 @@ APPLY: Final[dict[type, Callable[..., None]]] = {
     e.OfferEnded: _apply_let_go,
     e.OfferRefused: _apply_offer_refused,
     e.Assigned: _apply_assigned,
+    e.Transferred: _apply_transferred,
+    e.Held: _apply_held,
+    e.Resumed: _apply_resumed,
     e.Released: _apply_let_go,
     e.Closed: _apply_let_go,
 }

@@ -3,7 +3,7 @@
 import msgspec
 
 from chatcore.machines import commands as c
-from chatcore.machines.contacts import THREE, Contact, Contacts, Dump
+from chatcore.machines.contacts import Contact, Contacts, Dump, head
 
 
 class Partition:
@@ -15,6 +15,9 @@ class Partition:
         self.contacts = Contacts()
         self.by_key = self.contacts.by_key
         self.applied: dict[str, int] = {}
+        self.blocked: set[int] = set()  # contacts whose messages are refused
+        self.persons: dict[str, list[int]] = {}  # person → contacts that are bound to them
+        self.active: dict[str, int] = {}  # "account month" → contacts whose customer wrote in it
         self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
 
     def contact(self, key: str) -> Contact:
@@ -31,12 +34,17 @@ class Partition:
     def dump(self) -> list[bytes]:
         """The state as a snapshot, in parts; rules and indexes are not part of it."""
         encode = msgspec.msgpack.encode
-        return [THREE, encode(self.now), *self.contacts.dump(), encode(self.applied)]
+        rest = [encode(each) for each in (self.applied, sorted(self.blocked), self.persons, self.active)]
+        return [head(2 + len(rest)), encode(self.now), *self.contacts.dump(), *rest]
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""
-        self.now, contacts, self.applied = msgspec.msgpack.decode(blob, type=tuple[int, Dump, dict[str, int]])
+        state = msgspec.msgpack.decode(blob, type=_State)
+        self.now, contacts, self.applied, self.blocked, self.persons, self.active = state
         self.contacts.load(contacts)
         for contact in self.contacts.active.values():
             if contact.operator:
                 self.held.setdefault(contact.operator, set()).add(contact.id)
+
+
+_State = tuple[int, Dump, dict[str, int], set[int], dict[str, list[int]], dict[str, int]]

@@ -79,6 +79,7 @@ class Core:
         await asyncio.gather(*(owner.probe() for owner in self.owners))
         for partition in self.partitions:
             partition.resume()
+        self.floor.resume()
 
     def _check_partitions(self) -> None:
         """A log whose contacts belong elsewhere now, or that nobody owns any more, tells of another number."""

@@ -38,6 +38,8 @@ class FloorOwner(Owner):
                 self._reminders.at(event.deadline, 0)
             elif isinstance(event, e.SeatLost):
                 self._reminders.at(event.grace, 0)
+            elif isinstance(event, e.Redirected) and event.until:
+                self._reminders.at(event.until, 0)
         return events
 
     def _apply(self, event: e.FloorEvent) -> None:
@@ -49,6 +51,11 @@ class FloorOwner(Owner):
     def _show(self, position: int, events: list[e.FloorEvent]) -> None:
         for index, commands in links.to_partitions(events).items():
             self.to_partition(index, position, commands)
+
+    def resume(self) -> None:
+        """Arm the deadlines that the restored state holds and `Recover` does not renew."""
+        for place in self.state.bound.values():
+            self._reminders.at(place.until, 0)
 
     def _remind(self, _: int) -> None:
         with suppress(Poisoned):

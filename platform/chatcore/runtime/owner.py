@@ -18,7 +18,7 @@ from chatcore.machines import events as e
 
 logger = logging.getLogger("chatcore")
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 5
 SNAPSHOT_BYTES_A_RECORD = 400
 """A snapshot comes after one record for so many bytes of the last: a large state must not make records dearer."""
 REPLAY_PAGE = 20_000
@@ -57,6 +57,7 @@ class Owner(ABC):
         self.journal = journal
         self.position = 0  # of the last record applied
         self.durable = 0  # of the last record that survives a crash
+        self.commits = 0  # appends that became durable
         self.inert = 0  # commands on which `decide` raised
         self._state = state
         self._now_ms = now_ms
@@ -168,6 +169,7 @@ class Owner(ABC):
             self._fatal(error)
             return
         self.durable += self._appending
+        self.commits += 1
         self._appending = 0
         self._append()
         self._release()

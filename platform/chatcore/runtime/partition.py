@@ -10,7 +10,7 @@ from chatcore.machines import dialog, links
 from chatcore.machines import events as e
 from chatcore.machines.commands import Remind
 from chatcore.machines.contacts import Contact
-from chatcore.machines.events import State
+from chatcore.machines.events import OWNED
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
 
@@ -42,7 +42,7 @@ class PartitionOwner(Owner):
         super().__init__(f"dialogs-{index}", state, **owner)
         self.index = index
         self.state = state
-        self.messages = 0
+        self.messages: dict[str, int] = {}  # by channel account, since the process began
         self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
         self._audience = audience
         self._rows: list[Row] = []
@@ -54,7 +54,7 @@ class PartitionOwner(Owner):
         events = dialog.decide(self.state, command, now)
         for event in events:
             dialog.apply(self.state, event)
-            if isinstance(event, e.Said) and event.deadline:
+            if isinstance(event, e.Said | e.Resumed) and event.deadline:
                 self._arm(event.contact, event.deadline)
         return events
 
@@ -72,9 +72,9 @@ class PartitionOwner(Owner):
         match event:
             case e.Said() | e.Edited() | e.Sent() | e.Undelivered() | e.Receipted() | e.Stored() | e.Unfetched():
                 contact = self.state.contacts[event.contact]
-                owned = contact.state is State.ASSIGNED and contact.number == event.number
+                owned = contact.state in OWNED and contact.number == event.number
                 return contact.operator if owned else ""
-            case e.Offered() | e.OfferEnded() | e.Released() | e.Closed():
+            case e.Offered() | e.OfferEnded() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
                 return event.operator
         return ""
 
@@ -93,7 +93,8 @@ class PartitionOwner(Owner):
             if owner and not (isinstance(event, e.Said) and event.author == owner):
                 self._audience.desk(self, position, contact, owner, event)
             if isinstance(event, e.Said):
-                self.messages += 1
+                account = contact.key.partition("/")[0]
+                self.messages[account] = self.messages.get(account, 0) + 1
                 if contact.messenger and event.author != "customer":
                     self._audience.outbound(self, contact, event)
                 elif event.files:

@@ -20,7 +20,7 @@ from chatreport.grouping import (
     unique,
 )
 from chatreport.ledger import OPERATOR, Rows
-from chatreport.rundir import Channel, Kind, Outcome, What
+from chatreport.rundir import IN_ORDER, Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
 
 
@@ -105,12 +105,12 @@ def _before_acknowledged(rows: Rows, place: Ints, first: Mask) -> Mask:
 
 
 def _before_in_line(evidence: Evidence, rows: Rows, place: Ints, first: Mask) -> Mask:
-    """Which first attempts followed, in one socket session or one Telegram chat, a message that stands later."""
+    """Which first attempts followed, in one socket session or in a chat with an order, a message that stands later."""
     result = np.zeros(len(rows), np.bool_)
     if not len(rows):
         return result
     channel = np.where(rows["channel"] > 0, rows["channel"], evidence.channels[rows["contact"]])
-    by_chat = (channel == Channel.TELEGRAM) & (evidence.ledger.role(rows["sender"]) != OPERATOR)
+    by_chat = np.isin(channel, IN_ORDER) & (evidence.ledger.role(rows["sender"]) != OPERATOR)
     line = dense(np.where(by_chat, -1, rows["sender"]), rows["contact"], np.where(by_chat, 0, rows["epoch"]))
     order = order_by(line, rows["started"])
     result[order] = running_max(line[order], place[order], before=True) > place[order]

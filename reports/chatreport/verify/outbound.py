@@ -17,7 +17,7 @@ from chatreport.grouping import (
     unique,
 )
 from chatreport.ledger import Rows
-from chatreport.rundir import Channel, Outcome, What
+from chatreport.rundir import MESSENGERS, Outcome, What
 from chatreport.verify.delivery import cut_off
 from chatreport.verify.finding import Tally
 
@@ -60,7 +60,7 @@ def _replies(tally: Tally) -> Rows:
     contact = evidence.ledger.contact_of(rows["dialog"])
     channel = np.where(rows["channel"] > 0, rows["channel"], evidence.channels[contact])
     inbound = rows["author"] == evidence.ledger.number("customer")
-    return rows.where((channel == Channel.TELEGRAM) & ~inbound)
+    return rows.where(np.isin(channel, MESSENGERS) & ~inbound)
 
 
 def _receipted(attempts: Rows, receipts: Rows) -> Mask:

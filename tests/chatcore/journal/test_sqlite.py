@@ -12,7 +12,6 @@ from chatcore.journal import (
     JournalDamaged,
     JournalError,
     JournalMisuse,
-    JournalTooNew,
     JournalUnreachable,
     Recovery,
     Row,
@@ -103,19 +102,6 @@ def test_a_commit_takes_no_more_than_its_share(tmp_path: Path) -> None:
         await journal.close()
 
     play(scene())
-
-
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    """A file of a later version is left alone, and the message says what to do."""
-    fill(tmp_path)
-    change(tmp_path, "PRAGMA user_version = 2")
-    with pytest.raises(JournalTooNew) as refused:
-        SqliteJournal(tmp_path).open(["a"])
-    assert str(refused.value) == (
-        f"{tmp_path}/journal.db: journal format 2, newest known 1; start a chatcore at least as new"
-    )
-    change(tmp_path, "PRAGMA user_version = 1")
-    assert len(opening_and_reading(tmp_path)) == 40
 
 
 def cut_in_half(file: Path) -> None:

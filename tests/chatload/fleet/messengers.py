@@ -9,9 +9,9 @@ from aiohttp import web
 
 from chatload.fleet.clock import now_ns
 from chatload.fleet.ledger import Actor, Message, Subject
-from chatload.fleet.providers.telegram import Chat
+from chatload.fleet.providers.chat import Chat
 from chatload.fleet.session import Customer
-from chatload.fleet.world import BotAccount, Target
+from chatload.fleet.world import MessengerAccount, Target
 from tests.chatload.fleet.stage import Row, Stage, dialog, played
 from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET
 
@@ -82,7 +82,7 @@ def join(stage: Stage, index: int, customer: Customer | None = None) -> tuple[Ch
     """A chat, and how its customer sends the n-th message."""
     actor = Actor(stage.world, f"c{index}")
     subject = Subject(stage.world, f"tg/{5_000_000_000 + index}", index)
-    chat = stage.telegram.join(actor, subject, customer or Listener())
+    chat = stage.provider.join(actor, subject, customer or Listener())
 
     def send(counter: int) -> None:
         chat.send(actor.message(subject, counter, "words", now_ns()))
@@ -95,8 +95,8 @@ def posted(folder: Path, platform: Platform, act: Callable[[Stage], Awaitable[No
 
     async def aimed(stage: Stage) -> None:
         await platform.start()
-        stage.world.target = Target(platform.url, "secret", {"tg": BotAccount(BOT_TOKEN, HOOK_SECRET)})
-        stage.telegram.begin()
+        stage.world.target = Target(platform.url, "secret", {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)})
+        stage.provider.begin()
         try:
             await act(stage)
         finally:

@@ -8,16 +8,18 @@ from typing import Any
 import msgspec
 import uvloop
 
+from chatload.accounts import ACCOUNTS, user_of
 from chatload.draws import Draws
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.live import Live
-from chatload.fleet.providers.telegram import Settings, Telegram
+from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
 from chatload.fleet.tally import Tally
-from chatload.fleet.world import BotAccount, Target, World
+from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan, Turn
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.texts import Texts
@@ -28,16 +30,16 @@ from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET, StubCore
 SPEED = 1000.0
 RUN = "abc123"
 MINUTE = 60_000.0
+UNEVENTFUL = {"repeat_share": 0, "other_share": 0, "failed_share": 0, "disorder_share": 0, "early_share": 0}
 Row = dict[str, Any]
 
 
 def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0, **changes: Any) -> Dialog:
     """A short planned dialog whose turns go to these; patience is long unless changed."""
-    users = {"web": f"u{index}", "app": f"u{index}", "telegram": str(5_000_000_000 + index)}
     turns = tuple(Turn(think_ms=think_ms, length=20, to=kind) for kind in to)  # type: ignore[arg-type]  # the literals of a turn
     planned = Dialog(
         index=index,
-        user=users[channel],
+        user=user_of(index, channel),
         channel=channel,  # type: ignore[arg-type]  # as above
         phase="main",
         start_ms=0.0,
@@ -64,7 +66,13 @@ class Stage:
     """Everything of one worker but the pipe; made inside a running loop."""
 
     def __init__(
-        self, folder: Path, dialogs: list[Dialog], speed: float = SPEED, opens_ms: float = 0.0, **provider: Any
+        self,
+        folder: Path,
+        dialogs: list[Dialog],
+        speed: float = SPEED,
+        opens_ms: float = 0.0,
+        channel: str = "telegram",
+        **provider: Any,
     ) -> None:
         (folder / "ledger").mkdir()
         self.folder = folder
@@ -77,18 +85,19 @@ class Stage:
         self.tally = Tally()
         self.live = Live(self.tally)
         self.world = World(self.clock, self.recorder, self.tally, self.plan, RUN, speed)
-        self.telegram = Telegram(self.world, "tg", Settings(**{"repeat_share": 0, "other_share": 0, **provider}))
+        settings = Settings(**{**UNEVENTFUL, **provider})
+        self.provider = PROVIDERS[channel](self.world, ACCOUNTS[channel], settings)
         self.seated: list[tuple[int, bool]] = []
 
     async def open(self, secret: str = "secret") -> None:
         """Start the platform and point everything at it."""
         await self.core.start()
-        self.core.api = await self.telegram.start()
-        self.world.target = Target(self.core.url, secret, {"tg": BotAccount(BOT_TOKEN, HOOK_SECRET)})
-        self.telegram.begin()
+        self.core.api = await self.provider.start()
+        self.world.target = Target(self.core.url, secret, {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)})
+        self.provider.begin()
         self.history = HistoryReader(self.world)
         self.seats = Seats(self.world, self.live, self.history, lambda n, on: self.seated.append((n, on)))
-        joins = {"telegram": self.telegram.join}
+        joins = {self.provider.channel: self.provider.join}
         self.customers = Customers(self.world, self.live, self.plan.dialogs, joins)
         self.world.t0_ns = now_ns()
 
@@ -115,7 +124,7 @@ class Stage:
         self.customers.cut_off()
         self.seats.shut()
         await self.history.close()
-        await self.telegram.close()
+        await self.provider.close()
         await self.core.stop()
         self.clock.close()
         self.recorder.close()

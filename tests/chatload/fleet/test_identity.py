@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatload.accounts import ACCOUNTS, MESSENGERS, index_of, user_of
 from chatload.fleet.identity import Identity, compose, parse, sender_of
-from chatload.fleet.ledger import index_of
-from chatload.plan.dialogs import user_of
 
 RUNS = st.text("0123456789abcdef", min_size=6, max_size=6)
 INDICES = st.integers(-900_000_000, 900_000_000)
@@ -42,14 +41,11 @@ def test_a_text_of_another_run_matches_nothing_of_this_one() -> None:
     )
 
 
-@given(
-    INDICES,
-    st.sampled_from([("web", "web"), ("app", "app"), ("telegram", "tg"), ("telegram", "tg-0"), ("telegram", "tg-31")]),
-)
-def test_a_contact_tells_its_dialog(index: int, channel: tuple[str, str]) -> None:
-    """The plan's user names lead back to the plan's index, on every channel."""
-    name, account = channel
-    assert index_of(account, user_of(index, name)) == index  # type: ignore[arg-type]  # one of the literals
+@given(INDICES, st.sampled_from(sorted(ACCOUNTS)), st.sampled_from(["", "-0", "-31"]))
+def test_a_contact_tells_its_dialog(index: int, channel: str, worker: str) -> None:
+    """The plan's user names lead back to the plan's index, on every channel and every worker's account."""
+    name = ACCOUNTS[channel] + (worker if channel in MESSENGERS else "")
+    assert index_of(name, user_of(index, channel)) == index
 
 
 @pytest.mark.parametrize(

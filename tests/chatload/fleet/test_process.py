@@ -97,7 +97,8 @@ def test_it_says_who_it_is_and_what_it_will_play(tmp_path: Path) -> None:
         armed = fleet.arm(provider={"time_scale": 60.0})
         assert armed["dialogs"] > 10
         assert armed["callbacks"]["tg"].startswith("http://127.0.0.1:")
-        assert (armed["provider"]["time_scale"], armed["provider"]["chat_rate_per_s"]) == (60.0, 1.0)
+        telegram = armed["provider"]["telegram"]
+        assert (telegram["time_scale"], telegram["chat_rate_per_s"]) == (60.0, 1.0)
         report = fleet.wait("report")
         assert (report["epoch"], report["stats"]) == (4, [])
         fleet.send(do="finish")
@@ -156,7 +157,7 @@ def test_a_whole_run_over_the_pipe(tmp_path: Path) -> None:
         armed = fleet.arm(provider={"other_share": 0.5})
         core.api = armed["callbacks"]["tg"]
         telegram = {"tg": {"token": BOT_TOKEN, "webhook_secret": HOOK_SECRET}}
-        fleet.send(do="target", wire={"url": core.url, "secret": "s", "telegram": telegram})
+        fleet.send(do="target", wire={"url": core.url, "secret": "s", "accounts": telegram})
         fleet.wait("targeted")
         for n in range(1, 13):
             fleet.send(do="seat", n=n, on=True)

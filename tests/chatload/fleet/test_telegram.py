@@ -22,8 +22,8 @@ async def aim_at(stage: Stage, handler: Callable[[web.Request], Awaitable[web.Re
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.telegram)
-    stage.telegram.begin()
+    stage.world.target = Target(f"http://127.0.0.1:{runner.addresses[0][1]}", "s", stage.world.target.accounts)
+    stage.provider.begin()
     return runner
 
 
@@ -98,7 +98,7 @@ def test_the_end_leaves_what_waited_unposted_and_what_was_under_way_indeterminat
         for index in (1, 2):
             join(stage, index)[1](1)
         await held.wait()
-        await stage.telegram.close()
+        await stage.provider.close()
         await runner.cleanup()
 
     ledger = posted(tmp_path, platform, act, connections=1)

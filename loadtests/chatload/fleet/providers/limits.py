@@ -1,6 +1,6 @@
-"""How a messenger behaves, as data: its retries and its limits, each profile with its source and date."""
+"""How a messenger behaves: retries, keyed draws, limits; the data stand in `profiles`."""
 
-from typing import Final
+from typing import Final, Literal
 from zlib import crc32
 
 import msgspec
@@ -11,32 +11,30 @@ SECOND_NS: Final = 1_000_000_000
 class Profile(msgspec.Struct, frozen=True):
     """A provider's documented behaviour, in wall seconds.
 
-    `retry_s`: the delay after the n-th failure in a row; afterwards something between the two of `then_s`.
-    `answer_within_s`: a later answer counts as a failure, whatever it says.
+    `success`: which answer takes an event off the queue: "2xx", "200", or "ok" (200 with the body `ok`).
+    `retry_s`: the delay after the n-th failure in a row; afterwards something between the two of `then_s`, if given.
+    `horizon_s`: after so long an event is given up, as after the last of `retry_s` without `then_s`.
+    `retry_after_most_s`: how long a Retry-After may ask for, 0 if it is not honoured; `retry_after_on`: the statuses
+    with which it is, empty for any. `answer_within_s`: a later answer counts as a failure, whatever it says.
+    `ordered`: a chat's events come one after the other. `batch`: events in one request at most. `window_s`: how long
+    after the customer's last message replies are taken; 0 for ever.
     """
 
     name: str
     source: str
     as_of: str
+    success: Literal["2xx", "200", "ok"]
     retry_s: tuple[float, ...]
-    then_s: tuple[float, float]
-    retry_after_most_s: float
+    then_s: tuple[float, float] | None
+    horizon_s: float
     answer_within_s: float
-    connections: int
     text_most: int
-
-
-TELEGRAM: Final = Profile(
-    name="telegram",
-    source="github.com/tdlib/telegram-bot-api at 01a3679c (WebhookActor.cpp, Client.cpp); text limit: Bot API",
-    as_of="2026-05-07",
-    retry_s=(0, 2, 4, 8, 16, 32),
-    then_s=(60, 120),
-    retry_after_most_s=3600,
-    answer_within_s=60,
-    connections=40,
-    text_most=4096,
-)
+    retry_after_most_s: float = 0
+    retry_after_on: tuple[int, ...] = ()
+    ordered: bool = False
+    batch: int = 1
+    window_s: float = 0
+    connections: int = 40
 
 
 def share_of(key: str) -> float:
@@ -44,19 +42,23 @@ def share_of(key: str) -> float:
     return crc32(key.encode()) / 2**32
 
 
-def retry_ns(profile: Profile, failures: int, key: str, time_scale: float) -> int:
-    """How long the provider waits after so many failures in a row (from 1); divided by `time_scale`."""
+def retry_ns(profile: Profile, failures: int, key: str, time_scale: float) -> int | None:
+    """How long the provider waits after so many failures in a row (from 1), divided by `time_scale`; None: for ever."""
     if failures <= len(profile.retry_s):
         delay_s = profile.retry_s[failures - 1]
+    elif profile.then_s is None:
+        return None
     else:
         least_s, most_s = profile.then_s
         delay_s = least_s + (most_s - least_s) * share_of(f"{key}:{failures}")
     return int(delay_s * SECOND_NS / time_scale)
 
 
-def told_ns(profile: Profile, retry_after: str | None, time_scale: float) -> int | None:
-    """How long a refusal's Retry-After asks to wait; None without a usable one."""
-    if retry_after is None or not retry_after.isdigit():
+def told_ns(profile: Profile, status: int, retry_after: str | None, time_scale: float) -> int | None:
+    """How long a refusal's Retry-After asks to wait; None without one that this provider honours."""
+    if retry_after is None or not retry_after.isdigit() or not profile.retry_after_most_s:
+        return None
+    if profile.retry_after_on and status not in profile.retry_after_on:
         return None
     return int(min(float(retry_after), profile.retry_after_most_s) * SECOND_NS / time_scale)
 

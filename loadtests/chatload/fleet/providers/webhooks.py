@@ -1,35 +1,41 @@
 """Webhooks as a messenger posts them: in order per lane, the failed head stays at the head, lanes side by side.
 
-A lane is a chat (or another key the provider orders by). One failing lane blocks only itself.
+A lane is a chat where the messenger keeps an order, and a single event where it keeps none. One failing lane blocks
+only itself. Events of several lanes may share a request, where the messenger does that.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
 from chatload.fleet.http import Answer, Http, NoAnswer
-from chatload.fleet.providers.limits import Profile, retry_ns, share_of, told_ns
+from chatload.fleet.providers.limits import SECOND_NS, Profile, retry_ns, share_of, told_ns
+from chatload.fleet.providers.settings import Settings
 from chatload.fleet.world import World
 
 _NOT_DECIDED: Final = "not_stored"  # this 503 says that nothing was decided
 
 
 class Update:
-    """One webhook call: `settled(update, outcome, done_ns, reason)` is told about each attempt."""
+    """One event, already encoded: `settled(update, outcome, done_ns, reason)` is told about each attempt.
 
-    __slots__ = ("attempt", "body", "key", "repeated", "settled", "started_ns")
+    Only events of the same `stream` share a request.
+    """
 
-    def __init__(self, key: str, body: bytes, settled: "Settled") -> None:
+    __slots__ = ("attempt", "content", "first_ns", "key", "repeated", "settled", "started_ns", "stream")
+
+    def __init__(self, key: str, content: bytes, settled: "Settled", stream: str = "") -> None:
+        self.stream = stream
         self.key = key
-        self.body = body
+        self.content = content
         self.settled = settled
         self.attempt = 0
-        self.started_ns = -1
+        self.first_ns = self.started_ns = -1
         self.repeated = False
 
 
@@ -47,6 +53,16 @@ class Lane:
         self.busy = False
 
 
+class Wrapping(Protocol):
+    """How a messenger makes requests of events."""
+
+    def envelope(self, events: list[bytes]) -> bytes:
+        """The body that carries these events."""
+
+    def lines(self, body: bytes, attempt: int) -> bytes:
+        """Header lines that depend on the body, such as a signature; each begins with a line's end."""
+
+
 class _Error(msgspec.Struct):
     error: str = ""
 
@@ -57,26 +73,25 @@ _error: Final = msgspec.json.Decoder(_Error)
 class Webhooks:
     """Posts the updates of all lanes over a bounded number of connections, again and again until they are accepted.
 
-    `repeat_share` of the accepted updates are posted once more, as if the answer had been lost. Nothing is posted
-    before `begin`.
+    Some accepted updates are posted once more, as if the answer had been lost: in their place where the messenger keeps
+    an order, and late where it does not. Nothing is posted before `begin`.
     """
 
-    def __init__(
-        self, world: World, profile: Profile, connections: int, time_scale: float = 1.0, repeat_share: float = 0.0
-    ) -> None:
+    def __init__(self, world: World, profile: Profile, settings: Settings, wrapping: Wrapping) -> None:
         self._world = world
         self._profile = profile
-        self._connections = connections
-        self._time_scale = time_scale
-        self._repeat_share = repeat_share
+        self._settings = settings
+        self._wrapping = wrapping
+        self._connections = settings.connections or profile.connections
         self._http: Http | None = None
         self._head = b""
         self._ready: deque[Lane] = deque()
         self._busy = 0
+        self._gathering = False
 
     def begin(self, path: str, headers: Mapping[str, str]) -> None:
         """Post to `path` of the target from now on."""
-        timeout_s = self._profile.answer_within_s / self._time_scale
+        timeout_s = self._profile.answer_within_s / self._settings.time_scale
         self._http = Http(self._world.clock, self._world.target.url, self._connections, timeout_s)
         self._head = self._http.head("POST", path, headers)
 
@@ -95,21 +110,50 @@ class Webhooks:
 
     def _make_ready(self, lane: Lane) -> None:
         self._ready.append(lane)
+        if self._profile.batch == 1:
+            self._go_on()
+        elif not self._gathering:  # what is ready in the same turn of the loop may share a request
+            self._gathering = True
+            self._world.clock.soon(self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
         self._go_on()
 
     def _go_on(self) -> None:
         """Post the heads of lanes, as far as connections are free."""
         while self._ready and self._busy < self._connections and self._http is not None:
-            lane = self._ready.popleft()
-            update = lane.updates[0]
+            lanes, events, attempt = self._next(), [], 0
+            started_ns = now_ns()
+            for lane in lanes:
+                update = lane.updates[0]
+                update.attempt = attempt = update.attempt + 1
+                update.started_ns = started_ns
+                if attempt == 1:
+                    update.first_ns = started_ns
+                events.append(update.content)
+            body = self._wrapping.envelope(events)
             self._busy += 1
-            update.attempt += 1
-            update.started_ns = now_ns()
-            self._http.ask(self._head, partial(self._answered, lane, update), update.body)
+            self._http.ask(self._head + self._wrapping.lines(body, attempt), partial(self._answered, lanes), body)
 
-    def _answered(self, lane: Lane, update: Update, answer: Answer | NoAnswer) -> None:
+    def _next(self) -> list[Lane]:
+        """The lanes whose heads make the next request."""
+        lane, most = self._ready.popleft(), self._profile.batch
+        lanes = [lane]
+        if most > 1 and self._ready and share_of(f"batch:{lane.updates[0].key}") < self._settings.batch_share:
+            stream = lane.updates[0].stream
+            while self._ready and len(lanes) < most and self._ready[0].updates[0].stream == stream:
+                lanes.append(self._ready.popleft())
+        return lanes
+
+    def _answered(self, lanes: list[Lane], answer: Answer | NoAnswer) -> None:
         self._busy -= 1
-        wait_ns = self._settle(lane, update, answer)
+        for lane in lanes:
+            self._after(lane, self._settle(lane, lane.updates[0], answer))
+        self._go_on()
+
+    def _after(self, lane: Lane, wait_ns: int) -> None:
+        """Go on with a lane whose head was answered."""
         if wait_ns < 0:
             del lane.updates[0]
             lane.failures = 0
@@ -119,34 +163,41 @@ class Webhooks:
             self._world.clock.at(now_ns() + wait_ns, partial(self._make_ready, lane))
         else:
             self._ready.append(lane)
-        self._go_on()
 
     def _settle(self, lane: Lane, update: Update, answer: Answer | NoAnswer) -> int:
         """Tell what became of the attempt; -1 if the update is done with, else how long until it is posted again."""
         if isinstance(answer, NoAnswer):
             update.settled(update, codes.INDETERMINATE, -1, answer.reason)
-            return self._failed(lane, update, None)
-        outcome, reason = outcome_of(answer)
+            return self._failed(lane, update, 0, None)
+        outcome, reason = outcome_of(answer, self._profile)
         update.settled(update, outcome, answer.stamp_ns, reason)
         if outcome != codes.OK:
-            return self._failed(lane, update, answer.header("Retry-After"))
-        if not update.repeated and share_of(f"repeat:{update.key}") < self._repeat_share:
+            return self._failed(lane, update, answer.status, answer.header("Retry-After"))
+        if not update.repeated and share_of(f"repeat:{update.key}") < self._settings.repeat_share:
             update.repeated = True
-            return 0
+            late_ms = 0 if self._profile.ordered else self._settings.late_ms * share_of(f"late:{update.key}")
+            return self._world.wall(late_ms)
         return -1
 
-    def _failed(self, lane: Lane, update: Update, retry_after: str | None) -> int:
-        told = told_ns(self._profile, retry_after, self._time_scale)
-        if told is not None:
-            return told
-        lane.failures += 1
-        return retry_ns(self._profile, lane.failures, update.key, self._time_scale)
+    def _failed(self, lane: Lane, update: Update, status: int, retry_after: str | None) -> int:
+        scale = self._settings.time_scale
+        wait_ns = told_ns(self._profile, status, retry_after, scale)
+        if wait_ns is None:
+            lane.failures += 1
+            wait_ns = retry_ns(self._profile, lane.failures, update.key, scale)
+        horizon_ns = self._profile.horizon_s * SECOND_NS / scale
+        if wait_ns is None or now_ns() + wait_ns > update.first_ns + horizon_ns:
+            self._world.tally.fail("webhook", self._profile.name, "given up")
+            return -1
+        return wait_ns
 
 
-def outcome_of(answer: Answer) -> tuple[int, str]:
-    """What an answer says about the message: stored, surely not stored, or nobody knows; and the reason."""
+def outcome_of(answer: Answer, profile: Profile) -> tuple[int, str]:
+    """What an answer says about the event: stored, surely not stored, or nobody knows; and the reason."""
     if answer.ok:
-        return codes.OK, ""
+        if profile.success == "2xx" or (answer.status == 200 and (profile.success == "200" or answer.body == b"ok")):
+            return codes.OK, ""
+        return codes.INDETERMINATE, f"http {answer.status}" if answer.status != 200 else "the body is not ok"
     try:
         error = _error.decode(answer.body).error
     except msgspec.DecodeError:

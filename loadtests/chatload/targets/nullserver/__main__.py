@@ -22,7 +22,7 @@ from chatload.targets.nullserver.sockets import admit
 async def serve(config: Config) -> None:
     """Say where it listens, and serve until SIGTERM."""
     loop, stop, clock = asyncio.get_running_loop(), asyncio.Event(), Clock()
-    messengers = {account: Messenger(clock, url) for account, url in config.messengers.items()}
+    messengers = {account: Messenger(clock, account, line) for account, line in config.messengers.items()}
     hall = Hall(config, messengers)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     front = Server(partial(answer, hall))

@@ -1,25 +1,37 @@
 """Webhooks and REST: every request is answered with 200 at once."""
 
-from typing import Any
+from typing import Final
+from urllib.parse import parse_qs
 
 import orjson
 
-from chatload.fleet.server import Request, reply
+from chatload.fleet.server import Request, plain, reply
+from chatload.targets.nullserver.dialects import DIALECTS
 from chatload.targets.nullserver.hall import Hall
+
+_NO_HISTORY: Final = reply(200, b'{"entries":[],"cursor":"0.0","more":false}')
 
 
 def answer(hall: Hall, request: Request) -> bytes:
     """The answer to a request."""
-    return reply(200, orjson.dumps(_content(hall, request)))
-
-
-def _content(hall: Hall, request: Request) -> dict[str, Any]:
     if request.path.startswith("/webhooks/"):
-        if message := orjson.loads(request.body).get("message"):
-            contact = hall.contact(f"{request.path.rpartition('/')[2]}/{message['from']['id']}")
-            if hall.hear(contact, str(message["message_id"]), message["text"]):
-                hall.react(contact, message["text"])
-        return {}
+        _, _, channel, account = request.path.split("/")
+        return _webhook(hall, channel, account, request)
     if request.path.startswith("/v1/state"):
-        return {"unsettled": hall.unsettled}
-    return {"entries": [], "cursor": "0.0", "more": False}  # a history; whoever adds operators reads nothing
+        return reply(200, orjson.dumps({"unsettled": hall.unsettled}))
+    return _NO_HISTORY  # whoever adds operators reads nothing
+
+
+def _webhook(hall: Hall, channel: str, account: str, request: Request) -> bytes:
+    """Take what customers say, or answer a messenger's handshake."""
+    dialect = DIALECTS[channel]
+    if request.method == "GET":
+        return plain(parse_qs(request.query)["hub.challenge"][0].encode(), "text/plain")
+    body = orjson.loads(request.body)
+    if body.get("type") == "confirmation":
+        return plain(hall.config.messengers[account].keys.verify_token.encode(), "text/plain")
+    for user, message_id, text in dialect.heard(body):
+        contact = hall.contact(f"{account}/{user}")
+        if hall.hear(contact, message_id, text):
+            hall.react(contact, text)
+    return reply(200, dialect.thanks)

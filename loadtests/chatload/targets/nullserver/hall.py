@@ -11,9 +11,10 @@ import msgspec
 import orjson
 
 from chatload.accounts import channel_of
-from chatload.targets.nullserver.messenger import Messenger
+from chatload.targets.nullserver.messenger import Line, Messenger
 
 RECENT: Final = 16  # entries a contact keeps: more than a hand-over or an absence needs
+REPEATED: Final = 8  # messages of a contact that are told from repeats
 SWEEP_S: Final = 0.5
 
 
@@ -36,7 +37,7 @@ class Seat(Party, Protocol):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """`messengers`: by account, the URL that takes its replies; `bots`: the channels whose bot answers first.
+    """`messengers`: by account, who takes its replies; `bots`: the channels whose bot answers first.
 
     `inactivity_s`: a customer who says nothing for so long has gone.
     """
@@ -48,13 +49,13 @@ class Config(msgspec.Struct, frozen=True):
     bots: list[str]
     handover: list[str]
     answer: str
-    messengers: dict[str, str]
+    messengers: dict[str, Line]
 
 
 class Contact:
     """A customer and their present dialog."""
 
-    __slots__ = ("at_s", "cid", "key", "number", "offer", "recent", "seat", "seq", "session", "state", "stored")
+    __slots__ = ("at_s", "cids", "key", "number", "offer", "recent", "seat", "seq", "session", "state", "stored")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -63,8 +64,8 @@ class Contact:
         self.seq = 0
         self.state = "none"
         self.offer = -1
-        self.cid = ""  # the last message's id, and its place: the repeats that come are of the last one
-        self.stored = 0
+        self.cids: tuple[str, ...] = ()  # the last messages' ids: no repeats come of older ones
+        self.stored = 0  # the last one's place
         self.seat: Seat | None = None
         self.session: Party | None = None
         self.recent: deque[tuple[tuple[int, int], bytes]] = deque(maxlen=RECENT)
@@ -93,13 +94,14 @@ class Hall:
         return self.contacts.get(key) or self.contacts.setdefault(key, Contact(key))
 
     def hear(self, contact: Contact, cid: str, text: str) -> bool:
-        """Take a customer's message; False if it is the last one again."""
-        if cid == contact.cid:
+        """Take a customer's message; False if it is one of the last again."""
+        if cid in contact.cids:
             return False
         if contact.state in {"none", "closed"}:
             contact.number, contact.seq, contact.state = contact.number + 1, 0, "bot"
             contact.recent.clear()
-        contact.cid, contact.stored, contact.at_s = cid, contact.seq + 1, time.monotonic()
+        contact.cids = (*contact.cids[1 - REPEATED :], cid)
+        contact.stored, contact.at_s = contact.seq + 1, time.monotonic()
         owner = contact.seat if contact.state == "assigned" else None
         self.enter(contact, owner, author="customer", kind="message", text=text, id=cid)
         return True
@@ -186,8 +188,7 @@ class Hall:
         if messenger is None:
             return
         self.unsettled += 1
-        body = orjson.dumps({"chat_id": int(user), "text": text})
-        messenger.post(body, partial(self._posted, seat, {"dialog": contact.dialog, "seq": contact.seq}))
+        messenger.send(user, text, partial(self._posted, seat, {"dialog": contact.dialog, "seq": contact.seq}))
 
     def _posted(self, seat: Seat, about: dict[str, Any], provider_id: str, reason: str) -> None:
         self.unsettled -= 1

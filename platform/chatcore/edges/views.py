@@ -1,0 +1,173 @@
+"""What REST takes and gives: each struct is the schema that is published and the check that is made."""
+
+from typing import Annotated, Any, Final, TypedDict
+
+from msgspec import Meta, Struct
+
+from chatcore.config import OperatorSeed
+from chatcore.edges.gateway import MAX_ID
+
+MAX_LIMIT: Final = 10_000
+LAST_ROW: Final = 2**53
+END: Final = r"$(?!\n)"  # Python's $ alone is content before a last line feed
+
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
+AccountName = Annotated[str, Meta(min_length=1, max_length=MAX_ID, examples=["web"])]
+UserName = Annotated[str, Meta(min_length=1, max_length=MAX_ID, examples=["u1"])]
+Cursor = Annotated[str, Meta(pattern=r"^[0-9]{1,15}\.[0-9]{1,15}" + END, description="dialog number and seq, like 1.7")]
+
+
+class Fault(Struct):
+    """Why a request was refused: a stable code and a sentence."""
+
+    error: str
+    detail: str
+
+
+class Health(Struct):
+    """The core is ready: since its start number `epoch` it serves so many partitions."""
+
+    status: str
+    epoch: int
+    partitions: int
+
+
+class Operators(Struct, forbid_unknown_fields=True):
+    """Operators to add, or to change."""
+
+    operators: Annotated[list[OperatorSeed], Meta(max_length=1_000)]
+
+
+class Added(Struct):
+    """How many operators were added or changed."""
+
+    added: int
+
+
+class ContactPath(Struct):
+    """A contact: an external user of a channel account."""
+
+    account: AccountName
+    user: UserName
+
+
+class PartitionPath(Struct):
+    """A partition, from 0 on."""
+
+    partition: Annotated[int, Meta(ge=0, examples=[0])]
+
+
+class FilePath(Struct):
+    """An attachment, by the name that it was stored under."""
+
+    ref: Annotated[str, Meta(pattern="^[0-9a-f]{64}" + END)]
+
+
+class NamedFilePath(FilePath):
+    """… and what it is called."""
+
+    name: Annotated[str, Meta(min_length=1)]
+
+
+class FileQuery(Struct, forbid_unknown_fields=True):
+    """The token of an address that was made for a provider."""
+
+    token: str = ""
+
+
+class Uploaded(Struct):
+    """Where an attachment is, and how many bytes it has."""
+
+    ref: str
+    size: int
+
+
+class HistoryQuery(Struct, forbid_unknown_fields=True):
+    """Entries behind a cursor."""
+
+    after: Cursor = "0.0"
+    limit: Limit = 1_000
+
+
+class AuditQuery(Struct, forbid_unknown_fields=True):
+    """Rows behind a row number."""
+
+    after: Annotated[int, Meta(ge=0, le=LAST_ROW)] = 0
+    limit: Limit = 5_000
+
+
+class BlockedQuery(Struct, forbid_unknown_fields=True):
+    """Contacts behind a contact."""
+
+    after: Annotated[str, Meta(max_length=2 * MAX_ID + 1)] = ""
+    limit: Limit = 1_000
+
+
+class NoQuery(Struct, forbid_unknown_fields=True):
+    """Nothing may be asked."""
+
+
+class Entry(TypedDict, total=False):
+    """An entry of a dialog or a receipt, as on sockets; what belongs to its kind comes beside these."""
+
+    op: str
+    dialog: str
+    seq: int
+    at: int
+    kind: str
+    author: str
+    text: str
+    id: str
+    cause: dict[str, Any]
+
+
+class History(Struct):
+    """A page of a contact's entries; the next is after `cursor`, if there are `more`."""
+
+    contact: str
+    entries: list[Entry]
+    cursor: str
+    more: bool
+
+
+class Audit(Struct):
+    """A page of a partition's entries and receipts in log order; `next` is None at the end."""
+
+    entries: list[Entry]
+    next: int | None
+
+
+class OpenDialog(Struct):
+    """A dialog that is not closed, who it is offered to or owned by, and whether they are there."""
+
+    dialog: str
+    state: str
+    operator: str | None
+    present: bool
+
+
+class State(Struct):
+    """The installation at a glance; `open` lists at most 10,000 dialogs."""
+
+    dialogs: dict[str, int]
+    open: list[OpenDialog]
+    waiting: int
+    unsettled: int
+    operators: dict[str, int]
+    messages: int
+    inert: int
+    counters: dict[str, int]
+
+
+class Blocking(Struct):
+    """Whether a contact's messages are refused."""
+
+    contact: str
+    blocked: bool
+
+
+class BlockedContacts(Struct):
+    """A page of blocked contacts in the order of their names; `more` follow the last."""
+
+    contacts: list[str]
+    more: bool

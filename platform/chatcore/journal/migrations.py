@@ -1,0 +1,70 @@
+"""The journal's formats: what brings a file of each to the next, all in one transaction when the file is opened.
+
+A format covers a file's tables and what lies in its blobs. It also grows when kinds of events are added, which an older
+program cannot read; new fields at an event's end, with defaults, are no change.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from chatcore.journal.errors import JournalDamaged, JournalTooNew
+
+Change = Callable[[sqlite3.Connection], None]
+"""Changes one file, within a transaction that is begun and ended elsewhere."""
+
+
+class Step(NamedTuple):
+    """What brings each of the two files from one format to the next. An emptied history is projected again."""
+
+    logs: Change
+    history: Change
+
+
+LOGS, HISTORY = range(2)
+
+
+def keep(db: sqlite3.Connection) -> None:
+    """Change nothing but the format."""
+
+
+STEPS: Final[dict[int, Step]] = {
+    1: Step(logs=keep, history=keep),  # 2 knows more kinds of events
+}
+
+
+def newest() -> int:
+    """The format that this program writes."""
+    return 1 + len(STEPS)
+
+
+def migrate(db: sqlite3.Connection, path: Path, part: int) -> None:
+    """Bring the file, which is the step's `part`, to the newest format: a crash leaves the old one or the new one.
+
+    Raises what `format_of` raises.
+    """
+    if format_of(db, path) == newest():
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for number in range(format_of(db, path), newest()):
+        STEPS[number][part](db)
+    if part == LOGS:
+        db.execute("UPDATE log SET epoch = 1 + (SELECT max(epoch) FROM log)")  # who writes the old format is shut out
+    db.execute(f"PRAGMA user_version = {newest()}")
+    db.execute("COMMIT")
+
+
+def format_of(db: sqlite3.Connection, path: Path) -> int:
+    """The file's format.
+
+    Raises:
+        JournalTooNew: it is later than this program's.
+        JournalDamaged: there is none.
+    """
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found > newest():
+        raise JournalTooNew(str(path), found, newest())
+    if found < 1:
+        raise JournalDamaged(str(path), "it holds no journal")
+    return int(found)

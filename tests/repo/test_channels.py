@@ -1,0 +1,28 @@
+"""A channel is a file on either side, one contract test and a line of documentation; this says what is missing."""
+
+from chatcore.channels import CHANNELS
+from chatload.fleet.providers import PROVIDERS
+from tests.repo.sources import ROOT
+
+# What one side has and the other has not yet; a row goes when its gap is closed.
+NOT_IN_THE_CORE = {"messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max"}
+NOT_SIMULATED = {"email"}
+
+
+def test_both_sides_have_the_same_messengers() -> None:
+    """What is missing is named here, and nothing is named that is there."""
+    assert set(PROVIDERS) - set(CHANNELS) == NOT_IN_THE_CORE
+    assert set(CHANNELS) - set(PROVIDERS) == NOT_SIMULATED
+
+
+def test_every_provider_has_its_formats_tested() -> None:
+    """Each is named in a test of its own formats, beside the contract that all of them keep."""
+    tests = ROOT / "tests" / "chatload" / "fleet"
+    formats = "".join((tests / name).read_text() for name in ("test_formats.py", "test_telegram.py"))
+    assert [channel for channel in PROVIDERS if f'"{channel}"' not in formats and f"/{channel}/" not in formats] == []
+
+
+def test_every_channel_has_its_line_of_documentation() -> None:
+    """The README's table of channels names each messenger that is simulated."""
+    readme = (ROOT / "README.md").read_text().lower()
+    assert [channel for channel in PROVIDERS if f"| {channel}" not in readme] == []
