@@ -244,7 +244,10 @@ class Embedded(Target):
         """The messenger's side of an account, which has its part of the limits of the scenario's one."""
         return {
             "api": callbacks[name],
-            **{what: f"env:{_variable(name, what)}" for what in self._keys[name]},
+            **{
+                what: value if what == "sender" else f"env:{_variable(name, what)}"  # who writes is no secret
+                for what, value in self._keys[name].items()
+            },
             "rate_per_s": messenger.rate_per_s * self._speed / share,
             "chat_rate_per_s": messenger.chat_rate_per_s * self._speed,
             "burst": messenger.burst,
