@@ -11,6 +11,7 @@ from chatcore.errors import BadConfig
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 SECRETS: Final = ("token", "webhook_secret", "verify_token")
+HttpUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")]
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -48,15 +49,16 @@ NEEDS: Final = {
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A channel account; all from `api` on concerns messengers only.
 
+    `bot` is who answers first: the menu or the keywords of the answers' file, the bank's own bot over HTTP, or nobody.
     `token` is shown to the provider, `webhook_secret` by it; `sender` is who writes there (a page, a number), and
     `verify_token` what a handshake asks for. A rate of 0 stands for the messenger's documented one.
     """
 
     id: str
     channel: str
-    bot: bool = False
+    bot: Literal["none", "menu", "keywords", "http"] = "none"
     department: str = "general"
-    api: Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
+    api: HttpUrl = ""
     token: str = ""
     webhook_secret: str = ""
     sender: str = ""
@@ -72,21 +74,24 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return limits is not None and limits.receipts
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer of the bot, given when one of `keywords` occurs in the text."""
-
-    rule: str
-    keywords: tuple[str, ...]
-    text: str
-
-
 class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keyword bot: answers, the words that ask for a person, and how many misses it is allowed."""
+    """Bots: how many misses in a row they are allowed, and where the bank's own is, which is shown `token`.
 
-    answers: tuple[Answer, ...] = ()
-    handover: tuple[str, ...] = ("operator",)
+    A customer whom it does not answer within `timeout_ms` gets an operator.
+    """
+
     misses: AtLeast1 = 2
-    again: str = "I did not understand. Please say it in other words, or ask for an operator."
+    url: HttpUrl = ""
+    token: str = ""
+    timeout_ms: AtLeast1 = 3_000
+
+
+class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bank's service that suggests answers to operators; it is shown `token`."""
+
+    url: HttpUrl = ""
+    token: str = ""
+    timeout_ms: AtLeast1 = 5_000
 
 
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +105,7 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. `secret`, `token`, `webhook_secret` and `verify_token` may be `env:NAME` or `file:PATH`.
 
+    `answers` is the file that the bank edits (`chatcore.answers`); "" stands for an empty one.
     `public_url` is where providers reach this core to fetch attachments; without it, the address it listens at.
     """
 
@@ -112,7 +118,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: AtLeast1 = 1
     operators: tuple[OperatorSeed, ...] = ()
     accounts: tuple[Account, ...] = ()
+    answers: str = ""
     bot: Bot = Bot()
+    hints: Hints = Hints()
     timers_ms: Timers = Timers()
     snapshot_every: AtLeast1 = 20_000
     commit_timeout_s: Above0 = 10.0
@@ -122,7 +130,8 @@ def load(path: Path) -> Config:
     """Read the configuration and resolve its secrets.
 
     Raises:
-        BadConfig: unreadable, not JSON, an unknown key, a wrong type, a missing secret, two accounts of one id.
+        BadConfig: unreadable, not JSON, an unknown key, a wrong type, a missing secret, two accounts of one id, a bot
+            over HTTP that is nowhere.
     """
     try:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
@@ -139,7 +148,12 @@ def load(path: Path) -> Config:
         msgspec.structs.replace(account, **{name: _secret(path, getattr(account, name)) for name in SECRETS})
         for account in config.accounts
     )
-    return msgspec.structs.replace(config, secret=_secret(path, config.secret), accounts=accounts)
+    if not config.bot.url and any(account.bot == "http" for account in accounts):
+        raise BadConfig(path, "bot.url: an account's bot is the bank's own, and this says where it is")
+    bot = msgspec.structs.replace(config.bot, token=_secret(path, config.bot.token))
+    hints = msgspec.structs.replace(config.hints, token=_secret(path, config.hints.token))
+    secret = _secret(path, config.secret)
+    return msgspec.structs.replace(config, secret=secret, accounts=accounts, bot=bot, hints=hints)
 
 
 def _check(path: Path, account: Account) -> None:

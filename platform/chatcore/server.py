@@ -14,13 +14,15 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
-from chatcore.edges import attachments, rest, webhooks
+from chatcore.edges import attachments, automatic, rest, webhooks
+from chatcore.edges.bankbot import BankBot
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
@@ -39,6 +41,7 @@ logger = logging.getLogger("chatcore")
 EXIT_INDETERMINATE = 70
 GOING_AWAY = 1012
 ENDS_WITHIN_S = 2.0
+SERVICE_LATER_S = 1.0  # a bank's service is given up after its time-out in the machine, which says so in the record
 LARGE = ("/webhooks/", "/v1/files")  # paths whose bodies may be larger than MAX_BODY
 
 
@@ -123,9 +126,13 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     """The core over `journal` and the gateway before it; `fatal` ends the process after a failed commit."""
     hub = Hub()
     timers = config.timers_ms
-    rules = Rules(timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses)
+    bot = config.bot
+    rules = Rules(timers.inactivity, timers.offer, timers.grace, bot_misses=bot.misses, bot_ms=bot.timeout_ms)
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
-    return Gateway(core, config, hub)
+    gateway = Gateway(core, config, hub)
+    for partition in core.partitions:
+        partition.reminder = partial(automatic.reminder, gateway)
+    return gateway
 
 
 @asynccontextmanager
@@ -168,28 +175,36 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
         JournalError: the journal cannot be opened or read.
     """
     core, config = gateway.core, gateway.config
-    watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
-    async with Providers() as providers:
+    loop = asyncio.get_running_loop()
+    watches = [loop.create_task(_watch(core, config.commit_timeout_s)), loop.create_task(automatic.follow(gateway))]
+    service_s = SERVICE_LATER_S + max(config.bot.timeout_ms, config.hints.timeout_ms) / 1000
+    async with Providers() as providers, Providers(service_s) as services:
         link = attachments.linker(gateway)
         outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, gateway.files, link)
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
+        bank_bot = BankBot(gateway, services)
+        gateway.hub.asked_about = bank_bot.put
         try:
             with _nothing_is_garbage():
                 await core.start()
             await outbox.resume(core)
             await fetcher.resume(core)
+            await bank_bot.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
                 core.floor.submit(Hire([(seed.id, seed.departments, seed.slots) for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
+            bank_bot.close()
             await asyncio.gather(outbox.close(), fetcher.close())
             await _drain(gateway)
         finally:
+            bank_bot.close()
             await asyncio.gather(outbox.close(), fetcher.close())
             gateway.files.close()
             await core.journal.close()
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import asyncio
 from typing import NamedTuple
 
 from chatcore import wire
+from chatcore.edges.automatic import replies
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest, enclosed
@@ -182,7 +183,9 @@ class Seat:
         partition = self.gateway.core.partition_of(key)
         try:
             self.gateway.check_ready()
-            partition.submit(Close(key, dialog_number, number, self.operator))
+            account = self.gateway.accounts.get(key.partition("/")[0])
+            texts = replies(self.gateway, account) if account is not None else {}
+            partition.submit(Close(key, dialog_number, number, self.operator, texts, self.gateway.bot.rating))
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"dialog": dialog, "number": number})
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from chatcore.bot import KeywordBot
+from chatcore.answers import Answers, load
+from chatcore.bot import Bot
 from chatcore.config import Account, Config
 from chatcore.edges.files import Files
 from chatcore.edges.hub import Hub
@@ -20,7 +21,11 @@ MAX_TEXT = 4_096
 
 
 class Gateway:
-    """The core, its configuration, the hub and the bot, as the edges use them; counts what it refuses."""
+    """The core, its configuration, the hub and the bot, as the edges use them; counts what it refuses.
+
+    Raises:
+        BadConfig: the bank's answers cannot be used.
+    """
 
     def __init__(self, core: Core, config: Config, hub: Hub) -> None:
         self.core = core
@@ -28,7 +33,7 @@ class Gateway:
         self.config = config
         self.hub = hub
         self.public_url = config.public_url  # where providers reach us; known once the port is bound
-        self.bot = KeywordBot(config.bot)
+        self.bot = Bot(load(Path(config.answers)) if config.answers else Answers())
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
         self.counters: dict[str, int] = {}
         self.stopping = False

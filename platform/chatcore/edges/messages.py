@@ -8,15 +8,15 @@ import msgspec
 
 from chatcore.channels.shapes import File, Inbound
 from chatcore.config import Account
+from chatcore.edges.automatic import chosen, replies, with_place
 from chatcore.edges.files import Files
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.machines import events as e
-from chatcore.machines.commands import Choice, Edit, Receive, Refused
+from chatcore.machines.commands import Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
 MAX_FILES = 10
 MAX_NAME = 200
-FILES_NEED_A_PERSON = Choice("handover")
 
 
 def digest(text: str, files: Sequence[e.File] = ()) -> int:
@@ -44,13 +44,16 @@ def receive(
         Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content.
     """
     contact = f"{account.id}/{user}"
-    choice = (gateway.bot.choose(text) if text else FILES_NEED_A_PERSON) if account.bot else None
+    partition = gateway.core.partition_of(contact)
+    choice = chosen(gateway, account, partition, contact, text)
+    texts = replies(gateway, account, choice)
+    if gateway.bot.asks_place(text):
+        texts = with_place(gateway, account, partition, contact, texts)
     enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
     number = digest(text, enclosed)
-    command = Receive(
-        contact, bool(account.api), account.department, message_id, number, text, choice, enclosed, account.receipts
-    )
-    partition = gateway.core.partition_of(contact)
+    score = 0 if enclosed else gateway.bot.score(text)
+    sender = (contact, bool(account.api), account.department)
+    command = Receive(*sender, message_id, number, text, choice, enclosed, account.receipts, texts, score)
     partition.submit(command, origin, answer)
     return partition
 

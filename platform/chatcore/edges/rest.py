@@ -103,7 +103,7 @@ async def state(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     _require(gateway, request, "admin")
     core = gateway.core
-    dialogs = Counter({known.name.lower(): 0 for known in State if known is not State.NONE})
+    dialogs = Counter({known.name.lower(): 0 for known in State if known not in (State.NONE, State.RATED)})
     listed: list[dict[str, object]] = []
     for partition in core.partitions:
         _count_dialogs(partition, gateway, dialogs, listed)

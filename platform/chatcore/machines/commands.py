@@ -1,5 +1,7 @@
 """What the machines are asked. Ids, chosen answers and all that needs a clock or a socket arrive in here."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from chatcore.machines.events import File, Presence, Ref
@@ -14,11 +16,30 @@ class Refused(Exception):
 
 
 class Choice(msgspec.Struct):
-    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again."""
+    """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again.
 
-    kind: str  # answer | handover | miss
+    `ask`: the bank's own bot is to be asked. A hand-over may name `department` and `topic`, and a `reason` when it was
+    not the customer's wish; `menu` is where in the menu the customer is from now on, None: where they were.
+    """
+
+    kind: str  # answer | handover | miss | ask
     rule: str = ""
     text: str = ""
+    department: str = ""
+    topic: str = ""
+    reason: str = ""
+    menu: str | None = None
+
+
+class Rating(msgspec.Struct, frozen=True):
+    """How a closed dialog may be rated: from 1 to `scale`, within `window_ms`."""
+
+    scale: int
+    window_ms: int
+
+
+Replies = Mapping[str, str]
+"""The automatic texts that are in force, by event: greeting, waiting, out_of_hours, closing, feedback, place."""
 
 
 class Receive(msgspec.Struct):
@@ -33,6 +54,8 @@ class Receive(msgspec.Struct):
     choice: Choice | None  # None: the account has no bot
     files: tuple[File, ...] = ()
     receipts: bool = False  # whether the messenger tells what became of replies
+    replies: Replies = {}
+    score: int = 0  # what the text says as a rating; 0: nothing
 
 
 class Edit(msgspec.Struct):
@@ -73,18 +96,43 @@ class Reply(msgspec.Struct):
 
 
 class Close(msgspec.Struct):
-    """The owner closes dialog `dialog` of the contact."""
+    """The owner closes dialog `dialog` of the contact, which may be rated then, unless `rating` is None."""
 
     contact: str
     dialog: int
     number: int
     operator: str
+    replies: Replies = {}
+    rating: Rating | None = None
+
+
+class Rate(msgspec.Struct):
+    """The customer rates their last dialog."""
+
+    contact: str
+    score: int
+
+
+class Answered(msgspec.Struct):
+    """The bank's bot was asked about message `seq` of dialog `number`; this is what it chose."""
+
+    contact: int
+    number: int
+    seq: int
+    choice: Choice
+    department: str
+    replies: Replies = {}
 
 
 class Remind(msgspec.Struct):
-    """A deadline of the contact may have passed; the state knows."""
+    """A deadline of the contact may have passed; the state knows.
+
+    If the bank's bot is late, the dialog waits for an operator of `department`.
+    """
 
     contact: int
+    department: str = "general"
+    replies: Replies = {}
 
 
 class Attempting(msgspec.Struct):
@@ -218,9 +266,24 @@ class Rules(msgspec.Struct, frozen=True):
     grace_ms: int = 15_000
     dedupe_ms: int = 172_800_000
     bot_misses: int = 2
+    bot_ms: int = 3_000  # the bank's bot answers within this time, or the customer gets an operator
 
 
 DialogCommand = (
-    Receive | Edit | Leave | Accept | Reply | Close | Remind | Attempting | Settle | Told | Keep | OfferTo | Withdraw
+    Receive
+    | Answered
+    | Edit
+    | Leave
+    | Rate
+    | Accept
+    | Reply
+    | Close
+    | Remind
+    | Attempting
+    | Settle
+    | Told
+    | Keep
+    | OfferTo
+    | Withdraw
 )
 FloorCommand = Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Report | Vanish

@@ -14,6 +14,7 @@ from chatcore.machines.events import State
 
 REST_MOST: Final = 500  # message ids; packing more at every closing would cost whoever closes dialogs all day
 OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED, State.ASSIGNED))
+OVER: Final = (State.CLOSED, State.RATED)
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
@@ -64,6 +65,10 @@ class Contact(msgspec.Struct, array_like=True):
     tracked: list[Tracked] = []
     early: dict[str, list[tuple[str, str]]] = {}  # receipts by provider id that came before `Sent`: state, reason
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
+    asked: int = 0  # the message about which the bank's bot is being asked
+    menu: str = ""  # where in the menu the customer is
+    rate_until: int = 0
+    scale: int = 0
 
     @property
     def dialog(self) -> str:
@@ -74,7 +79,7 @@ class Contact(msgspec.Struct, array_like=True):
     def idle(self) -> bool:
         """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
         busy = self.unsettled or self.unfetched
-        return self.state is State.CLOSED and not busy and len(self.seen) <= REST_MOST
+        return self.state in OVER and not busy and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -22,14 +22,15 @@ clocks that agree; a lock over both needs them to fail together. Both were rejec
 
 What takes a seq. Messages, their edits, queue entries, assignments, releases and closings stand in one dense
 numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one provider,
-and a gap in what an observer sees must mean a loss, nothing else.
+and a gap in what an observer sees must mean a loss, nothing else. Nor does a rating: nothing follows a closing. An
+automatic text at the end therefore stands before the closing, caused by the entry before it.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import bot, customer, feedback, outbound, ownership
 from chatcore.machines import commands as c
-from chatcore.machines import customer, outbound, ownership
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
 from chatcore.machines.events import State
@@ -54,19 +55,31 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
         e.Released: State.QUEUED,
         e.Closed: State.CLOSED,
     },
-    State.CLOSED: {e.Opened: State.BOT, e.Edited: State.CLOSED},
+    State.CLOSED: {e.Opened: State.BOT, e.Edited: State.CLOSED, e.Rated: State.RATED},
+    State.RATED: {e.Opened: State.BOT, e.Edited: State.RATED},
 }
 
 
 _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
+    **bot.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
+    **feedback.DECIDE,
 }
 _STANDING: Final = frozenset(
-    (e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept, e.Stored, e.Unfetched)
+    (
+        *(e.Missed, e.Asked, e.MenuMoved, e.OfferRefused),
+        *(e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept, e.Stored, e.Unfetched),
+    )
 )
-_APPLY: Final[dict[type, Callable[..., None]]] = {**customer.APPLY, **ownership.APPLY, **outbound.APPLY}
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    **customer.APPLY,
+    **bot.APPLY,
+    **ownership.APPLY,
+    **outbound.APPLY,
+    **feedback.APPLY,
+}
 
 
 def decide(state: Partition, command: c.DialogCommand, now: int) -> list[e.DialogEvent]:
