@@ -26,6 +26,7 @@ from chatcore.edges.bankbot import BankBot
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
+from chatcore.edges.hints import HintService
 from chatcore.edges.hub import Hub
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.providers import Providers
@@ -184,6 +185,7 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
         bank_bot = BankBot(gateway, services)
         gateway.hub.asked_about = bank_bot.put
+        gateway.hub.hints = HintService(config.hints, services)
         try:
             with _nothing_is_garbage():
                 await core.start()

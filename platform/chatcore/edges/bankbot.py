@@ -14,7 +14,7 @@ from chatcore import wire
 from chatcore.channels.shapes import Answer, Call
 from chatcore.edges.automatic import replies
 from chatcore.edges.gateway import MAX_TEXT, Gateway
-from chatcore.edges.providers import Providers
+from chatcore.edges.providers import Providers, service_headers
 from chatcore.machines import events as e
 from chatcore.machines.commands import Answered, Choice
 from chatcore.machines.contacts import Contact
@@ -52,11 +52,6 @@ class Question(NamedTuple):
         """Whether its answer still counts."""
         contact = self.partition.state.contacts[self.contact]
         return (contact.number, contact.asked) == (self.number, self.seq)
-
-
-def service_headers(token: str) -> tuple[tuple[str, str], ...]:
-    """The headers of a request to a service of the bank."""
-    return (("Content-Type", "application/json"), ("Authorization", f"Bearer {token}"))
 
 
 class BankBot:
@@ -112,7 +107,9 @@ class BankBot:
         if self._closed:
             return
         choice = self._choice(answer)
-        if choice.reason:
+        if not question.open:
+            self._gateway.count("bot_late")
+        elif choice.reason:
             self._gateway.count(choice.reason)
         account = self._gateway.accounts[question.key.partition("/")[0]]
         place = (question.contact, question.number, question.seq)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from chatcore import wire
 from chatcore.edges.automatic import replies
 from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.hints import ENTRIES, HintService
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest, enclosed
 from chatcore.edges.session import Session
@@ -119,6 +120,8 @@ class Seat:
                     self._send(dialog, number, cid, text, frame.get("files"))
                 case {"op": "accept", "dialog": str(dialog), "number": int(number)}:
                     self._accept(dialog, number)
+                case {"op": "hint", "dialog": str(dialog), "number": int(number)}:
+                    self._hint(dialog, number)
                 case {"op": "close", "dialog": str(dialog), "number": int(number)}:
                     self._close(dialog, number)
                 case {"op": "presence", "state": "online" | "away" | "offline" as state}:
@@ -188,6 +191,33 @@ class Seat:
             partition.submit(Close(key, dialog_number, number, self.operator, texts, self.gateway.bot.rating))
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"dialog": dialog, "number": number})
+
+    def _hint(self, dialog: str, number: int) -> None:
+        key, dialog_number = wire.split_dialog(dialog)
+        partition, hints = self.gateway.core.partition_of(key), self.gateway.hub.hints
+        try:
+            self.gateway.check_ready()
+            contact = partition.state.contact(key)
+            shown = (dialog_number, number, self.operator)
+            if contact.state is not State.ASSIGNED or shown != (contact.number, contact.assignment, contact.operator):
+                raise Refused("not_owner")
+            if hints is None:
+                raise Refused("no_hints")
+            hints.begin(contact.dialog)
+        except Refused as refusal:
+            self._refuse(partition, refusal, {"dialog": dialog, "number": number})
+        else:
+            place = (contact.id, key, dialog_number, number)
+            self.session.errand(self._hinted(hints, Open(partition, *place, contact.state, contact.seq)))
+
+    async def _hinted(self, hints: HintService, found: Open) -> None:
+        try:
+            await found.partition.settled()
+            entries = await self._entries(found, max(0, found.seq - ENTRIES))
+            texts = await hints.ask(found.dialog, entries)
+            self.session.send({"op": "hint", "dialog": found.dialog, "number": found.number, "texts": texts})
+        finally:
+            hints.end(found.dialog)
 
     def _presence(self, state: str) -> None:
         try:

@@ -6,6 +6,7 @@ import orjson
 
 from chatcore import wire
 from chatcore.edges.fetcher import Fetcher
+from chatcore.edges.hints import HintService
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.session import FENCED, Session
 from chatcore.machines import events as e
@@ -22,6 +23,7 @@ class Hub:
         self.desks: dict[str, Session] = {}
         self.outbox: MessengerOutbox | None = None
         self.fetcher: Fetcher | None = None
+        self.hints: HintService | None = None
         self.asked_about: Callable[[PartitionOwner, Contact, e.Said], None] | None = None
 
     def join_customer(self, contact: str, name: str, session: Session) -> None:

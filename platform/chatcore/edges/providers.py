@@ -27,6 +27,11 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what a path or query may hold as it is; quoted
 Done = Callable[[Answer | None], None]
 
 
+def service_headers(token: str) -> tuple[tuple[str, str], ...]:
+    """The headers of a request to a service of the bank."""
+    return (("Content-Type", "application/json"), ("Authorization", f"Bearer {token}"))
+
+
 class Origin(NamedTuple):
     """Where connections go."""
 

@@ -31,6 +31,8 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     seq += 1
     said = (contact.id, number, seq, now, "customer", command.id, command.digest, command.text)
     events.append(e.Said(*said, 0, "", 0, command.files))
+    if dialog_state is not State.BOT and not command.replies:
+        return events
     turn = Turn(contact, number, seq, now, command.replies)
     if seq == 1:
         turn.reply("greeting")
