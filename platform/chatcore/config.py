@@ -150,8 +150,8 @@ def load(path: Path) -> Config:
     )
     if not config.bot.url and any(account.bot == "http" for account in accounts):
         raise BadConfig(path, "bot.url: an account's bot is the bank's own, and this says where it is")
-    bot = msgspec.structs.replace(config.bot, token=_secret(path, config.bot.token))
-    hints = msgspec.structs.replace(config.hints, token=_secret(path, config.hints.token))
+    bot = msgspec.structs.replace(config.bot, token=_shown(path, "bot.token", config.bot.token))
+    hints = msgspec.structs.replace(config.hints, token=_shown(path, "hints.token", config.hints.token))
     secret = _secret(path, config.secret)
     return msgspec.structs.replace(config, secret=secret, accounts=accounts, bot=bot, hints=hints)
 
@@ -168,6 +168,14 @@ def _check(path: Path, account: Account) -> None:
         raise BadConfig(
             path, f"account {account.id}: {', '.join(given)} belong to messengers, not to {account.channel}"
         )
+
+
+def _shown(path: Path, name: str, reference: str) -> str:
+    """A token that stands in a header."""
+    value = _secret(path, reference)
+    if not (value.isascii() and value.isprintable()):
+        raise BadConfig(path, f"{name}: it is shown in a header, so it holds printable ASCII alone")
+    return value
 
 
 def _secret(path: Path, reference: str) -> str:

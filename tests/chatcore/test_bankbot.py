@@ -1,11 +1,14 @@
 """The bank's own bot over HTTP: what it says is said, and whatever is wrong with it, the customer gets an operator."""
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatcore import config
+from chatcore.errors import BadConfig
 from chatcore.journal.memory import Disk
 from chatcore.machines import commands as c
 from chatcore.machines import dialog
@@ -211,3 +214,21 @@ def test_who_goes_on_writing_is_not_kept_from_an_operator() -> None:
     assert write(4, 5_000) == 8_000
     assert ask(c.Remind(1), 7_999) == []
     assert ask(c.Remind(1, "loans"), 8_000) == [e.Queued(1, 1, 6, 8_000, "loans", 0, "", reason="bot_slow")]
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"accounts": ACCOUNTS}, "bot.url"),
+        ({"accounts": [{"id": "web", "channel": "web", "bot": True}]}, "$.accounts[0].bot"),
+        ({"bot": {"url": "http://bank/ask", "token": "a\r\nb"}}, "bot.token"),
+        ({"hints": {"token": "кот"}}, "hints.token"),
+    ],
+)
+def test_what_cannot_be_configured(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
+    """A bot that is nowhere, the old switch, or a token that fits no header is refused by its name."""
+    path = tmp_path / "core.json"
+    path.write_text(json.dumps({"secret": "s"} | changes))
+    with pytest.raises(BadConfig) as refused:
+        config.load(path)
+    assert told in str(refused.value)

@@ -1,7 +1,8 @@
 """Asks the bank's own bot over HTTP: `{dialog, seq, text}` → `{kind, text, rule, topic}`.
 
 One question a contact is under way. Texts that come meanwhile are put together, line by line, into the next question.
-What it answers is the machine's to judge; so is how long it may take. No text is logged.
+A suggestion counts as a miss, so that a customer who is not understood gets an operator. What an answer leads to, and
+how long it may take, is the machine's to decide. No text is logged.
 """
 
 from contextlib import suppress
