@@ -121,6 +121,8 @@ def test_a_slow_bot_hands_over_and_its_late_answer_changes_nothing() -> None:
         customer = await core.client.customer("web/u1")
         await customer.say("c0", "quick?")
         await customer.until(author="bot")
+        owner = core.core.partitions[0]
+        await until(lambda: owner._armed == {1: owner.state.contacts[1].deadline})  # the reminder of inactivity is on
         bot.hold()
         await customer.say("c1", "how much?")
         assert (await customer.until(kind="queued"))["reason"] == "bot_slow"
@@ -128,7 +130,7 @@ def test_a_slow_bot_hands_over_and_its_late_answer_changes_nothing() -> None:
         await until(lambda: core.gateway.counters.get("bot_late"))
         assert [entry["author"] for entry in await history(core)] == ["customer", "bot", "customer", "system"]
 
-    with_bot(acts, timeout_ms=1_000)
+    with_bot(acts, timeout_ms=2_000)
 
 
 def test_a_burst_is_one_question_more() -> None:
