@@ -77,7 +77,7 @@ def _follow(turn: Turn, rules: c.Rules, choice: c.Choice, department: str, misse
 def _answered(state: Partition, command: c.Answered, now: int) -> list[e.DialogEvent]:
     contact = state.contacts[command.contact]
     shown = (command.number, command.seq)
-    if contact.state is not State.BOT or (contact.number, contact.asked) != shown:
+    if contact.state is not State.BOT or not contact.asked or (contact.number, contact.asked) != shown:
         return []
     turn = Turn(contact, contact.number, contact.seq, now, command.replies)
     turn.cause = command.seq
