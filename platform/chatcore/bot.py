@@ -1,6 +1,6 @@
 """The keyword bot: the bank's answers by keyword, and the words that ask for a person."""
 
-from chatcore.config import Bot
+from chatcore.config import Answer, Bot
 from chatcore.machines.commands import Choice
 
 
@@ -10,11 +10,7 @@ class KeywordBot:
     def __init__(self, config: Bot) -> None:
         self._again = config.again
         self._handover = tuple(word.lower() for word in config.handover)
-        self._answers = [
-            (word.lower(), Choice("answer", f"bot:{answer.rule}", answer.text))
-            for answer in config.answers
-            for word in answer.keywords
-        ]
+        self._answers = [(word.lower(), _choice(answer)) for answer in config.answers for word in answer.keywords]
 
     def choose(self, text: str) -> Choice:
         """Hand-over words win; then the first answer with a keyword in the text; else a miss that asks again."""
@@ -25,3 +21,13 @@ class KeywordBot:
             if word in lowered:
                 return answer
         return Choice("miss", "bot:again", self._again)
+
+
+def _choice(answer: Answer) -> Choice:
+    match answer.action:
+        case "":
+            return Choice("answer", f"bot:{answer.rule}", answer.text)
+        case "bind":
+            return Choice("bind")
+        case operation:
+            return Choice("operation", text=operation)

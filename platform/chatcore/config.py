@@ -100,11 +100,16 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer of the bot, given when one of `keywords` occurs in the text."""
+    """An answer of the bot, given when one of `keywords` occurs in the text.
+
+    With an `action` it is not the bot's: `bind` asks who the customer is, any other names an operation of the bank's
+    service, such as `balance`, for customers whom it knows.
+    """
 
     rule: str
     keywords: tuple[str, ...]
-    text: str
+    text: str = ""
+    action: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,64}$(?!\n)")] = ""
 
 
 class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
