@@ -21,6 +21,7 @@ from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
 from chatcore.edges import api, attachments, webhooks
+from chatcore.edges.bank import BankService
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
@@ -130,7 +131,7 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     internal = frozenset(department.id for department in config.departments if department.internal)
     rules = Rules(
         timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses,
-        transfer_ms=timers.transfer, internal=internal,
+        transfer_ms=timers.transfer, internal=internal, window_ms=timers.window,
     )  # fmt: skip
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
     return Gateway(core, config, hub)
@@ -199,22 +200,24 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
     async with Providers() as providers, Mailer() as mailer:
         link = attachments.linker(gateway)
-        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, mailer, gateway.files, link)
+        outbox = gateway.hub.outbox = MessengerOutbox(config, providers, mailer, gateway.files, link)
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
+        bank = gateway.hub.bank_service = BankService(config, providers, mailer)
         try:
             with _nothing_is_garbage():
                 await core.start()
             await outbox.resume(core)
             await fetcher.resume(core)
+            bank.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
                 core.floor.submit(Hire([seed.hired() for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
-            await asyncio.gather(outbox.close(), fetcher.close())
+            await asyncio.gather(outbox.close(), fetcher.close(), bank.close())
             await _drain(gateway)
         finally:
-            await asyncio.gather(outbox.close(), fetcher.close())
+            await asyncio.gather(outbox.close(), fetcher.close(), bank.close())
             gateway.files.close()
             await core.journal.close()
             watch.cancel()

@@ -3,6 +3,7 @@
 import orjson
 
 from chatcore import wire
+from chatcore.edges.bank import BankService
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.session import FENCED, Session
@@ -20,6 +21,7 @@ class Hub:
         self.desks: dict[str, Session] = {}
         self.outbox: MessengerOutbox | None = None
         self.fetcher: Fetcher | None = None
+        self.bank_service: BankService | None = None
 
     def join_customer(self, contact: str, name: str, session: Session) -> None:
         """Add a contact's session; an older one of the same name is fenced off."""
@@ -77,8 +79,8 @@ class Hub:
             return
         session.show(partition.log, position, orjson.dumps(desk_view(contact, event)))
 
-    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
-        """Hand a reply to the contact's messenger."""
+    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed) -> None:
+        """Hand a reply or a notice to the contact's messenger."""
         if self.outbox is not None:
             self.outbox.put(partition, contact, message)
 
@@ -86,6 +88,11 @@ class Hub:
         """Have the attachments of a customer's message fetched."""
         if self.fetcher is not None:
             self.fetcher.put(partition, contact.key, message)
+
+    def bank(self, partition: PartitionOwner, contact: Contact, asked: e.AccountNamed | e.OperationAsked) -> None:
+        """Have the bank asked."""
+        if self.bank_service is not None:
+            self.bank_service.put(partition, contact, asked)
 
 
 def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:

@@ -11,6 +11,7 @@ from chatcore.config import Account
 from chatcore.edges.files import Files
 from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
 from chatcore.machines import events as e
+from chatcore.machines.binding import MASK, awaits_code, hashed
 from chatcore.machines.commands import Choice, Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
@@ -40,19 +41,30 @@ def receive(
 ) -> PartitionOwner:
     """Submit a customer's message to its partition, with the bot's choice where the account has a bot.
 
+    What may be a one-time code goes there as a hash, under a mask, and so does what is edited meanwhile.
+
     Raises:
         Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content,
             `Refused("too_fast")` when the contact sends too much, `Refused("bad_id")` when an id is too long.
     """
     contact = f"{account.id}/{user}"
     admit(gateway, contact, message_id)
+    partition = gateway.core.partition_of(contact)
     choice = (gateway.bot.choose(text) if text else FILES_NEED_A_PERSON) if account.bot else None
     enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
-    said = message_id, digest(text, enclosed), text, choice, enclosed
-    asked = account.priority, gateway.wishes[account.id]
+    known = partition.state.contacts.awake(contact)
+    code = hashed(known.binding.salt, text) if known is not None and text and awaits_code(known) else ""
+    shown, other = (MASK, text) if code else (text, MASK)
+    said = message_id, digest(shown, enclosed), shown, choice, enclosed
+    asked = account.priority, gateway.wishes[account.id], account.windowed, code
     command = Receive(contact, bool(account.api), account.department, *said, account.receipts, *asked)
-    partition = gateway.core.partition_of(contact)
-    partition.submit(command, origin, answer)
+    try:
+        partition.submit(command, origin, answer)
+    except Refused as refusal:
+        if refusal.reason != "conflict":
+            raise
+        repeat = msgspec.structs.replace(command, digest=digest(other, enclosed), text=other)
+        partition.submit(repeat, origin, answer)  # a mask is decided on when the id comes first, and may not be now
     return partition
 
 
@@ -75,10 +87,14 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
         Refused, Poisoned: as `Owner.submit`; `Refused("unknown_message")` when the message is not known any more;
             as `receive` when there are too many or their ids too long.
     """
-    contact, text = f"{account.id}/{message.user}", message.text[:MAX_TEXT]
+    contact, files = f"{account.id}/{message.user}", tuple(map(_file, message.files))
     admit(gateway, contact, message.edits)
     partition = gateway.core.partition_of(contact)
-    partition.submit(Edit(contact, message.edits, digest(text, tuple(map(_file, message.files))), text))
+    known = partition.state.by_key.get(contact)
+    before = known.seen.get(message.edits) if known is not None else None
+    was_masked = before is not None and before.digest == digest(MASK, files)
+    text = MASK if was_masked or awaits_code(known) else message.text[:MAX_TEXT]
+    partition.submit(Edit(contact, message.edits, digest(text, files), text))
     return partition
 
 

@@ -167,12 +167,12 @@ def _apply_ended(state: Partition, contact: Contact, event: e.BindingEnded) -> N
 
 
 def _apply_asked(state: Partition, contact: Contact, event: e.OperationAsked) -> None:
-    contact.asked = (event.number, event.seq)
+    contact.asked, contact.operation = (event.number, event.seq), event.operation
     contact.deadline = 0
 
 
 def _apply_told(state: Partition, contact: Contact, event: e.OperationTold) -> None:
-    contact.asked = (0, 0)
+    contact.asked, contact.operation = (0, 0), ""
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {
