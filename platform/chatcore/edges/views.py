@@ -1,6 +1,6 @@
 """What REST takes and gives: each struct is the schema that is published and the check that is made."""
 
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
@@ -83,10 +83,11 @@ class Uploaded(Struct):
 
 
 class HistoryQuery(Struct, forbid_unknown_fields=True):
-    """Entries behind a cursor."""
+    """Entries behind a cursor; with scope `person` also those of the person's other contacts, from the first on."""
 
     after: Cursor = "0.0"
     limit: Limit = 1_000
+    scope: Literal["contact", "person"] = "contact"
 
 
 class AuditQuery(Struct, forbid_unknown_fields=True):
@@ -121,13 +122,18 @@ class Entry(TypedDict, total=False):
     cause: dict[str, Any]
 
 
-class History(Struct):
-    """A page of a contact's entries; the next is after `cursor`, if there are `more`."""
+class History(Struct, omit_defaults=True):
+    """A page of a contact's entries; the next is after `cursor`, if there are `more`.
+
+    `further` are those of the other contacts of the same `person`, where they were asked for.
+    """
 
     contact: str
     entries: list[Entry]
     cursor: str
     more: bool
+    person: str = ""
+    further: "list[History]" = []
 
 
 class Audit(Struct):
