@@ -42,7 +42,7 @@ class Provider:
         self.answers: defaultdict[int, list[Answer]] = defaultdict(list)
         self.most_in_flight: defaultdict[int, int] = defaultdict(int)
         self.api = ""
-        self._in_flight: defaultdict[int, int] = defaultdict(int)
+        self.in_flight: defaultdict[int, int] = defaultdict(int)
         self._hangs_up = False
         self._open = asyncio.Event()
         self._open.set()
@@ -63,12 +63,12 @@ class Provider:
         chat, text = body["chat_id"], body["text"]
         self.calls.append((chat, text))
         self.at_s.append(asyncio.get_running_loop().time())
-        self._in_flight[chat] += 1
-        self.most_in_flight[chat] = max(self.most_in_flight[chat], self._in_flight[chat])
+        self.in_flight[chat] += 1
+        self.most_in_flight[chat] = max(self.most_in_flight[chat], self.in_flight[chat])
         try:
             await self._open.wait()
         finally:
-            self._in_flight[chat] -= 1
+            self.in_flight[chat] -= 1
         if self._hangs_up:
             self._hangs_up = False
             assert request.transport is not None

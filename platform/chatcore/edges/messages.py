@@ -12,7 +12,7 @@ from chatcore.edges.files import Files
 from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
 from chatcore.machines import events as e
 from chatcore.machines.binding import MASK, awaits_code, hashed
-from chatcore.machines.commands import Choice, Edit, Receive, Refused
+from chatcore.machines.commands import Choice, Consent, Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
 MAX_FILES = 10
@@ -95,6 +95,18 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
     was_masked = before is not None and before.digest == digest(MASK, files)
     text = MASK if was_masked or awaits_code(known) else message.text[:MAX_TEXT]
     partition.submit(Edit(contact, message.edits, digest(text, files), text))
+    return partition
+
+
+def consent(gateway: Gateway, account: Account, user: str, *, given: bool) -> PartitionOwner:
+    """Submit that a messenger's customer agrees to be written to, or does not any more.
+
+    Raises:
+        Poisoned: as `Owner.submit`.
+    """
+    contact = f"{account.id}/{user}"
+    partition = gateway.core.partition_of(contact)
+    partition.submit(Consent(contact, given, account.receipts, account.windowed))
     return partition
 
 

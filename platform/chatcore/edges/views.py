@@ -177,3 +177,54 @@ class BlockedContacts(Struct):
 
     contacts: list[str]
     more: bool
+
+
+class Agreement(Struct):
+    """Whether a contact agreed to be written to."""
+
+    contact: str
+    consent: bool
+
+
+class Notice(Struct, forbid_unknown_fields=True):
+    """A template with its parameters, for contacts of messengers; `id` makes it one notice to each, however often sent.
+
+    Nothing in it may be missing that the template names, and nothing more be given.
+    """
+
+    template: Annotated[str, Meta(min_length=1, max_length=64)]
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    contacts: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[!-.0-~]+/[!-~]+" + END, max_length=256, examples=["sms/79990000001"])]],
+        Meta(min_length=1, max_length=100),
+    ]
+    parameters: Annotated[list[Annotated[str, Meta(max_length=512)]], Meta(max_length=20)] = []
+
+
+class Noticed(Struct):
+    """Whether a notice to a contact is stored and will be sent; if not, the `reason`."""
+
+    contact: str
+    accepted: bool
+    reason: str = ""
+
+
+class Notices(Struct):
+    """What became of each contact's notice, in the order in which they were given."""
+
+    notices: list[Noticed]
+
+
+class Bill(Struct):
+    """What an account had in a month, such as 202611: customers who wrote, and notices that reached somebody."""
+
+    account: str
+    month: int
+    active: int
+    notices_delivered: int
+
+
+class Bills(Struct):
+    """All accounts in all months in which there was anything to bill."""
+
+    bills: list[Bill]
