@@ -135,8 +135,8 @@ class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Bank(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bank's own service at `api`, which is shown `token`: whose an account is, and a person's routine operations.
 
-    One-time codes leave through the e-mail account `mail_account`. Who waits for an operation gets no answer of the
-    service's after `timeout_ms`.
+    One-time codes leave through the e-mail account `mail_account`. Who waits for the service is told after `timeout_ms`
+    that this is not possible now.
     """
 
     api: HttpUrl = ""

@@ -175,14 +175,16 @@ def test_an_unknown_account_looks_like_a_known_one() -> None:
     play(acts)
 
 
-@pytest.mark.parametrize("fault", ["down", "500", "other form", "mail down", "no address"])
+@pytest.mark.parametrize("fault", ["down", "slow", "500", "other form", "mail down", "no address"])
 def test_trouble_is_told(fault: str) -> None:
     """When the bank or the mail server is not to be had, or talks nonsense, the customer is told; nothing is bound."""
 
     async def acts() -> None:
         async with around() as world:
-            settings = world.settings()
-            if fault == "down":
+            settings = world.settings(timeout_ms=100) if fault == "slow" else world.settings()
+            if fault == "slow":
+                world.bank.hold()
+            elif fault == "down":
                 settings["bank"]["api"] = "http://127.0.0.1:9/bank"
             elif fault == "mail down":
                 settings["accounts"][-1]["api"] = "smtp://127.0.0.1:9"

@@ -102,8 +102,7 @@ class BankService:
     async def _bind(self, partition: PartitionOwner, place: Place) -> None:
         command: IssueCode | FailBinding
         try:
-            async with self._slots:
-                command = await self._issued(partition, place)
+            command = await self._issued(partition, place)
         except Unreachable as fault:
             command = FailBinding(*place, str(fault))
         except Exception as fault:
@@ -153,10 +152,9 @@ class BankService:
     async def _operate(self, partition: PartitionOwner, place: Place, person: str, operation: str) -> None:
         text = ""
         try:
-            async with asyncio.timeout(self._bank.timeout_ms / 1_000), self._slots:
-                text = _read(await self._ask(f"operations/{operation}", {"person": person}), _Told).text
-        except (Unreachable, TimeoutError):
-            logger.warning("the bank's service did not carry out %r", operation)
+            text = _read(await self._ask(f"operations/{operation}", {"person": person}), _Told).text
+        except Unreachable as fault:
+            logger.warning("%s was not carried out: %s", operation, fault)
         except Exception:
             logger.exception("an operation could not be asked for")
         with suppress(Poisoned):
@@ -169,9 +167,12 @@ class BankService:
         if not self._bank.api:
             raise Unreachable("the configuration names no service of the bank")
         call = Call(f"{self._bank.api.rstrip('/')}/{path}", orjson.dumps(body), headers)
-        answer = await ask(self._providers.call, call)
+        answer = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._bank.timeout_ms / 1_000), self._slots:
+                answer = await ask(self._providers.call, call)
         if answer is None:
-            raise Unreachable("the bank's service is not to be had")
+            raise Unreachable("the bank's service is not to be had, or slow")
         return answer
 
 
