@@ -16,11 +16,16 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^/\n
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer of the bot, given when one of `keywords` occurs in the text."""
+    """An answer of the bot, given when one of `keywords` occurs in the text.
+
+    With an `action` it is not the bot's: `bind` asks who the customer is, any other names an operation of the bank's
+    service, such as `balance`, for customers whom it knows.
+    """
 
     rule: Word
     keywords: tuple[Word, ...]
-    text: Text
+    text: Annotated[str, msgspec.Meta(max_length=4_096)] = ""
+    action: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{0,64}$(?!\n)")] = ""
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +96,7 @@ def load(path: Path) -> Answers:
         if path.stat().st_size > MAX_FILE:
             raise ValueError(f"larger than {MAX_FILE} bytes")
         answers = msgspec.json.decode(path.read_bytes(), type=Answers)
-        for fault in _faults(answers.menu.items, ""):
+        for fault in (*_faults(answers.menu.items, ""), *_silent(answers.answers)):
             raise ValueError(fault)
         hours(answers)
     except OSError as error:
@@ -114,6 +119,13 @@ def hours(answers: Answers) -> dict[str, Hours]:
         except ValueError as error:
             raise ValueError(f"hours.{department}: {error}") from error
     return found
+
+
+def _silent(answers: tuple[Answer, ...]) -> Iterator[str]:
+    """Answers that say and do nothing, or both."""
+    for answer in answers:
+        if bool(answer.text) is bool(answer.action):
+            yield f"answers.{answer.rule}: either a text or an action"
 
 
 def _faults(items: tuple[Item, ...], above: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chatcore.answers import Answers, Item, hours
+from chatcore.answers import Answer, Answers, Item, hours
 from chatcore.machines.commands import Choice, Rating, Replies
 
 BACK: Final = "0"
@@ -16,11 +16,7 @@ class Bot:
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
         self._handover = tuple(word.casefold() for word in answers.handover)
-        self._answers = [
-            (word.casefold(), Choice("answer", f"bot:{answer.rule}", answer.text))
-            for answer in answers.answers
-            for word in answer.keywords
-        ]
+        self._answers = [(word.casefold(), _choice(answer)) for answer in answers.answers for word in answer.keywords]
         self._ask_place = frozenset(word.casefold() for word in answers.ask_place)
         self._hours = hours(answers)
         self._standing: dict[tuple[str, str], Mapping[str, str]] = {}
@@ -155,3 +151,13 @@ def _place(path: list[Item]) -> str:
 def _lines(items: tuple[Item, ...], *, back: bool) -> str:
     lines = [f"{number}. {item.name}" for number, item in enumerate(items, 1)]
     return "\n".join([*lines, f"{BACK}. ←"] if back else lines)
+
+
+def _choice(answer: Answer) -> Choice:
+    match answer.action:
+        case "":
+            return Choice("answer", f"bot:{answer.rule}", answer.text)
+        case "bind":
+            return Choice("bind")
+        case operation:
+            return Choice("operation", text=operation)

@@ -1,6 +1,8 @@
 """The core's configuration: one typed JSON file, an unknown key refused, secrets by reference only."""
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -12,7 +14,8 @@ from chatcore.machines.events import Hired
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 SECRETS: Final = ("token", "webhook_secret", "verify_token")
-HttpUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")]
+PLACE: Final = re.compile(r"\{([1-9][0-9]?)\}")
+HttpUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$(?!\n)")]
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(max_length=64)]
@@ -44,7 +47,7 @@ class Limits(NamedTuple):
     """How fast a messenger takes replies: of an account, and of one user after a burst; where that is said, and when.
 
     `receipts`: whether it tells what became of a message after it took it. `threads`: whether a reply names the
-    messages that it follows.
+    messages that it follows. `window_h`: for so long after a customer's message it takes free texts; 0 = always.
     """
 
     rate_per_s: float
@@ -54,16 +57,23 @@ class Limits(NamedTuple):
     source: str
     as_of: str
     threads: bool = False
+    window_h: int = 0
 
 
 LIMITS: Final = {
     "email": Limits(20, 1, 10, True, "assumed: a relay of the bank's own sets its own limits", "2026-11", threads=True),
     "max": Limits(30, 30, 30, False, "dev.max.ru: of a bot; a user's not documented", "2026-10"),
-    "infobip": Limits(80, 1 / 6, 45, True, "assumed to be WhatsApp's own; Infobip throttles no sending", "2026-03"),
+    "infobip": Limits(
+        80, 1 / 6, 45, True, "assumed to be WhatsApp's own; Infobip throttles no sending", "2026-03", window_h=24
+    ),
     "sms": Limits(100, 1, 10, True, "assumed; Infobip throttles no sending", "2026-03"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
-    "whatsapp": Limits(80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05"),
-    "messenger": Limits(300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03"),
+    "whatsapp": Limits(
+        80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05", window_h=24
+    ),
+    "messenger": Limits(
+        300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03", window_h=24
+    ),
     "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
     "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests: of a community; a user's not documented", "2026-10"),
 }
@@ -114,6 +124,12 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         limits = LIMITS.get(self.channel)
         return limits is not None and limits.receipts
 
+    @property
+    def windowed(self) -> bool:
+        """Whether its messenger takes free texts only for a while after the customer's last message."""
+        limits = LIMITS.get(self.channel)
+        return limits is not None and limits.window_h > 0
+
 
 class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bots: how many misses in a row they are allowed, and where the bank's own is, which is shown `token`.
@@ -135,6 +151,48 @@ class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_ms: AtLeast1 = 5_000
 
 
+class Bank(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bank's own service at `api`, which is shown `token`: whose an account is, and a person's routine operations.
+
+    One-time codes leave through the e-mail account `mail_account`. Who waits for the service is told after `timeout_ms`
+    that this is not possible now.
+    """
+
+    api: HttpUrl = ""
+    token: str = ""
+    mail_account: str = ""
+    timeout_ms: AtLeast1 = 3_000
+
+
+class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the bank may write of its own accord: `text` with {1}, {2} … where its parameters go.
+
+    A `broadcast` goes only to who agreed. `provider_name` (default: `name`) and `language` are what a provider that
+    approves templates knows it by.
+    """
+
+    name: Name
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
+    broadcast: bool = False
+    provider_name: Word = ""
+    language: Word = "en"
+
+    @property
+    def places(self) -> set[int]:
+        """The numbers in its text."""
+        return {int(number) for number in PLACE.findall(self.text)}
+
+    def filled(self, parameters: Sequence[str]) -> str:
+        """The text with its parameters.
+
+        Raises:
+            ValueError: there are more or fewer places than parameters.
+        """
+        if len(parameters) != len(self.places):
+            raise ValueError(f"template {self.name} takes {len(self.places)} parameters")
+        return PLACE.sub(lambda place: parameters[int(place[1]) - 1], self.text)
+
+
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Business timers in wall milliseconds."""
 
@@ -143,6 +201,8 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inactivity: AtLeast1 = 600_000
     transfer: AtLeast1 = 120_000
     """So long a dialog waits for the operator it was transferred to; then for anybody of the department."""
+    window: AtLeast1 = 86_400_000
+    """So long after a customer's message a messenger with a window takes free texts."""
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,6 +248,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers: str = ""
     bot: Bot = Bot()
     hints: Hints = Hints()
+    bank: Bank = Bank()
+    templates: tuple[Template, ...] = ()
     timers_ms: Timers = Timers()
     limits: SenderLimits = SenderLimits()
     snapshot_every: AtLeast1 = 20_000
@@ -215,16 +277,33 @@ def load(path: Path) -> Config:
     addresses = [account.sender.lower() for account in config.accounts if account.channel == "email"]
     if len(set(addresses)) < len(addresses):
         raise BadConfig(path, "accounts: each e-mail account needs a sender of its own, for mail is told apart by it")
+    _check_bank(path, config)
+    _check_templates(path, config.templates)
     accounts = tuple(
         msgspec.structs.replace(account, **{name: _secret(path, getattr(account, name)) for name in SECRETS})
         for account in config.accounts
     )
     if not config.bot.url and any(account.bot == "http" for account in accounts):
         raise BadConfig(path, "bot.url: an account's bot is the bank's own, and this says where it is")
-    bot = msgspec.structs.replace(config.bot, token=_shown(path, "bot.token", config.bot.token))
-    hints = msgspec.structs.replace(config.hints, token=_shown(path, "hints.token", config.hints.token))
-    secret = _secret(path, config.secret)
-    return msgspec.structs.replace(config, secret=secret, accounts=accounts, bot=bot, hints=hints)
+    services = {
+        name: msgspec.structs.replace(service, token=_shown(path, f"{name}.token", service.token))
+        for name, service in (("bot", config.bot), ("hints", config.hints), ("bank", config.bank))
+    }
+    return msgspec.structs.replace(config, secret=_secret(path, config.secret), accounts=accounts, **services)
+
+
+def _check_bank(path: Path, config: Config) -> None:
+    mail_accounts = [account.id for account in config.accounts if account.channel == "email"]
+    if config.bank.api and config.bank.mail_account not in mail_accounts:
+        raise BadConfig(path, "bank.mail_account: it needs an account of channel email, which sends one-time codes")
+
+
+def _check_templates(path: Path, templates: Sequence[Template]) -> None:
+    if len({template.name for template in templates}) < len(templates):
+        raise BadConfig(path, "templates: each needs a name of its own")
+    for template in templates:
+        if template.places != set(range(1, len(template.places) + 1)):
+            raise BadConfig(path, f"templates: the places of {template.name} are to be numbered {{1}}, {{2}} and so on")
 
 
 def _check(path: Path, account: Account) -> None:

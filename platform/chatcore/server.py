@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
 from chatcore.edges import api, attachments, automatic, webhooks
+from chatcore.edges.bank import BankService
 from chatcore.edges.bankbot import BankBot
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
@@ -134,7 +135,7 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     internal = frozenset(department.id for department in config.departments if department.internal)
     rules = Rules(
         timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses, bot_ms=config.bot.timeout_ms,
-        transfer_ms=timers.transfer, internal=internal,
+        transfer_ms=timers.transfer, internal=internal, window_ms=timers.window,
     )  # fmt: skip
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
     gateway = Gateway(core, config, hub)
@@ -208,28 +209,30 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     service_s = SERVICE_LATER_S + max(config.bot.timeout_ms, config.hints.timeout_ms) / 1000
     async with Providers() as providers, Mailer() as mailer, Providers(service_s) as services:
         link = attachments.linker(gateway)
-        outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, mailer, gateway.files, link)
+        outbox = gateway.hub.outbox = MessengerOutbox(config, providers, mailer, gateway.files, link)
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
         bank_bot = BankBot(gateway, services)
         gateway.hub.asked_about = bank_bot.put
         gateway.hub.hints = HintService(config.hints, services)
+        bank = gateway.hub.bank_service = BankService(config, providers, mailer)
         try:
             with _nothing_is_garbage():
                 await core.start()
             await outbox.resume(core)
             await fetcher.resume(core)
             await bank_bot.resume(core)
+            bank.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
                 core.floor.submit(Hire([seed.hired() for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
             bank_bot.close()
-            await asyncio.gather(outbox.close(), fetcher.close())
+            await asyncio.gather(outbox.close(), fetcher.close(), bank.close())
             await _drain(gateway)
         finally:
             bank_bot.close()
-            await asyncio.gather(outbox.close(), fetcher.close())
+            await asyncio.gather(outbox.close(), fetcher.close(), bank.close())
             gateway.files.close()
             await core.journal.close()
             for watch in watches:

@@ -31,6 +31,9 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
         case e.Edited():
             view = _view(dialog, event.seq, "edited", "customer", event.at)
             view |= {"id": event.id, "text": event.text, "of": f"{event.of[0]}.{event.of[1]}"}
+        case e.Noticed():
+            view = _view(dialog, event.seq, "notice", "system", event.at)
+            view |= {"id": event.id, "template": event.template, "text": event.text}
         case e.Queued():
             view = _view(dialog, event.seq, "queued", "system", event.at)
             view["department"] = event.department

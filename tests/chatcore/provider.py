@@ -116,7 +116,7 @@ class BotApi(Provider):
         self.taken: list[tuple[int, str]] = []
         self.answers: defaultdict[int, list[Answer]] = defaultdict(list)
         self.most_in_flight: defaultdict[int, int] = defaultdict(int)
-        self._in_flight: defaultdict[int, int] = defaultdict(int)
+        self.in_flight: defaultdict[int, int] = defaultdict(int)
 
     @property
     def calls(self) -> list[tuple[int, str]]:
@@ -125,12 +125,12 @@ class BotApi(Provider):
 
     async def handle(self, request: web.Request) -> web.Response:
         chat, _ = self._read(await request.read())
-        self._in_flight[chat] += 1
-        self.most_in_flight[chat] = max(self.most_in_flight[chat], self._in_flight[chat])
+        self.in_flight[chat] += 1
+        self.most_in_flight[chat] = max(self.most_in_flight[chat], self.in_flight[chat])
         try:
             return await super().handle(request)
         finally:
-            self._in_flight[chat] -= 1
+            self.in_flight[chat] -= 1
 
     def _say(self, asked: Asked) -> Answer:
         assert (asked.method, asked.path) == ("POST", f"/bot{BOT_TOKEN}/sendMessage")

@@ -261,6 +261,18 @@ BROKEN: dict[str, tuple[Any, str]] = {
         settings(accounts=[mailbox("smtp://x"), mailbox("smtp://x", id="mail2", sender="Help@bank.example")]),
         "each e-mail account needs a sender of its own",
     ),
+    "a bot that asks no bank": (
+        settings(bot={"answers": [{"rule": "r", "keywords": ["k"], "action": "balance"}]}),
+        "needs bank.api",
+    ),
+    "codes that nobody mails": (
+        settings(bank={"api": "http://x", "mail_account": "web"}),
+        "bank.mail_account: it needs",
+    ),
+    "a template without a second place": (
+        settings(templates=[{"name": "due", "text": "{1} {3}"}]),
+        "the places of due are to be numbered",
+    ),
     "an address of another machine": (settings(host="192.0.2.1"), "192.0.2.1:0 cannot be listened on"),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from chatcore.edges.routes import ROUTES, SOCKETS
 from chatcore.tokens import ROLES
 from tests.chatcore.client import SECRET, Client, Desk, token
-from tests.chatcore.cores import inside, play
+from tests.chatcore.cores import inside, play, telegram
 from tests.chatcore.scenes import owned
 
 ALL = " ".join(ROLES)
@@ -25,10 +25,18 @@ WHO = {
     "GET /v1/blocked": "supervisor auditor admin",
     "PUT /v1/blocked/{account}/{user}": "supervisor admin",
     "DELETE /v1/blocked/{account}/{user}": "supervisor admin",
+    "POST /v1/notices": "supervisor admin",
+    "PUT /v1/consent/{account}/{user}": "supervisor admin",
+    "DELETE /v1/consent/{account}/{user}": "supervisor admin",
+    "GET /v1/billing": "supervisor auditor admin",
 }
 SOCKET_OF = {"/v1/chat": "customer", "/v1/desk": "operator"}
 SUBJECTS = {"customer": "web/u1", "operator": "o1"}
-BODIES = {"POST /v1/operators": b'{"operators":[]}', "POST /v1/files": b"a file"}
+BODIES = {
+    "POST /v1/operators": b'{"operators":[]}',
+    "POST /v1/files": b"a file",
+    "POST /v1/notices": b'{"template":"due","id":"n1","contacts":["web/u1"]}',
+}
 REF = hmac.digest(SECRET.encode(), b"a file", "sha256").hex()
 
 
@@ -40,7 +48,13 @@ def bearer(who: str) -> str:
 async def answered(client: Client, route: str, who: str) -> int:
     """The status that `who` gets."""
     method, _, path = route.partition(" ")
-    values = {"{account}": "web", "{user}": "u1", "{partition}": "0", "{ref}": REF, "{name}": "x"}
+    values = {
+        "{account}": "tg" if "consent" in route else "web",
+        "{user}": "u1",
+        "{partition}": "0",
+        "{ref}": REF,
+        "{name}": "x",
+    }
     concrete = re.sub("{[a-z]+}", lambda found: values[found[0]], path)
     headers = {"Authorization": f"Bearer {bearer(who)}"} if who != "anybody" else {}
     async with client.http.request(method, client.url + concrete, data=BODIES.get(route), headers=headers) as answer:
@@ -55,7 +69,9 @@ def test_every_route_is_open_to_its_roles_and_to_nobody_else() -> None:
     assert {f"{row.method} {row.path}" for row in ROUTES} == set(WHO)
 
     async def acts() -> None:
-        async with inside(host="0.0.0.0") as core:
+        accounts = [{"id": "web", "channel": "web", "bot": "keywords"}, telegram("http://127.0.0.1:9")]
+        templates = [{"name": "due", "text": "Your rate is due."}]
+        async with inside(host="0.0.0.0", accounts=accounts, templates=templates) as core:
             desk = await core.client.desk("o1", presence="online")
             found, wanted = {}, {}
             for route, allowed in WHO.items():

@@ -107,10 +107,11 @@ class Accepted(msgspec.Struct, tag_field="op", tag="accepted"):
 
 
 class Entries(msgspec.Struct, tag_field="op", tag="entries"):
-    """All entries of a dialog just accepted."""
+    """All entries of a dialog just accepted; with a `contact`, what its customer said there, only to be read."""
 
     dialog: str
     entries: list[Entry]
+    contact: str = ""
 
 
 class Receipt(msgspec.Struct, tag_field="op", tag="receipt"):

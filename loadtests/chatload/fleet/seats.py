@@ -143,7 +143,7 @@ class Seat:
                 subject = self._offers.accepted(frame, stamp_ns)
                 if subject is not None:
                     self._own(frame.dialog, frame.number, subject)
-            case Entries():
+            case Entries(contact=""):
                 for entry in frame.entries:
                     self._entry(entry, stamp_ns)
                 self._plan(frame.dialog)

@@ -25,6 +25,7 @@ from chatload.targets.rest import Admin, Unanswered
 
 PARTITIONS: Final = 1
 DEPARTMENT: Final = "general"
+WINDOW_MS: Final = 86_400_000  # so long after a customer's message messengers with a window take free texts
 READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
@@ -227,6 +228,7 @@ class Embedded(Target):
                 "offer": max(1, round(timers.offer / self._speed)),
                 "grace": max(1, round(timers.grace)),
                 "inactivity": max(1, round(timers.inactivity / self._speed)),
+                "window": max(1, round(WINDOW_MS / self._speed)),
             },
             "snapshot_every": self.snapshot_every,
         }

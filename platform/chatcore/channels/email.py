@@ -140,7 +140,7 @@ def build(account: Account, message: Outbound) -> bytes:
     mail = EmailMessage(_POLICY)
     mail["Message-ID"] = message_id(account, message.key)
     mail["From"], mail["To"] = account.sender, message.user
-    mail["Subject"] = _subject(message.thread.text if message.thread else "")
+    mail["Subject"] = _subject(message)
     if message.thread is not None and message.thread.answers:
         ids = [each if each.startswith("<") else message_id(account, each) for each in message.thread.ids]
         mail["In-Reply-To"] = message.thread.answers
@@ -154,7 +154,13 @@ def build(account: Account, message: Outbound) -> bytes:
     return mail.as_bytes()
 
 
-def _subject(answered: str) -> str:
-    """Of a reply to a mail, whose text begins with its subject."""
-    subject = " ".join(answered.partition("\n")[0].split())[:200]
+def _subject(message: Outbound) -> str:
+    """Of a reply to a mail, whose text begins with its subject; what answers none has its first line as subject."""
+    if message.thread is None or not message.thread.answers:
+        return _first_line(message.text)
+    subject = _first_line(message.thread.text)
     return subject if subject.lower().startswith("re:") else f"Re: {subject}".strip()
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.partition("\n")[0].split())[:200]

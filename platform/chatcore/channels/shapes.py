@@ -91,11 +91,20 @@ class Thread(NamedTuple):
     text: str
 
 
+class Template(NamedTuple):
+    """A text that the provider has approved, as it knows it, and what takes the places in it."""
+
+    name: str
+    language: str
+    parameters: tuple[str, ...]
+
+
 class Outbound(NamedTuple):
     """A reply to `user`: a text or an attachment, so that it is one message at every provider.
 
     `key` names it alike in every attempt, and no other reply of the installation; `attempt` counts from 1. `thread` is
-    given to a channel whose limits say that it shows threads; `automatic`: no person wrote it.
+    given to a channel whose limits say that it shows threads; `automatic`: no person wrote it. `template`: what
+    the text was made of, for providers that let only those through.
     """
 
     user: str
@@ -105,6 +114,7 @@ class Outbound(NamedTuple):
     attempt: int = 1
     thread: Thread | None = None
     automatic: bool = False
+    template: Template | None = None
 
 
 class Call(NamedTuple):

@@ -130,6 +130,8 @@ def _files(message: _Message) -> tuple[File, ...]:
 
 def send(account: Account, message: Outbound) -> Sending:
     """`sendMessage`, or the method of the attachment's kind with its address."""
+    if not message.user.lstrip("-").isdecimal():
+        return Outcome("failed", reason="no chat has this id")
     method, field, value = "sendMessage", "text", message.text
     if message.file is not None:
         method, field = METHODS[message.file.kind]

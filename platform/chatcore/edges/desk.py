@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatcore import wire
+from chatcore.edges import histories
 from chatcore.edges.automatic import replies
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.hints import ENTRIES, HintService
@@ -178,19 +179,26 @@ class Seat:
             contact = partition.state.by_key[key]
             seq = contact.owned_since
             found = Open(partition, contact.id, key, dialog_number, number, State.ASSIGNED, seq)
-            partition.hold(self._accepted, found)
+            core = self.gateway.core
+            further = [histories.part(core, each, self.operator) for each in histories.further(core, contact)]
+            partition.hold(self._accepted, found, contact.person, further)
 
-    def _accepted(self, found: Open) -> None:
+    def _accepted(self, found: Open, person: str, further: list[histories.Part]) -> None:
         if self.session.closed:
             return
         self._write({"op": "accepted", "dialog": found.dialog, "number": found.number, "seq": found.seq})
         self.session.gate()
-        self.session.errand(self._hand_over(found))
+        self.session.errand(self._hand_over(found, person, further))
 
-    async def _hand_over(self, found: Open) -> None:
-        """Give the new owner the dialog so far; what comes meanwhile follows behind it."""
+    async def _hand_over(self, found: Open, person: str, further: list[histories.Part]) -> None:
+        """Give the new owner the dialog so far, then what the person said elsewhere; what comes meanwhile follows."""
         try:
             self._write({"op": "entries", "dialog": found.dialog, "entries": await self._entries(found, 0)})
+            for part in further:
+                await self.session.caught_up()
+                page = await histories.page(self.gateway.core, part, (0, 0), PAGE)
+                told = {"contact": page.contact, "entries": page.entries, "cursor": page.cursor, "more": page.more}
+                self._write({"op": "entries", "dialog": found.dialog, "person": person, **told})
         finally:
             self.session.ungate({})
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Final
 
 from chatcore.channels import CHANNELS
-from chatcore.channels.shapes import Answer, Call, Fetched
+from chatcore.channels.shapes import Fetched
 from chatcore.config import Account
 from chatcore.edges.files import MAX_FILE, Files
-from chatcore.edges.providers import Providers
+from chatcore.edges.providers import Providers, ask
 from chatcore.machines import events as e
 from chatcore.machines.commands import Keep
 from chatcore.runtime.core import Core
@@ -91,14 +91,9 @@ class Fetcher:
         steps = CHANNELS[account.channel].fetch(account, source)
         try:
             call = next(steps)
-            while (answer := await self._ask(call)) is not None:
+            while (answer := await ask(self._providers.call, call)) is not None:
                 call = steps.send(answer)
         except StopIteration as end:
             found: Fetched = end.value
             return found
         return Fetched(reason="no answer", again=True)
-
-    async def _ask(self, call: Call) -> Answer | None:
-        answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        self._providers.call(call, lambda answer: None if answered.done() else answered.set_result(answer))
-        return await answered

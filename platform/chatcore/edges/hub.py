@@ -5,6 +5,7 @@ from collections.abc import Callable
 import orjson
 
 from chatcore import wire
+from chatcore.edges.bank import BankService
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.hints import HintService
 from chatcore.edges.outbox import MessengerOutbox
@@ -25,6 +26,7 @@ class Hub:
         self.fetcher: Fetcher | None = None
         self.hints: HintService | None = None
         self.asked_about: Callable[[PartitionOwner, Contact, e.Said], None] | None = None
+        self.bank_service: BankService | None = None
 
     def join_customer(self, contact: str, name: str, session: Session) -> None:
         """Add a contact's session; an older one of the same name is fenced off."""
@@ -82,8 +84,8 @@ class Hub:
             return
         session.show(partition.log, position, orjson.dumps(desk_view(contact, event)))
 
-    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
-        """Hand a reply to the contact's messenger."""
+    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed) -> None:
+        """Hand a reply or a notice to the contact's messenger."""
         if self.outbox is not None:
             self.outbox.put(partition, contact, message)
 
@@ -96,6 +98,11 @@ class Hub:
         """Have the bank's bot asked about a customer's message."""
         if self.asked_about is not None:
             self.asked_about(partition, contact, message)
+
+    def bank(self, partition: PartitionOwner, contact: Contact, asked: e.AccountNamed | e.OperationAsked) -> None:
+        """Have the bank asked."""
+        if self.bank_service is not None:
+            self.bank_service.put(partition, contact, asked)
 
 
 def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:

@@ -12,7 +12,8 @@ from chatcore.edges.automatic import chosen, replies, with_place
 from chatcore.edges.files import Files
 from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
 from chatcore.machines import events as e
-from chatcore.machines.commands import Edit, Receive, Refused
+from chatcore.machines.binding import MASK, awaits_code, hashed
+from chatcore.machines.commands import Consent, Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
 MAX_FILES = 10
@@ -40,6 +41,8 @@ def receive(
 ) -> PartitionOwner:
     """Submit a customer's message to its partition, with the bot's choice where the account has a bot.
 
+    What may be a one-time code goes there as a hash, under a mask, and so does what is edited meanwhile.
+
     Raises:
         Refused, Poisoned: as `Owner.submit`; `Refused("conflict")` when the id is known with other content,
             `Refused("too_fast")` when the contact sends too much, `Refused("bad_id")` when an id is too long.
@@ -52,13 +55,21 @@ def receive(
     if gateway.bot.asks_place(text):
         texts = with_place(gateway, account, partition, contact, texts)
     enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
-    score = 0 if enclosed else gateway.bot.score(text)
-    said = message_id, digest(text, enclosed), text, choice, enclosed
-    asked = account.priority, gateway.wishes[account.id]
+    known = partition.state.contacts.awake(contact)
+    code = hashed(known.binding.salt, text) if known is not None and text and awaits_code(known) else ""
+    shown, other = (MASK, text) if code else (text, MASK)
     command = Receive(
-        contact, bool(account.api), account.department, *said, account.receipts, *asked, replies=texts, score=score
-    )
-    partition.submit(command, origin, answer)
+        contact, bool(account.api), account.department, message_id, digest(shown, enclosed), shown, choice, enclosed,
+        account.receipts, account.priority, gateway.wishes[account.id], account.windowed, code, texts,
+        0 if enclosed or code else gateway.bot.score(text),
+    )  # fmt: skip
+    try:
+        partition.submit(command, origin, answer)
+    except Refused as refusal:
+        if refusal.reason != "conflict":
+            raise
+        repeat = msgspec.structs.replace(command, digest=digest(other, enclosed), text=other)
+        partition.submit(repeat, origin, answer)  # a mask is decided on when the id comes first, and may not be now
     return partition
 
 
@@ -81,10 +92,26 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
         Refused, Poisoned: as `Owner.submit`; `Refused("unknown_message")` when the message is not known any more;
             as `receive` when there are too many or their ids too long.
     """
-    contact, text = f"{account.id}/{message.user}", message.text[:MAX_TEXT]
+    contact, files = f"{account.id}/{message.user}", tuple(map(_file, message.files))
     admit(gateway, contact, message.edits)
     partition = gateway.core.partition_of(contact)
-    partition.submit(Edit(contact, message.edits, digest(text, tuple(map(_file, message.files))), text))
+    known = partition.state.by_key.get(contact)
+    before = known.seen.get(message.edits) if known is not None else None
+    was_masked = before is not None and before.digest == digest(MASK, files)
+    text = MASK if was_masked or awaits_code(known) else message.text[:MAX_TEXT]
+    partition.submit(Edit(contact, message.edits, digest(text, files), text))
+    return partition
+
+
+def consent(gateway: Gateway, account: Account, user: str, *, given: bool) -> PartitionOwner:
+    """Submit that a messenger's customer agrees to be written to, or does not any more.
+
+    Raises:
+        Poisoned: as `Owner.submit`.
+    """
+    contact = f"{account.id}/{user}"
+    partition = gateway.core.partition_of(contact)
+    partition.submit(Consent(contact, given, account.receipts, account.windowed))
     return partition
 
 

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from chatcore.channels import CHANNELS
-from chatcore.channels.shapes import Answer, Call, Enclosure, Outbound, Outcome, Sending, Thread
-from chatcore.config import LIMITS, Account
+from chatcore.channels.shapes import Answer, Call, Enclosure, Outbound, Outcome, Sending, Template, Thread
+from chatcore.config import LIMITS, Account, Config
 from chatcore.edges.files import Files, Link
 from chatcore.edges.limits import Bucket
 from chatcore.edges.mailer import Mailer
@@ -46,6 +46,7 @@ class Outgoing:
     text: str
     file: e.File | None = None
     automatic: bool = False
+    template: Template | None = None
     attempt: int = 1
     posted_ms: int = 0
 
@@ -213,8 +214,8 @@ class AccountOutbox:
     def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
         outgoing = line.waiting[0]
         key = _key(line, outgoing.number, outgoing.seq)
-        text, attempt = outgoing.text, outgoing.attempt
-        message = Outbound(line.user, text, key, enclosure, attempt, followed, outgoing.automatic)
+        kind = outgoing.attempt, followed, outgoing.automatic, outgoing.template
+        message = Outbound(line.user, outgoing.text, key, enclosure, *kind)
         self._go_on(line, self._channel.send(self.account, message), None)
 
     def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
@@ -279,32 +280,41 @@ class AccountOutbox:
 class MessengerOutbox:
     """All messenger accounts' outboxes."""
 
-    def __init__(self, accounts: list[Account], providers: Providers, mailer: Mailer, files: Files, link: Link) -> None:
+    def __init__(self, config: Config, providers: Providers, mailer: Mailer, files: Files, link: Link) -> None:
         self._of = {
             each.id: AccountOutbox(each, mailer if each.channel == "email" else providers, files, link)
-            for each in accounts
+            for each in config.accounts
             if each.api
         }
+        self._templates = {template.name: template for template in config.templates}
 
-    def put(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
-        """Take over a durable reply; called in log order."""
+    def put(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed) -> None:
+        """Take over a durable reply or notice; called in log order."""
         self._put(partition, contact, message, 1)
 
-    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Said, attempt: int) -> None:
+    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed, attempt: int) -> None:
         found = self._of.get(contact.key.partition("/")[0])
         if found is None:
             logger.warning("%s: a reply waits until the configuration knows its account again", contact.key)
         else:
-            file = message.files[0] if message.files else None
-            place = (message.number, message.seq)
-            found.put(partition, contact, Outgoing(*place, message.text, file, bool(message.rule), attempt))
+            found.put(partition, contact, self._outgoing(message, attempt))
+
+    def _outgoing(self, message: e.Said | e.Noticed, attempt: int) -> Outgoing:
+        said = message.number, message.seq, message.text
+        if isinstance(message, e.Said):
+            return Outgoing(*said, message.files[0] if message.files else None, bool(message.rule), attempt=attempt)
+        found = self._templates.get(message.template)
+        template = None
+        if found is not None:
+            template = Template(found.provider_name or found.name, found.language, message.parameters)
+        return Outgoing(*said, None, True, template, attempt)
 
     async def resume(self, core: Core) -> None:
         """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""
         for partition in core.partitions:
             for contact in list(partition.state.contacts.active.values()):  # some may come to rest meanwhile
                 for open_ in contact.unsettled:
-                    message = await partition.said(contact.id, open_.number, open_.seq)
+                    message = await partition.written(contact.id, open_.number, open_.seq)
                     self._put(partition, contact, message, open_.attempt + 1)
 
     async def close(self) -> None:

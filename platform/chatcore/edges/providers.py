@@ -32,6 +32,13 @@ def service_headers(token: str) -> tuple[tuple[str, str], ...]:
     return (("Content-Type", "application/json"), ("Authorization", f"Bearer {token}"))
 
 
+async def ask(carry: Callable[[Call, Done], None], call: Call) -> Answer | None:
+    """The answer to a call, for who waits for it; `carry` makes it."""
+    answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+    carry(call, lambda answer: None if answered.done() else answered.set_result(answer))
+    return await answered
+
+
 class Origin(NamedTuple):
     """Where connections go."""
 

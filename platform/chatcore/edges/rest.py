@@ -1,16 +1,17 @@
 """What is read and done over REST; `routes` says by whom."""
 
+import asyncio
 from itertools import islice
 from typing import cast
 
 from chatcore import wire
-from chatcore.edges import census
+from chatcore.edges import census, histories
 from chatcore.edges import views as v
 from chatcore.edges.api import Call
 from chatcore.errors import Problem
 from chatcore.machines.commands import Block, Hire, Refused, Unblock
 from chatcore.machines.contacts import Contact
-from chatcore.machines.events import OWNED, Presence
+from chatcore.machines.events import Presence
 
 
 async def healthz(call: Call) -> v.Health:
@@ -32,28 +33,31 @@ async def operators(call: Call) -> v.Added:
 
 
 async def history(call: Call) -> v.History:
-    """A contact's entries, for itself, for the operator who owns its dialog, and for auditors.
+    """A contact's entries, for itself, for who owns a dialog of the same person, and for auditors.
 
-    What happens after the request came is left out: by then its reader may own the dialog no more. So are, for an
-    operator, dialogs of internal departments other than theirs.
+    With scope=person those of the person's other contacts come beside them, as many as the limit leaves room for; each
+    goes on after its own cursor. What happens after the request came is left out: by then its reader may own the dialog
+    no more. So are, for an operator, dialogs of internal departments other than theirs.
     """
-    key, query = _key(call), cast(v.HistoryQuery, call.query)
-    partition = call.gateway.core.partition_of(key)
-    contact = partition.state.by_key.get(key)
-    through = (contact.number, contact.seq) if contact is not None else (0, 0)
+    key, query, core = _key(call), cast(v.HistoryQuery, call.query), call.gateway.core
+    contact = core.partition_of(key).state.by_key.get(key)
     if not _may_read(call, key, contact):
-        raise Problem(403, "forbidden", "only the customer, the dialog's owner or an auditor may read it")
-    after = wire.split_cursor(query.after)
-    await partition.settled()
+        raise Problem(403, "forbidden", "only the customer, an owner of the person's dialog or an auditor may read it")
     if contact is None:
+        await core.partition_of(key).settled()
         return v.History(key, [], "0.0", more=False)
-    rows = await call.gateway.core.journal.history.entries(partition.log, contact.id, after, query.limit + 1)
-    rows = [row for row in rows if (row.dialog, row.seq) <= through]
-    page = rows[: query.limit]
-    last = (page[-1].dialog, page[-1].seq) if page else after
-    hidden = _hidden(call, contact)
-    views = [wire.stored(key, row.blob) for row in page if row.dialog not in hidden]
-    return v.History(key, cast(list[v.Entry], views), f"{last[0]}.{last[1]}", more=len(rows) > query.limit)
+    operator = call.subject if call.role == "operator" else ""
+    others = histories.further(core, contact) if query.scope == "person" else []
+    asked, *further = (histories.part(core, each, operator) for each in (contact, *others))
+    of_others = core.partitions if contact.person else ()
+    await asyncio.gather(*(partition.settled() for partition in of_others))
+    found = await histories.page(core, asked, wire.split_cursor(query.after), query.limit)
+    left = query.limit - len(found.entries)
+    for each in further:
+        found.further.append(await histories.page(core, each, (0, 0), left))
+        left -= len(found.further[-1].entries)
+    found.person = contact.person if query.scope == "person" else ""
+    return found
 
 
 def _key(call: Call) -> str:
@@ -62,18 +66,12 @@ def _key(call: Call) -> str:
 
 
 def _may_read(call: Call, key: str, contact: Contact | None) -> bool:
-    """Customers read their own history, operators that of a contact whose dialog they own, the others any."""
+    """Customers read their own history, operators those of a person of whom they own a dialog, the others any."""
     if call.role == "customer":
-        return call.subject == key
+        return call.subject == key and cast(v.HistoryQuery, call.query).scope == "contact"
     if call.role == "operator":
-        return contact is not None and contact.state in OWNED and contact.operator == call.subject
+        return contact is not None and histories.owns(call.gateway.core, contact, call.subject)
     return True
-
-
-def _hidden(call: Call, contact: Contact) -> set[int]:
-    """The contact's dialogs that the caller may not see."""
-    operator = call.gateway.core.floor.state.operators.get(call.subject) if call.role == "operator" else None
-    return contact.hidden(operator.departments) if operator is not None else set()
 
 
 async def audit(call: Call) -> v.Audit:

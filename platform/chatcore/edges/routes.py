@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chatcore.edges import api, attachments, metrics, openapi, rest
+from chatcore.edges import api, attachments, metrics, notices, openapi, rest
 from chatcore.edges import views as v
 from chatcore.edges.api import Call, Route
 from chatcore.tokens import ROLES, Role
@@ -46,5 +46,11 @@ ROUTES: Final = (
     ),
     Route("PUT", "/v1/blocked/{account}/{user}", ("supervisor", "admin"), rest.block, v.Blocking, v.ContactPath),
     Route("DELETE", "/v1/blocked/{account}/{user}", ("supervisor", "admin"), rest.unblock, v.Blocking, v.ContactPath),
+    Route("POST", "/v1/notices", ("supervisor", "admin"), notices.notify, v.Notices, body=v.Notice),
+    Route("PUT", "/v1/consent/{account}/{user}", ("supervisor", "admin"), notices.agree, v.Agreement, v.ContactPath),
+    Route(
+        "DELETE", "/v1/consent/{account}/{user}", ("supervisor", "admin"), notices.disagree, v.Agreement, v.ContactPath,
+    ),
+    Route("GET", "/v1/billing", ("supervisor", "auditor", "admin"), notices.billing, v.Bills),
 )  # fmt: skip
 DOCUMENT: Final = openapi.document(ROUTES)

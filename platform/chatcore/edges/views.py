@@ -1,6 +1,6 @@
 """What REST takes and gives: each struct is the schema that is published and the check that is made."""
 
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
@@ -83,10 +83,11 @@ class Uploaded(Struct):
 
 
 class HistoryQuery(Struct, forbid_unknown_fields=True):
-    """Entries behind a cursor."""
+    """Entries behind a cursor; with scope `person` also those of the person's other contacts, from the first on."""
 
     after: Cursor = "0.0"
     limit: Limit = 1_000
+    scope: Literal["contact", "person"] = "contact"
 
 
 class AuditQuery(Struct, forbid_unknown_fields=True):
@@ -121,13 +122,18 @@ class Entry(TypedDict, total=False):
     cause: dict[str, Any]
 
 
-class History(Struct):
-    """A page of a contact's entries; the next is after `cursor`, if there are `more`."""
+class History(Struct, omit_defaults=True):
+    """A page of a contact's entries; the next is after `cursor`, if there are `more`.
+
+    `further` are those of the other contacts of the same `person`, where they were asked for.
+    """
 
     contact: str
     entries: list[Entry]
     cursor: str
     more: bool
+    person: str = ""
+    further: "list[History]" = []
 
 
 class Audit(Struct):
@@ -171,3 +177,54 @@ class BlockedContacts(Struct):
 
     contacts: list[str]
     more: bool
+
+
+class Agreement(Struct):
+    """Whether a contact agreed to be written to."""
+
+    contact: str
+    consent: bool
+
+
+class Notice(Struct, forbid_unknown_fields=True):
+    """A template with its parameters, for contacts of messengers; `id` makes it one notice to each, however often sent.
+
+    Nothing in it may be missing that the template names, and nothing more be given.
+    """
+
+    template: Annotated[str, Meta(min_length=1, max_length=64)]
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    contacts: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[!-.0-~]+/[!-~]+" + END, max_length=256, examples=["sms/79990000001"])]],
+        Meta(min_length=1, max_length=100),
+    ]
+    parameters: Annotated[list[Annotated[str, Meta(max_length=512)]], Meta(max_length=20)] = []
+
+
+class Noticed(Struct):
+    """Whether a notice to a contact is stored and will be sent; if not, the `reason`."""
+
+    contact: str
+    accepted: bool
+    reason: str = ""
+
+
+class Notices(Struct):
+    """What became of each contact's notice, in the order in which they were given."""
+
+    notices: list[Noticed]
+
+
+class Bill(Struct):
+    """What an account had in a month, such as 202611: customers who wrote, and notices that reached somebody."""
+
+    account: str
+    month: int
+    active: int
+    notices_delivered: int
+
+
+class Bills(Struct):
+    """All accounts in all months in which there was anything to bill."""
+
+    bills: list[Bill]

@@ -11,7 +11,7 @@ from chatcore.channels import CHANNELS, Channel
 from chatcore.channels.shapes import UNREADABLE, Consent, Event, Inbound, Receipt
 from chatcore.config import Account
 from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
-from chatcore.edges.messages import edit, receive
+from chatcore.edges.messages import admit, consent, edit, receive
 from chatcore.machines.commands import Refused, Told
 from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
@@ -103,7 +103,8 @@ def take_event(gateway: Gateway, account: Account, event: Event) -> PartitionOwn
             case Receipt():
                 return _receipt(gateway, account, event)
             case Consent():
-                gateway.count("webhook_ignored")
+                admit(gateway, f"{account.id}/{event.user}", "")
+                return consent(gateway, account, event.user, given=event.given)
     except Refused as refusal:
         gateway.count(f"webhook_{refusal.reason}")
     except Poisoned:

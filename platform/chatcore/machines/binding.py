@@ -127,7 +127,7 @@ def _fail(state: Partition, command: c.FailBinding, now: int) -> list[e.DialogEv
 
 def _tell(state: Partition, command: c.Tell, now: int) -> list[e.DialogEvent]:
     contact = state.contacts[command.contact]
-    if contact.operation != (command.number, command.seq):
+    if contact.operation_at != (command.number, command.seq):
         return []
     turn = _later(contact, command.seq, now)
     turn.events.append(e.OperationTold(contact.id))
@@ -174,12 +174,12 @@ def _apply_ended(state: Partition, contact: Contact, event: e.BindingEnded) -> N
 
 
 def _apply_asked(state: Partition, contact: Contact, event: e.OperationAsked) -> None:
-    contact.operation = (event.number, event.seq)
+    contact.operation_at, contact.operation = (event.number, event.seq), event.operation
     contact.deadline = 0
 
 
 def _apply_told(state: Partition, contact: Contact, event: e.OperationTold) -> None:
-    contact.operation = (0, 0)
+    contact.operation_at, contact.operation = (0, 0), ""
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {

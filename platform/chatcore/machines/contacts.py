@@ -90,7 +90,8 @@ class Contact(msgspec.Struct, array_like=True):
     notices: int = 0
     person: str = ""  # whom it is bound to
     binding: Binding = msgspec.field(default_factory=Binding)
-    operation: tuple[int, int] = (0, 0)  # dialog and seq of what the bank is to do for them
+    operation_at: tuple[int, int] = (0, 0)  # dialog and seq of what the bank is to do for them
+    operation: str = ""  # which operation that is
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
     internal: dict[int, str] = {}  # dialogs that only this department may see
     asked: int = 0  # the message about which the bank's bot is being asked
@@ -158,6 +159,10 @@ class Contacts:
 
     def __getitem__(self, number: int) -> Contact:
         return self.active.get(number) or _unpack(self._packed[number])
+
+    def awake(self, key: str) -> Contact | None:
+        """The contact of this key, unless it is at rest; that takes no unpacking."""
+        return self.active.get(self.numbers.get(key, 0))
 
     def add(self, contact: Contact) -> None:
         """Take in a new contact; its number is the next."""

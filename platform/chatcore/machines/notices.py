@@ -1,7 +1,8 @@
 """What the bank sends of its own accord: templates to customers who agreed, in no dialog but the contact's number 0.
 
 Within a messenger's window after the customer's last message anything may be said; outside it only templates are let
-through, so an operator is told before the provider refuses. Who pays by active customers has them counted here.
+through, so an operator is told before the provider refuses. Who pays by active customers or by notices delivered has
+them counted here.
 """
 
 from collections.abc import Callable
@@ -74,6 +75,12 @@ def _apply_noticed(state: Partition, contact: Contact, event: e.Noticed) -> None
 
 def _apply_consented(state: Partition, contact: Contact, event: e.Consented) -> None:
     contact.consent = event.given
+
+
+def delivered(state: Partition, contact: Contact, at: int) -> None:
+    """Note that a notice reached its customer in that month; it is paid for then, and not when it was sent."""
+    account = f"{contact.key.partition('/')[0]} {month_of(at)}"
+    state.delivered[account] = state.delivered.get(account, 0) + 1
 
 
 def heard(state: Partition, contact: Contact, at: int) -> None:

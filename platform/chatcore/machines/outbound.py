@@ -8,6 +8,7 @@ import msgspec
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact, Tracked, Unsettled
+from chatcore.machines.notices import delivered
 from chatcore.machines.partition import Partition
 
 TRACKED_MOST: Final = 50  # messages of a contact whose receipts are awaited; the oldest is forgotten first
@@ -110,6 +111,8 @@ def _apply_settled(state: Partition, contact: Contact, event: e.Sent | e.Undeliv
 def _apply_receipted(state: Partition, contact: Contact, event: e.Receipted) -> None:
     for index, sent in enumerate(contact.tracked):
         if (sent.number, sent.seq) == (event.number, event.seq):
+            if not event.number and RANK[sent.state] < RANK["delivered"] <= RANK[event.state]:
+                delivered(state, contact, event.at)
             sent.state = event.state
             if event.state == "read":
                 del contact.tracked[index]

@@ -28,14 +28,17 @@ class Audience(Protocol):
     ) -> None:
         """Show an entry, offer, withdrawal or receipt to an operator."""
 
-    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
-        """Hand a reply to the contact's messenger."""
+    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said | e.Noticed) -> None:
+        """Hand a reply or a notice to the contact's messenger."""
 
     def enclosed(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Have the attachments of a customer's message fetched."""
 
     def asked(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Have the bank's bot asked about a customer's message."""
+
+    def bank(self, partition: "PartitionOwner", contact: Contact, asked: e.AccountNamed | e.OperationAsked) -> None:
+        """Have the bank asked whose account it is, or to do something for the contact's person."""
 
 
 class PartitionOwner(Owner):
@@ -104,12 +107,19 @@ class PartitionOwner(Owner):
             if owner and not (isinstance(event, e.Said) and event.author == owner):
                 self._audience.desk(self, position, contact, owner, event)
             if isinstance(event, e.Said):
-                account = contact.key.partition("/")[0]
-                self.messages[account] = self.messages.get(account, 0) + 1
-                if contact.messenger and event.author != "customer":
-                    self._audience.outbound(self, contact, event)
-                elif event.files:
-                    self._audience.enclosed(self, contact, event)
+                self._pass_on(contact, event)
+            elif isinstance(event, e.Noticed):
+                self._audience.outbound(self, contact, event)
+            elif isinstance(event, e.AccountNamed | e.OperationAsked):
+                self._audience.bank(self, contact, event)
+
+    def _pass_on(self, contact: Contact, message: e.Said) -> None:
+        account = contact.key.partition("/")[0]
+        self.messages[account] = self.messages.get(account, 0) + 1
+        if contact.messenger and message.author != "customer":
+            self._audience.outbound(self, contact, message)
+        elif message.files:
+            self._audience.enclosed(self, contact, message)
 
     def _keep(self, position: int, events: list[Any]) -> None:
         """Collect what the history is to know of a record; not all of it takes a seq."""
@@ -161,10 +171,16 @@ class PartitionOwner(Owner):
                 self._arm(contact.id, contact.deadline)
 
     async def said(self, contact: int, number: int, seq: int) -> e.Said:
-        """A durable message, read from the history."""
+        """A durable message of a dialog, read from the history."""
+        message = await self.written(contact, number, seq)
+        assert isinstance(message, e.Said), "the state says that a message stands there"
+        return message
+
+    async def written(self, contact: int, number: int, seq: int) -> e.Said | e.Noticed:
+        """A durable message, or a notice, which stand at number 0; read from the history."""
         rows = await self.journal.history.entries(self.log, contact, (number, seq - 1), 1)
         message = e.decode_event(rows[0].blob)
-        assert isinstance(message, e.Said), "the state says that a message stands there"
+        assert isinstance(message, e.Said | e.Noticed), "the state says that one stands there"
         return message
 
     def unsettled(self) -> int:

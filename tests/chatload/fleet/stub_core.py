@@ -56,6 +56,7 @@ class StubCore:
         self.please_wait = ""  # what whoever is queued is told
         self.down = False
         self.customers_role = "customer"
+        self.further: list[Frame] = []  # what the person of an accepted dialog said elsewhere
         self.hellos: list[Frame] = []
         self.updates: list[Frame] = []
         self._numbers = 0
@@ -205,6 +206,8 @@ class StubCore:
             await _send(socket, {"op": "accepted", **about, "seq": entry["seq"]})
             entries = [entry for entry in contact.entries if entry["dialog"] == contact.dialog]
             await _send(socket, {"op": "entries", "dialog": contact.dialog, "entries": entries})
+            for more in self.further:
+                await _send(socket, {"op": "entries", "dialog": contact.dialog, **more})
         elif frame["op"] == "send":
             await self._operator_sent(contact, name, socket, frame)
         elif frame["op"] == "close":

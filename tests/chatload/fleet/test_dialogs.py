@@ -1,6 +1,7 @@
 """Whole dialogs between simulated customers and operators, over real sockets against the stub platform."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,10 +10,18 @@ from tests.chatload.fleet.stage import Stage, columns, dialog, of, played
 WHOLE = ("bot", "handover", "operator")
 
 
-def test_a_dialog_leaves_exactly_its_rows(tmp_path: Path) -> None:
-    """A web dialog through bot, queue and operator: every step of both sides is recorded once, with its place."""
+ELSEWHERE = {"op": "entry", "dialog": "app/u9#1", "seq": 1, "kind": "message", "author": "customer", "text": "hello"}
+
+
+@pytest.mark.parametrize("further", [[], [{"person": "anna", "contact": "app/u9", "entries": [ELSEWHERE]}]])
+def test_a_dialog_leaves_exactly_its_rows(tmp_path: Path, further: list[dict[str, Any]]) -> None:
+    """A web dialog through bot, queue and operator: every step of both sides is recorded once, with its place.
+
+    What the dialog's person said elsewhere is only to be read.
+    """
 
     async def act(stage: Stage) -> None:
+        stage.core.further = further
         await stage.seat(1)
         assert await stage.play()
 
