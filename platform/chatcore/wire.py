@@ -37,6 +37,9 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
             view |= _asked(skill=event.wish.skill, language=event.wish.language)
         case e.Assigned() | e.Held() | e.Resumed() | e.Transferred() | e.Released():
             view = _ownership(dialog, event)
+        case e.Called():
+            view = _view(dialog, event.seq, "call", "system", event.at)
+            view |= _asked(call=event.call, state=event.state, operator=event.operator)
         case e.Closed():
             view = _view(dialog, event.seq, "closed", "system", event.at)
             view["reason"] = event.reason

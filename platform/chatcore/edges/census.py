@@ -16,11 +16,16 @@ def open_contacts(core: Core) -> Iterator[Contact]:
                 yield contact
 
 
+def stage(contact: Contact) -> str:
+    """The state of the contact's dialog; of those that wait, call-backs are told apart."""
+    return "callback" if contact.callback and contact.state is State.QUEUED else contact.state.name.lower()
+
+
 def dialogs(core: Core) -> Counter[str]:
     """Dialogs by state, with those that are closed."""
-    found = Counter({known.name.lower(): 0 for known in State if known is not State.NONE})
+    found = Counter({known.name.lower(): 0 for known in State if known is not State.NONE} | {"callback": 0})
     for contact in open_contacts(core):
-        found[contact.state.name.lower()] += 1
+        found[stage(contact)] += 1
     found["closed"] = sum(partition.state.contacts.dialogs for partition in core.partitions) - found.total()
     return found
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from chatcore.channels import CHANNELS
-from chatcore.channels.shapes import Answer, Call, Enclosure, Outbound, Outcome, Sending, Thread
+from chatcore.channels.shapes import Answer, Call, Enclosure, Order, Outbound, Outcome, Sending, Thread
 from chatcore.config import LIMITS, Account
 from chatcore.edges.files import Files, Link
 from chatcore.edges.limits import Bucket
@@ -48,6 +48,7 @@ class Outgoing:
     automatic: bool = False
     attempt: int = 1
     posted_ms: int = 0
+    order: Order | None = None
 
 
 @dataclass(slots=True)
@@ -61,6 +62,14 @@ class Line:
     pace: Bucket
     waiting: deque[Outgoing] = field(default_factory=deque)
     busy: bool = False
+
+
+def _outgoing(message: e.Said | e.Called, attempt: int) -> Outgoing:
+    place = message.number, message.seq
+    if isinstance(message, e.Called):
+        return Outgoing(*place, "", attempt=attempt, order=Order(message.call, message.operator))
+    file = message.files[0] if message.files else None
+    return Outgoing(*place, message.text, file, bool(message.rule), attempt)
 
 
 def _key(line: Line, number: int, seq: int) -> str:
@@ -213,8 +222,8 @@ class AccountOutbox:
     def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
         outgoing = line.waiting[0]
         key = _key(line, outgoing.number, outgoing.seq)
-        text, attempt = outgoing.text, outgoing.attempt
-        message = Outbound(line.user, text, key, enclosure, attempt, followed, outgoing.automatic)
+        said = outgoing.text, key, enclosure, outgoing.attempt, followed
+        message = Outbound(line.user, *said, outgoing.automatic, outgoing.order)
         self._go_on(line, self._channel.send(self.account, message), None)
 
     def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
@@ -286,25 +295,23 @@ class MessengerOutbox:
             if each.api
         }
 
-    def put(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
-        """Take over a durable reply; called in log order."""
+    def put(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Called) -> None:
+        """Take over a durable reply or order; called in log order."""
         self._put(partition, contact, message, 1)
 
-    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Said, attempt: int) -> None:
+    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Called, attempt: int) -> None:
         found = self._of.get(contact.key.partition("/")[0])
         if found is None:
             logger.warning("%s: a reply waits until the configuration knows its account again", contact.key)
         else:
-            file = message.files[0] if message.files else None
-            place = (message.number, message.seq)
-            found.put(partition, contact, Outgoing(*place, message.text, file, bool(message.rule), attempt))
+            found.put(partition, contact, _outgoing(message, attempt))
 
     async def resume(self, core: Core) -> None:
         """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""
         for partition in core.partitions:
             for contact in list(partition.state.contacts.active.values()):  # some may come to rest meanwhile
                 for open_ in contact.unsettled:
-                    message = await partition.said(contact.id, open_.number, open_.seq)
+                    message = await partition.outgoing(contact.id, open_.number, open_.seq)
                     self._put(partition, contact, message, open_.attempt + 1)
 
     async def close(self) -> None:

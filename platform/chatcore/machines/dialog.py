@@ -28,7 +28,7 @@ provider, and a gap in what an observer sees must mean a loss, nothing else.
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import binding, blocking, customer, notices, outbound, ownership
+from chatcore.machines import binding, blocking, calls, customer, notices, outbound, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
@@ -39,11 +39,24 @@ __all__ = ["TABLE", "Partition", "apply", "decide"]
 
 TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.NONE: {e.Opened: State.BOT},
-    State.BOT: {e.Said: State.BOT, e.Edited: State.BOT, e.Queued: State.QUEUED, e.Closed: State.CLOSED},
-    State.QUEUED: {e.Said: State.QUEUED, e.Edited: State.QUEUED, e.Offered: State.OFFERED, e.Closed: State.CLOSED},
+    State.BOT: {
+        e.Said: State.BOT,
+        e.Edited: State.BOT,
+        e.Called: State.BOT,
+        e.Queued: State.QUEUED,
+        e.Closed: State.CLOSED,
+    },
+    State.QUEUED: {
+        e.Said: State.QUEUED,
+        e.Edited: State.QUEUED,
+        e.Called: State.QUEUED,
+        e.Offered: State.OFFERED,
+        e.Closed: State.CLOSED,
+    },
     State.OFFERED: {
         e.Said: State.OFFERED,
         e.Edited: State.OFFERED,
+        e.Called: State.OFFERED,
         e.OfferEnded: State.QUEUED,
         e.Assigned: State.ASSIGNED,
         e.Closed: State.CLOSED,
@@ -51,6 +64,7 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ASSIGNED: {
         e.Said: State.ASSIGNED,
         e.Edited: State.ASSIGNED,
+        e.Called: State.ASSIGNED,
         e.Held: State.ON_HOLD,
         e.Transferred: State.ASSIGNED,
         e.Released: State.QUEUED,
@@ -59,6 +73,7 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ON_HOLD: {
         e.Said: State.ON_HOLD,
         e.Edited: State.ON_HOLD,
+        e.Called: State.ON_HOLD,
         e.Resumed: State.ASSIGNED,
         e.Transferred: State.ON_HOLD,
         e.Released: State.QUEUED,
@@ -75,11 +90,12 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **ownership.DECIDE,
     **outbound.DECIDE,
     **blocking.DECIDE,
+    **calls.DECIDE,
 }
 _STANDING: Final = frozenset(
     (
         *(e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept),
-        *(e.Stored, e.Unfetched, *blocking.APPLY, *binding.APPLY, *notices.APPLY),
+        *(e.Stored, e.Unfetched, e.CallNoted, *blocking.APPLY, *binding.APPLY, *notices.APPLY),
     )
 )
 _APPLY: Final[dict[type, Callable[..., None]]] = {
@@ -89,6 +105,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     **ownership.APPLY,
     **outbound.APPLY,
     **blocking.APPLY,
+    **calls.APPLY,
 }
 
 

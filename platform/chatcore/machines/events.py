@@ -146,6 +146,7 @@ class Offered(Event, tag=6):
     place: int
     at: int
     wish: Wish = Wish()
+    callback: bool = False  # whose call was abandoned: accepting it dials
 
 
 class OfferEnded(Event, tag=7):
@@ -402,6 +403,34 @@ class Consented(Event, tag=81):
     at: int
 
 
+ORDERS: Final = frozenset(("connecting", "dialling"))
+"""The states of a call that are orders to the exchange."""
+
+
+class Called(Entry, tag=90):
+    """What became of a phone call of the dialog, or of the order to connect it.
+
+    `state` is ringing, answered, abandoned, finished or unreached; or an order to the exchange, which ends as replies
+    do: connecting `call` with `operator`, or dialling the customer for them, in which case `call` is not known yet.
+    `operator` of what is no order is the dialog's owner, if it has one.
+    """
+
+    call: str
+    state: str
+    operator: str = ""
+
+
+class CallNoted(Event, tag=91):
+    """A call was told of that is none of the open dialog's; `state` is as in `Called`."""
+
+    contact: int
+    number: int
+    seq: int
+    call: str
+    state: str
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -553,6 +582,8 @@ DialogEvent = (
     | OperationTold
     | Noticed
     | Consented
+    | Called
+    | CallNoted
 )
 FloorEvent = (
     Inert

@@ -28,8 +28,8 @@ class Audience(Protocol):
     ) -> None:
         """Show an entry, offer, withdrawal or receipt to an operator."""
 
-    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
-        """Hand a reply to the contact's messenger."""
+    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said | e.Called) -> None:
+        """Hand a reply to the contact's messenger, or an order to its telephone exchange."""
 
     def enclosed(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Have the attachments of a customer's message fetched."""
@@ -76,6 +76,8 @@ class PartitionOwner(Owner):
                 return contact.operator if owned else ""
             case e.Offered() | e.OfferEnded() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
                 return event.operator
+            case e.Called() if event.state not in e.ORDERS:  # whose order it is gets it with the dialog
+                return event.operator
         return ""
 
     def _show(self, position: int, events: list[e.DialogEvent], owners: list[str], origin: object) -> None:
@@ -99,6 +101,8 @@ class PartitionOwner(Owner):
                     self._audience.outbound(self, contact, event)
                 elif event.files:
                     self._audience.enclosed(self, contact, event)
+            elif isinstance(event, e.Called) and event.state in e.ORDERS:
+                self._audience.outbound(self, contact, event)
 
     def _keep(self, position: int, events: list[Any]) -> None:
         """Collect what the history is to know of a record; receipts and what concerns attachments take no seq."""
@@ -147,9 +151,15 @@ class PartitionOwner(Owner):
 
     async def said(self, contact: int, number: int, seq: int) -> e.Said:
         """A durable message, read from the history."""
+        message = await self.outgoing(contact, number, seq)
+        assert isinstance(message, e.Said), "the state says that a message stands there"
+        return message
+
+    async def outgoing(self, contact: int, number: int, seq: int) -> e.Said | e.Called:
+        """What durably goes out, read from the history."""
         rows = await self.journal.history.entries(self.log, contact, (number, seq - 1), 1)
         message = e.decode_event(rows[0].blob)
-        assert isinstance(message, e.Said), "the state says that a message stands there"
+        assert isinstance(message, e.Said | e.Called), "the state says that something to be sent stands there"
         return message
 
     def unsettled(self) -> int:
