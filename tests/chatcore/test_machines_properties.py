@@ -13,7 +13,7 @@ from chatcore.machines import events as e
 from chatcore.machines.events import Presence, State
 from chatcore.machines.staff import eligible, fits
 from tests.chatcore.replay import check_offers, slots_taken
-from tests.chatcore.replay_calls import check_calls
+from tests.chatcore.replay_dialogs import check_calls, check_dialogs
 from tests.chatcore.world import World
 
 CONTACTS = st.integers(0, 4)
@@ -42,7 +42,6 @@ Asked = tuple[str, int, e.Wish]
 ORDINARY: Asked = ("general", 0, e.Wish())
 ACTS = st.sampled_from(["accept", "reply", "close", "hold", "resume", "transfer", "transfer"])
 TO = st.sampled_from([("o1", ""), ("o2", ""), ("o3", ""), *[("", "general")] * 2, ("", "legal")])
-RELEASES = ("lost", "offline", "moved", "abandoned", "rang_again")
 SKILL = st.sampled_from(["", "loans"])
 
 
@@ -366,40 +365,6 @@ def refused(act: Any) -> str | None:
     except c.Refused as refusal:
         return refusal.reason
     return None
-
-
-def check_dialogs(records: list[e.Record]) -> None:
-    """Entries are dense, owners alternate with releases, a dialog opens only when none is open, and stays internal."""
-    internal: dict[tuple[int, int], str] = {}
-    last: dict[int, tuple[int, int]] = {}
-    owner: dict[int, str] = {}
-    sent_on: dict[int, str] = {}
-    for event in (event for record in records for event in record.events):
-        if isinstance(event, e.Opened):
-            assert last.get(event.contact, (0, 0))[0] + 1 == event.number
-            assert event.contact not in owner
-            last[event.contact] = (event.number, 0)
-        elif isinstance(event, e.Entry):
-            assert last[event.contact] == (event.number, event.seq - 1)
-            last[event.contact] = (event.number, event.seq)
-            if isinstance(event, e.Released):
-                assert event.reason in (*RELEASES, "transferred"), "a lapse takes nothing accepted"
-                assert (event.reason == "transferred") == (sent_on.pop(event.contact, "") == event.operator)
-            if isinstance(event, e.Transferred):
-                assert owner[event.contact] == event.operator
-                assert event.department == internal.get((event.contact, event.number), event.department), (
-                    "sent out of it"
-                )
-                sent_on[event.contact] = event.operator
-            if isinstance(event, e.Queued | e.Transferred) and event.internal:
-                internal[event.contact, event.number] = event.department
-            if isinstance(event, e.Assigned):
-                assert event.contact not in owner, "two owners"
-                owner[event.contact] = event.operator
-            elif isinstance(event, e.Released | e.Closed):
-                owner.pop(event.contact, None)
-        elif isinstance(event, e.Offered):
-            assert event.department == internal.get((event.contact, event.number), event.department)
 
 
 Installation.TestCase.settings = settings(

@@ -1,10 +1,11 @@
-"""The calls in a dialog log read by its own words, apart from the machine's code."""
+"""A dialog log read by its own words, apart from the machine's code: seqs, owners, calls."""
 
 from dataclasses import dataclass, field
 
 from chatcore.machines import events as e
 
 STAGES = {"ringing": 0, "answered": 1, "abandoned": 2, "finished": 2, "unreached": 2}
+RELEASES = ("lost", "offline", "moved", "abandoned", "rang_again")
 
 
 @dataclass
@@ -58,3 +59,37 @@ def check_calls(records: list[e.Record]) -> None:
             accepted = isinstance(record.events[at - 1], e.Assigned) and at > 0
             assert ordered == accepted, "an order follows each acceptance, and nothing else"
             line.see(event)
+
+
+def check_dialogs(records: list[e.Record]) -> None:
+    """Entries are dense, owners alternate with releases, a dialog opens only when none is open, and stays internal."""
+    internal: dict[tuple[int, int], str] = {}
+    last: dict[int, tuple[int, int]] = {}
+    owner: dict[int, str] = {}
+    sent_on: dict[int, str] = {}
+    for event in (event for record in records for event in record.events):
+        if isinstance(event, e.Opened):
+            assert last.get(event.contact, (0, 0))[0] + 1 == event.number
+            assert event.contact not in owner
+            last[event.contact] = (event.number, 0)
+        elif isinstance(event, e.Entry):
+            assert last[event.contact] == (event.number, event.seq - 1)
+            last[event.contact] = (event.number, event.seq)
+            if isinstance(event, e.Released):
+                assert event.reason in (*RELEASES, "transferred"), "a lapse takes nothing accepted"
+                assert (event.reason == "transferred") == (sent_on.pop(event.contact, "") == event.operator)
+            if isinstance(event, e.Transferred):
+                assert owner[event.contact] == event.operator
+                assert event.department == internal.get((event.contact, event.number), event.department), (
+                    "sent out of it"
+                )
+                sent_on[event.contact] = event.operator
+            if isinstance(event, e.Queued | e.Transferred) and event.internal:
+                internal[event.contact, event.number] = event.department
+            if isinstance(event, e.Assigned):
+                assert event.contact not in owner, "two owners"
+                owner[event.contact] = event.operator
+            elif isinstance(event, e.Released | e.Closed):
+                owner.pop(event.contact, None)
+        elif isinstance(event, e.Offered):
+            assert event.department == internal.get((event.contact, event.number), event.department)
