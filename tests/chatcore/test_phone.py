@@ -172,7 +172,7 @@ def test_a_call_is_connected_and_finished(partitions: int) -> None:
         assert (told["seq"], told["status"], told["provider_id"]) == (4, "sent", "c-1")
         assert exchange.orders == [("/calls/c-1/connect", {"operator": "o1", "request_id": f"{DIALOG}.4"})]
         await (await client.customer("web/u1")).say("m1", "hello")
-        await tell(client, now("call.answered"))
+        await tell(client, now("call.answered"), now("call.answered"), now("call.queued"))
         assert plain(await desk.until(kind="call")) == call(5, "answered", operator="o1")
         assert "offered" not in [frame["op"] for frame in await desk.asked()], "nothing beside a call"
         await tell(client, now("call.ended", answered_at=AT))
