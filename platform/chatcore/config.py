@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 
 from chatcore.errors import BadConfig
-from chatcore.machines.events import Hired
+from chatcore.machines.events import ALL_SLOTS, Hired
 
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
@@ -67,6 +67,7 @@ LIMITS: Final = {
         80, 1 / 6, 45, True, "assumed to be WhatsApp's own; Infobip throttles no sending", "2026-03", window_h=24
     ),
     "sms": Limits(100, 1, 10, True, "assumed; Infobip throttles no sending", "2026-03"),
+    "phone": Limits(10, 1, 10, False, "assumed: an exchange of the bank's own sets its own limits", "2026-11"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
     "whatsapp": Limits(
         80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05", window_h=24
@@ -82,6 +83,7 @@ NEEDS: Final = {
     "max": ("api", "token", "webhook_secret"),
     "infobip": ("api", "token", "webhook_secret", "sender"),
     "sms": ("api", "token", "webhook_secret", "sender"),
+    "phone": ("api", "token", "webhook_secret"),
     "telegram": ("api", "token", "webhook_secret"),
     "whatsapp": ("api", "token", "webhook_secret", "sender", "verify_token"),
     "messenger": ("api", "token", "webhook_secret", "sender", "verify_token"),
@@ -108,7 +110,7 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     skill: Word = ""
     language: Word = ""
     weight: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
-    """Slots that a dialog takes of its operator; 0 = all, as a phone call does."""
+    """Slots that a dialog takes of its operator; 0 = all, as a phone call does whatever stands here."""
     api: Annotated[str, msgspec.Meta(pattern=r"^((http|smtp)s?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
     token: str = ""
     webhook_secret: str = ""
@@ -117,6 +119,11 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_per_s: AtLeast0 = 0.0
     chat_rate_per_s: AtLeast0 = 0.0
     burst: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def slots(self) -> int:
+        """The weight of its dialogs."""
+        return ALL_SLOTS if self.channel == "phone" else self.weight
 
     @property
     def receipts(self) -> bool:

@@ -20,40 +20,45 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
     """
     match event:
         case e.Said():
-            view = _view(dialog, event.seq, "message", event.author, event.at)
-            view["text"] = event.text
-            if event.id:
-                view["id"] = shown_id(event.id)
-            if event.rule:
-                view["cause"] = {"seq": event.cause_seq, "rule": event.rule}
-            if event.files:
-                view["files"] = [_file(file) for file in event.files]
+            return _message(dialog, event)
         case e.Edited():
-            view = _view(dialog, event.seq, "edited", "customer", event.at)
+            view = _view(dialog, event, "edited", "customer")
             view |= {"id": event.id, "text": event.text, "of": f"{event.of[0]}.{event.of[1]}"}
         case e.Noticed():
-            view = _view(dialog, event.seq, "notice", "system", event.at)
-            view |= {"id": event.id, "template": event.template, "text": event.text}
+            view = _view(dialog, event, "notice") | {"id": event.id, "template": event.template, "text": event.text}
         case e.Queued():
-            view = _view(dialog, event.seq, "queued", "system", event.at)
-            view["department"] = event.department
+            view = _view(dialog, event, "queued") | {"department": event.department}
             view |= _asked(skill=event.wish.skill, language=event.wish.language, topic=event.topic, reason=event.reason)
         case e.Assigned() | e.Held() | e.Resumed() | e.Transferred() | e.Released():
             view = _ownership(dialog, event)
+        case e.Called():
+            view = _view(dialog, event, "call")
+            view |= _asked(call=event.call, state=event.state, operator=event.operator)
         case e.Closed():
-            view = _view(dialog, event.seq, "closed", "system", event.at)
-            view["reason"] = event.reason
+            view = _view(dialog, event, "closed") | {"reason": event.reason}
         case _:
             raise TypeError(f"a {type(event).__name__} is no entry")
     return view
 
 
-def _view(dialog: str, seq: int, kind: str, author: str, at: int) -> dict[str, Any]:
-    return {"op": "entry", "dialog": dialog, "seq": seq, "kind": kind, "author": author, "at": at}
+def _message(dialog: str, event: e.Said) -> dict[str, Any]:
+    view = _view(dialog, event, "message", event.author)
+    view["text"] = event.text
+    if event.id:
+        view["id"] = shown_id(event.id)
+    if event.rule:
+        view["cause"] = {"seq": event.cause_seq, "rule": event.rule}
+    if event.files:
+        view["files"] = [_file(file) for file in event.files]
+    return view
+
+
+def _view(dialog: str, event: e.Entry, kind: str, author: str = "system") -> dict[str, Any]:
+    return {"op": "entry", "dialog": dialog, "seq": event.seq, "kind": kind, "author": author, "at": event.at}
 
 
 def _ownership(dialog: str, event: e.Assigned | e.Held | e.Resumed | e.Transferred | e.Released) -> dict[str, Any]:
-    view = _view(dialog, event.seq, type(event).__name__.lower(), "system", event.at)
+    view = _view(dialog, event, type(event).__name__.lower())
     view |= {"operator": event.operator, "number": event.assignment}
     if isinstance(event, e.Released):
         view["reason"] = event.reason

@@ -12,10 +12,12 @@ import orjson
 from chatcore.config import Account
 from chatcore.edges.gateway import MAX_BODY
 from tests.chatcore import (
+    exchange,
     infobip,
     test_infobip,
     test_max,
     test_messenger,
+    test_phone,
     test_viber,
     test_vk,
     test_whatsapp,
@@ -88,6 +90,11 @@ SEEDS: dict[str, Seed] = {
         infobip.ACCOUNT,
         _basic(infobip.ACCOUNT),
         *(test_infobip.EXAMPLE.encode(), test_infobip.REPORT.encode(), test_infobip.ANY),
+    ),
+    "phone": Seed(
+        exchange.account("http://127.0.0.1:9"),
+        exchange.signed,
+        [orjson.dumps(body) for body, _ in test_phone.TOLD.values()],
     ),
     "sms": _bodies(SMS, _basic(SMS), test_infobip.REPORT.encode(), test_infobip.ANY),
 }

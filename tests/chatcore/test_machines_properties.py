@@ -13,9 +13,14 @@ from chatcore.machines import events as e
 from chatcore.machines.events import Presence, State
 from chatcore.machines.staff import eligible, fits
 from tests.chatcore.replay import check_offers, slots_taken
+from tests.chatcore.replay_dialogs import check_calls, check_dialogs
 from tests.chatcore.world import World
 
 CONTACTS = st.integers(0, 4)
+PHONES = st.integers(5, 6)
+ANYBODY = st.integers(0, 6)
+CALLS = st.sampled_from(["c1", "c2", "c3"])
+TOLD = st.sampled_from(["ringing", "ringing", "answered", "abandoned", "finished", "unreached"])
 OPERATORS = st.sampled_from(["o1", "o2", "o3"])
 STAFF = {
     "o1": e.Hired("o1", ("general",), 1),
@@ -134,15 +139,43 @@ class Installation(RuleBasedStateMachine):
         seen = known.seen.get(message_id) if known else None
         return (seen.number, seen.seq) if seen else None
 
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    @rule(who=PHONES, call=CALLS, told=TOLD, repeated=st.booleans())
+    def exchange_tells(self, who: int, call: str, told: str, repeated: bool) -> None:
+        """In any order, and of calls that nobody has heard of; what was told before changes nothing."""
+        ring = c.Ring(key(who), call, told, self.world.now, "general", 0, e.Wish(weight=e.ALL_SLOTS))
+        self.world.ask(who % 2, ring)
+        if repeated:
+            assert self.world.ask(who % 2, ring) == []
+
+    @rule(who=PHONES, taken=st.booleans())
+    def exchange_answers(self, who: int, taken: bool) -> None:
+        """An order is carried out or not; a call that the exchange dials may have been told of before."""
+        known = self.world.partitions[who % 2].by_key.get(key(who))
+        if known and known.unsettled:
+            place = known.id, known.unsettled[0].number, known.unsettled[0].seq
+            self.world.ask(who % 2, c.Settle(*place, "c3") if taken else c.Settle(*place, reason="busy"))
+
+    @rule(who=PHONES, call=CALLS, told=st.lists(TOLD, max_size=3), taken=st.booleans())
+    def caller_is_served(self, who: int, call: str, told: list[str], taken: bool) -> None:
+        """Straight to an operator who accepts; then the exchange tells more."""
+        self.exchange_tells(who, call, "ringing", repeated=False)
+        self.world.settle()
+        self.operator_acts(who, "accept", ("", "general"), "")
+        self.exchange_answers(who, taken)
+        for state in told:
+            self.exchange_tells(who, call, state, repeated=True)
+
     # --- operators -------------------------------------------------------------------------------------------------
 
-    @rule(who=CONTACTS, operator=OPERATORS, number=st.integers(1, 12), act=ACTS)
+    @rule(who=ANYBODY, operator=OPERATORS, number=st.integers(1, 12), act=ACTS)
     def operator_tries(self, who: int, operator: str, number: int, act: str) -> None:
         self._operate(who, operator, number, act)
 
-    @rule(who=CONTACTS, act=ACTS, to=TO, skill=SKILL)
+    @rule(who=ANYBODY, act=ACTS, to=TO, skill=SKILL)
     def operator_acts(self, who: int, act: str, to: tuple[str, str], skill: str) -> None:
-        known = self.world.partitions[who % 2].by_key.get(f"web/u{who}")
+        known = self.world.partitions[who % 2].by_key.get(key(who))
         if known and known.operator:
             self._operate(who, known.operator, known.assignment, act, to, skill)
 
@@ -163,7 +196,7 @@ class Installation(RuleBasedStateMachine):
     def _operate(
         self, who: int, operator: str, number: int, act: str, to: tuple[str, str] = ("", "general"), skill: str = ""
     ) -> None:
-        contact = f"web/u{who}"
+        contact = key(who)
         known = self.world.partitions[who % 2].by_key.get(contact)
         dialog = known.number if known else 1
         commands: dict[str, Any] = {
@@ -235,6 +268,7 @@ class Installation(RuleBasedStateMachine):
         for name, log in self.world.logs.items():
             if name != "floor":
                 check_dialogs(log.records)
+                check_calls(log.records)
 
     @invariant()
     def ids_take_one_place(self) -> None:
@@ -319,6 +353,11 @@ class Installation(RuleBasedStateMachine):
             assert not place.operator or place.until > self.world.now, "waits for one operator beyond its time"
 
 
+def key(who: int) -> str:
+    """The contact of a customer who writes, or of one who calls."""
+    return f"web/u{who}" if who < 5 else f"ph/{who}"
+
+
 def refused(act: Any) -> str | None:
     """The reason for which `act` was refused, or None."""
     try:
@@ -326,40 +365,6 @@ def refused(act: Any) -> str | None:
     except c.Refused as refusal:
         return refusal.reason
     return None
-
-
-def check_dialogs(records: list[e.Record]) -> None:
-    """Entries are dense, owners alternate with releases, a dialog opens only when none is open, and stays internal."""
-    internal: dict[tuple[int, int], str] = {}
-    last: dict[int, tuple[int, int]] = {}
-    owner: dict[int, str] = {}
-    sent_on: dict[int, str] = {}
-    for event in (event for record in records for event in record.events):
-        if isinstance(event, e.Opened):
-            assert last.get(event.contact, (0, 0))[0] + 1 == event.number
-            assert event.contact not in owner
-            last[event.contact] = (event.number, 0)
-        elif isinstance(event, e.Entry):
-            assert last[event.contact] == (event.number, event.seq - 1)
-            last[event.contact] = (event.number, event.seq)
-            if isinstance(event, e.Released):
-                assert event.reason in ("lost", "offline", "moved", "transferred"), "a lapse takes nothing accepted"
-                assert (event.reason == "transferred") == (sent_on.pop(event.contact, "") == event.operator)
-            if isinstance(event, e.Transferred):
-                assert owner[event.contact] == event.operator
-                assert event.department == internal.get((event.contact, event.number), event.department), (
-                    "sent out of it"
-                )
-                sent_on[event.contact] = event.operator
-            if isinstance(event, e.Queued | e.Transferred) and event.internal:
-                internal[event.contact, event.number] = event.department
-            if isinstance(event, e.Assigned):
-                assert event.contact not in owner, "two owners"
-                owner[event.contact] = event.operator
-            elif isinstance(event, e.Released | e.Closed):
-                owner.pop(event.contact, None)
-        elif isinstance(event, e.Offered):
-            assert event.department == internal.get((event.contact, event.number), event.department)
 
 
 Installation.TestCase.settings = settings(

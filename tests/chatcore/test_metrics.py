@@ -55,7 +55,7 @@ def test_metrics_say_what_there_is() -> None:
             assert {sample: value for sample, value in found.items() if sample not in logs} == {
                 ("messages_total", "web"): 1, ("messages_total", "app"): 1, ("messages_total", "tg"): 2,
                 ("dialogs", "bot"): 0, ("dialogs", "queued"): 1, ("dialogs", "offered"): 0, ("dialogs", "assigned"): 1,
-                ("dialogs", "on_hold"): 0,
+                ("dialogs", "on_hold"): 0, ("dialogs", "callback"): 0,
                 ("waiting", "cards"): 1, ("waiting", "general"): 0,
                 ("operators", "online"): 1, ("operators", "lost"): 0, ("operators", "away"): 0,
                 ("operators", "offline"): 2, ("unsettled_replies",): 1, ("blocked_contacts",): 1,

@@ -56,7 +56,7 @@ def test_nobody_is_offered_more_than_their_slots(partitions: int) -> None:
         waiting = await client.customer("web/u3")
         await waiting.say("c1", "operator")
         assert (await client.until_state(lambda found: found["waiting"] == 1))["dialogs"] == {
-            "bot": 0, "queued": 1, "offered": 2, "assigned": 0, "closed": 0, "on_hold": 0,
+            "bot": 0, "queued": 1, "offered": 2, "assigned": 0, "closed": 0, "on_hold": 0, "callback": 0,
         }  # fmt: skip
         assert await desk.asked() == []
         await desk.accept(offers[0])

@@ -352,7 +352,8 @@ def test_deadlines_outlive_a_restart() -> None:
         timers = {"grace": 200, "inactivity": 1}
         async with restarting(disk, timers_ms=timers) as core:
             await core.client.until_state(lambda found: found["dialogs"] == {
-                "bot": 1, "queued": 1, "offered": 0, "assigned": 0, "closed": 0, "on_hold": 0})  # fmt: skip
+                "bot": 1, "queued": 1, "offered": 0, "assigned": 0, "closed": 0, "on_hold": 0,
+                "callback": 0})  # fmt: skip
             contact = core.core.partition_of("web/u2").state.by_key["web/u2"]
             assert contact.deadline, "deadlines are in the log; a changed configuration concerns new ones"
             assert (await core.client.state())["operators"]["offline"] == 3

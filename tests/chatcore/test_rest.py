@@ -142,7 +142,8 @@ def test_state_counts_everything(partitions: int) -> None:
             found = await client.state()
             opened = found.pop("open")
             assert found == {
-                "dialogs": {"bot": 1, "queued": 1, "offered": 1, "assigned": 1, "closed": 1, "on_hold": 0},
+                "dialogs": {"bot": 1, "queued": 1, "offered": 1, "assigned": 1, "closed": 1, "on_hold": 0}
+                | {"callback": 0},
                 "waiting": 1,
                 "unsettled": 0, "operators": {"online": 1, "lost": 0, "away": 1, "offline": 1},
                 "messages": 9, "inert": 0, "counters": {},

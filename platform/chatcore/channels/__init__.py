@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import email, infobip, messenger, sms, telegram, viber, vk, whatsapp
+from chatcore.channels import email, infobip, messenger, phone, sms, telegram, viber, vk, whatsapp
 from chatcore.channels import max as max_messenger
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
@@ -44,6 +44,7 @@ CHANNELS: Final[dict[str, Channel]] = {
     "infobip": infobip,
     "max": max_messenger,
     "messenger": messenger,
+    "phone": phone,
     "sms": sms,
     "telegram": telegram,
     "viber": viber,

@@ -67,7 +67,20 @@ class Consent(NamedTuple):
     given: bool
 
 
-Event = Inbound | Receipt | Consent
+class Ring(NamedTuple):
+    """What the telephone exchange tells of a call with `user`; `queue` is where it was put, `at` when (Unix ms).
+
+    It rings until it is answered or abandoned, and an answered one is finished; unreached: we dialled, nobody answered.
+    """
+
+    user: str
+    call: str
+    state: Literal["ringing", "answered", "abandoned", "finished", "unreached"]
+    queue: str
+    at: int
+
+
+Event = Inbound | Receipt | Consent | Ring
 
 
 class Enclosure(NamedTuple):
@@ -99,12 +112,19 @@ class Template(NamedTuple):
     parameters: tuple[str, ...]
 
 
+class Order(NamedTuple):
+    """What a telephone exchange shall do: connect `call` with the operator, or dial the user for them if it is ""."""
+
+    call: str
+    operator: str
+
+
 class Outbound(NamedTuple):
     """A reply to `user`: a text or an attachment, so that it is one message at every provider.
 
     `key` names it alike in every attempt, and no other reply of the installation; `attempt` counts from 1. `thread` is
     given to a channel whose limits say that it shows threads; `automatic`: no person wrote it. `template`: what
-    the text was made of, for providers that let only those through.
+    the text was made of, for providers that let only those through. An `order` stands for a text.
     """
 
     user: str
@@ -115,6 +135,7 @@ class Outbound(NamedTuple):
     thread: Thread | None = None
     automatic: bool = False
     template: Template | None = None
+    order: Order | None = None
 
 
 class Call(NamedTuple):

@@ -16,11 +16,17 @@ def open_contacts(core: Core) -> Iterator[Contact]:
                 yield contact
 
 
+def stage(contact: Contact) -> str:
+    """The state of the contact's dialog; of those that wait, call-backs are told apart."""
+    return "callback" if contact.callback and contact.state is State.QUEUED else contact.state.name.lower()
+
+
 def dialogs(core: Core) -> Counter[str]:
     """Dialogs by state; those that are closed, rated or not, are one."""
-    found = Counter({known.name.lower(): 0 for known in State if known not in (State.NONE, State.RATED)})
+    names = [known.name.lower() for known in State if known not in (State.NONE, State.RATED)]
+    found = Counter(dict.fromkeys([*names, "callback"], 0))
     for contact in open_contacts(core):
-        found[contact.state.name.lower()] += 1
+        found[stage(contact)] += 1
     found["closed"] = sum(partition.state.contacts.dialogs for partition in core.partitions) - found.total()
     return found
 

@@ -47,6 +47,7 @@ class Open(NamedTuple):
     number: int
     state: State
     seq: int
+    callback: bool = False
 
     @property
     def dialog(self) -> str:
@@ -110,7 +111,8 @@ class Seat:
         assignment = self.floor.state.assignments.get(found.number)
         if assignment is not None:
             place = assignment.place
-            self._write(offer(found.dialog, found.number, place.place, place.priority, place.department, place.wish))
+            asked = place.place, place.priority, place.department, place.wish
+            self._write(offer(found.dialog, found.number, *asked, callback=found.callback))
 
     async def _entries(self, found: Open, after: int) -> list[dict[str, object]]:
         """The dialog's entries after a seq, up to the seq of `found`; those behind it are shown as they happen."""
@@ -292,7 +294,7 @@ def _held(partition: PartitionOwner, operator: str) -> list[Open]:
     """What the operator was offered or owns in a partition, as the state has it now."""
     contacts = (partition.state.contacts[number] for number in sorted(partition.state.held.get(operator, ())))
     return [
-        Open(partition, found.id, found.key, found.number, found.assignment, found.state, found.seq)
+        Open(partition, found.id, found.key, found.number, found.assignment, found.state, found.seq, found.callback)
         for found in contacts
     ]
 

@@ -39,7 +39,7 @@ class Gateway:
         self.public_url = config.public_url  # where providers reach us; known once the port is bound
         self.bot = Bot(load(Path(config.answers)) if config.answers else Answers())
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
-        self.wishes = {each.id: Wish(each.skill, each.language, each.weight) for each in config.accounts}
+        self.wishes = {each.id: Wish(each.skill, each.language, each.slots) for each in config.accounts}
         self.guard = Guard(config.limits)
         self.counters: dict[str, int] = {}
         self.webhooks_taken = 0

@@ -84,8 +84,8 @@ class Hub:
             return
         session.show(partition.log, position, orjson.dumps(desk_view(contact, event)))
 
-    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed) -> None:
-        """Hand a reply or a notice to the contact's messenger."""
+    def outbound(self, partition: PartitionOwner, contact: Contact, message: e.Sendable) -> None:
+        """Hand a reply or a notice to the contact's messenger, or an order to its telephone exchange."""
         if self.outbox is not None:
             self.outbox.put(partition, contact, message)
 
@@ -110,21 +110,25 @@ def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:
     match event:
         case e.Offered():
             dialog = f"{contact.key}#{event.number}"
-            return offer(dialog, event.assignment, event.place, event.priority, event.department, event.wish)
+            asked = event.place, event.priority, event.department, event.wish
+            return offer(dialog, event.assignment, *asked, callback=event.callback)
         case e.OfferEnded() | e.Closed(was=e.State.OFFERED):
             return {"op": "withdrawn", "dialog": f"{contact.key}#{event.number}", "number": event.assignment}
         case e.Sent() | e.Undelivered() | e.Receipted():
             return wire.receipt(f"{contact.key}#{event.number}", event)
         case e.Stored() | e.Unfetched():
             return wire.attachment(f"{contact.key}#{event.number}", event)
-        case e.Said() | e.Edited() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
+        case e.Said() | e.Edited() | e.Called() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
             return wire.entry(f"{contact.key}#{event.number}", event)
     raise TypeError(f"a {type(event).__name__} is not for a desk")
 
 
-def offer(dialog: str, number: int, place: int, priority: int, department: str, wish: e.Wish) -> dict[str, object]:
-    """The frame that offers a dialog to a desk; weight 0 takes all slots."""
-    return {
+def offer(
+    dialog: str, number: int, place: int, priority: int, department: str, wish: e.Wish, *, callback: bool
+) -> dict[str, object]:
+    """The frame that offers a dialog to a desk; weight 0 takes all slots, and a call-back says so."""
+    view: dict[str, object] = {
         "op": "offered", "dialog": dialog, "number": number, "place": place, "priority": priority,
         "department": department, "skill": wish.skill, "language": wish.language, "weight": wish.weight,
     }  # fmt: skip
+    return view | {"callback": True} if callback else view

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from chatcore.channels import CHANNELS
-from chatcore.channels.shapes import Answer, Call, Enclosure, Outbound, Outcome, Sending, Template, Thread
+from chatcore.channels.shapes import Answer, Call, Enclosure, Order, Outbound, Outcome, Sending, Template, Thread
 from chatcore.config import LIMITS, Account, Config
 from chatcore.edges.files import Files, Link
 from chatcore.edges.limits import Bucket
@@ -49,6 +49,7 @@ class Outgoing:
     template: Template | None = None
     attempt: int = 1
     posted_ms: int = 0
+    order: Order | None = None
 
 
 @dataclass(slots=True)
@@ -214,7 +215,7 @@ class AccountOutbox:
     def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
         outgoing = line.waiting[0]
         key = _key(line, outgoing.number, outgoing.seq)
-        kind = outgoing.attempt, followed, outgoing.automatic, outgoing.template
+        kind = outgoing.attempt, followed, outgoing.automatic, outgoing.template, outgoing.order
         message = Outbound(line.user, outgoing.text, key, enclosure, *kind)
         self._go_on(line, self._channel.send(self.account, message), None)
 
@@ -288,26 +289,30 @@ class MessengerOutbox:
         }
         self._templates = {template.name: template for template in config.templates}
 
-    def put(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed) -> None:
-        """Take over a durable reply or notice; called in log order."""
+    def put(self, partition: PartitionOwner, contact: Contact, message: e.Sendable) -> None:
+        """Take over a durable reply, notice or order; called in log order."""
         self._put(partition, contact, message, 1)
 
-    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Said | e.Noticed, attempt: int) -> None:
+    def _put(self, partition: PartitionOwner, contact: Contact, message: e.Sendable, attempt: int) -> None:
         found = self._of.get(contact.key.partition("/")[0])
         if found is None:
             logger.warning("%s: a reply waits until the configuration knows its account again", contact.key)
         else:
             found.put(partition, contact, self._outgoing(message, attempt))
 
-    def _outgoing(self, message: e.Said | e.Noticed, attempt: int) -> Outgoing:
-        said = message.number, message.seq, message.text
-        if isinstance(message, e.Said):
-            return Outgoing(*said, message.files[0] if message.files else None, bool(message.rule), attempt=attempt)
+    def _outgoing(self, message: e.Sendable, attempt: int) -> Outgoing:
+        place = message.number, message.seq
+        match message:
+            case e.Said():
+                file = message.files[0] if message.files else None
+                return Outgoing(*place, message.text, file, bool(message.rule), attempt=attempt)
+            case e.Called():
+                return Outgoing(*place, "", attempt=attempt, order=Order(message.call, message.operator))
         found = self._templates.get(message.template)
         template = None
         if found is not None:
             template = Template(found.provider_name or found.name, found.language, message.parameters)
-        return Outgoing(*said, None, True, template, attempt)
+        return Outgoing(*place, message.text, None, True, template, attempt)
 
     async def resume(self, core: Core) -> None:
         """Take up again, as logged attempts, what had no known end before the restart; before new replies come."""

@@ -109,7 +109,7 @@ async def state(call: Call) -> v.State:
 def _open(call: Call, contact: Contact) -> v.OpenDialog:
     there = call.gateway.core.floor.state.operators.get(contact.operator)
     present = there is not None and there.presence is not Presence.OFFLINE
-    return v.OpenDialog(contact.dialog, contact.state.name.lower(), contact.operator or None, present)
+    return v.OpenDialog(contact.dialog, census.stage(contact), contact.operator or None, present)
 
 
 async def blocked(call: Call) -> v.BlockedContacts:

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from aiohttp import web
 
 from chatcore.channels import CHANNELS, Channel
-from chatcore.channels.shapes import UNREADABLE, Consent, Event, Inbound, Receipt
+from chatcore.channels.shapes import UNREADABLE, Consent, Event, Inbound, Receipt, Ring
 from chatcore.config import Account
 from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
 from chatcore.edges.messages import admit, consent, edit, receive
+from chatcore.machines import commands
 from chatcore.machines.commands import Refused, Told
 from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
@@ -102,6 +103,8 @@ def take_event(gateway: Gateway, account: Account, event: Event) -> PartitionOwn
                 return edit(gateway, account, event)
             case Receipt():
                 return _receipt(gateway, account, event)
+            case Ring():
+                return _ring(gateway, account, event)
             case Consent():
                 admit(gateway, f"{account.id}/{event.user}", "")
                 return consent(gateway, account, event.user, given=event.given)
@@ -118,6 +121,19 @@ def _receipt(gateway: Gateway, account: Account, receipt: Receipt) -> PartitionO
     contact = f"{account.id}/{receipt.user}"
     partition = gateway.core.partition_of(contact)
     partition.submit(Told(contact, receipt.state, receipt.id, receipt.through, receipt.reason[:MAX_TEXT]))
+    return partition
+
+
+def _ring(gateway: Gateway, account: Account, ring: Ring) -> PartitionOwner:
+    """A call waits in the department that its queue is called after; where there is no such, in the account's."""
+    contact = f"{account.id}/{ring.user}"
+    if len(ring.call) > MAX_ID:
+        raise Refused("bad_id")
+    staff = gateway.core.floor.state.operators.values()
+    there = any(ring.queue in operator.departments for operator in staff)
+    asked = ring.queue if there else account.department, account.priority, gateway.wishes[account.id]
+    partition = gateway.core.partition_of(contact)
+    partition.submit(commands.Ring(contact, ring.call, ring.state, ring.at, *asked))
     return partition
 
 

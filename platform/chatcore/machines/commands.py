@@ -287,6 +287,18 @@ class Consent(msgspec.Struct):
     windowed: bool = False
 
 
+class Ring(msgspec.Struct):
+    """The exchange told of call `call` of the contact; `state` is as in `chatcore.channels.shapes.Ring`."""
+
+    contact: str
+    call: str
+    state: str
+    at: int
+    department: str
+    priority: int
+    wish: Wish
+
+
 class OfferTo(msgspec.Struct):
     """From the floor: dialog `ref` goes to `operator` under `number`."""
 
@@ -411,6 +423,7 @@ DialogCommand = (
     | IssueCode
     | FailBinding
     | Tell
+    | Ring
     | OfferTo
     | Withdraw
     | Block

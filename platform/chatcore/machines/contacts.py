@@ -63,6 +63,15 @@ class Binding(msgspec.Struct, array_like=True):
         return self.stage == "code" and not self.hash and (self.number, self.seq) == (number, seq)
 
 
+class Phone(msgspec.Struct, array_like=True):
+    """The calls of a dialog by phone. Without any, it is a call-back: the exchange dials for whoever accepts it."""
+
+    calls: list[str] = []  # that ring or are connected, the newest last
+    answered: str = ""
+    ordered: str = ""  # the call that the last order concerns; "" if that is to dial, until the exchange names the call
+    order: int = 0  # seq of that order
+
+
 class Contact(msgspec.Struct, array_like=True):
     """One external user on one channel account, and the dialog they are in. Holds no message text."""
 
@@ -98,6 +107,13 @@ class Contact(msgspec.Struct, array_like=True):
     menu: str = ""  # where in the menu the customer is
     rate_until: int = 0
     scale: int = 0
+
+    phone: Phone | None = None  # of the dialogs of a phone account
+
+    @property
+    def callback(self) -> bool:
+        """Whether it waits to be called back."""
+        return self.phone is not None and not self.phone.calls and self.state in (State.QUEUED, State.OFFERED)
 
     @property
     def dialog(self) -> str:

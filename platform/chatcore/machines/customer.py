@@ -146,7 +146,7 @@ def _apply_opened(state: Partition, contact: Contact, event: e.Opened) -> None:
 def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
     contact.seq, contact.deadline, contact.asked = event.seq, event.deadline, 0
     if event.id:
-        _forget(contact.seen, event.at - state.rules.dedupe_ms)
+        forget(contact.seen, event.at - state.rules.dedupe_ms)
         contact.seen[event.id] = Seen(event.number, event.seq, event.digest, event.at)
     if event.author == "customer":
         heard(state, contact, event.at)
@@ -157,7 +157,7 @@ def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
             contact.unfetched.append((event.number, event.seq, index))
 
 
-def _forget(seen: dict[str, Seen], before: int) -> None:
+def forget(seen: dict[str, Seen], before: int) -> None:
     """Drop the ids taken before `before`; the dictionary is in order of taking."""
     while seen:
         oldest = next(iter(seen))

@@ -29,7 +29,7 @@ closing. An automatic text at the end therefore stands before the closing, cause
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import binding, blocking, bot, customer, feedback, notices, outbound, ownership
+from chatcore.machines import binding, blocking, bot, calls, customer, feedback, notices, outbound, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
@@ -40,11 +40,24 @@ __all__ = ["TABLE", "Partition", "apply", "decide"]
 
 TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.NONE: {e.Opened: State.BOT},
-    State.BOT: {e.Said: State.BOT, e.Edited: State.BOT, e.Queued: State.QUEUED, e.Closed: State.CLOSED},
-    State.QUEUED: {e.Said: State.QUEUED, e.Edited: State.QUEUED, e.Offered: State.OFFERED, e.Closed: State.CLOSED},
+    State.BOT: {
+        e.Said: State.BOT,
+        e.Edited: State.BOT,
+        e.Called: State.BOT,
+        e.Queued: State.QUEUED,
+        e.Closed: State.CLOSED,
+    },
+    State.QUEUED: {
+        e.Said: State.QUEUED,
+        e.Edited: State.QUEUED,
+        e.Called: State.QUEUED,
+        e.Offered: State.OFFERED,
+        e.Closed: State.CLOSED,
+    },
     State.OFFERED: {
         e.Said: State.OFFERED,
         e.Edited: State.OFFERED,
+        e.Called: State.OFFERED,
         e.OfferEnded: State.QUEUED,
         e.Assigned: State.ASSIGNED,
         e.Closed: State.CLOSED,
@@ -52,6 +65,7 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ASSIGNED: {
         e.Said: State.ASSIGNED,
         e.Edited: State.ASSIGNED,
+        e.Called: State.ASSIGNED,
         e.Held: State.ON_HOLD,
         e.Transferred: State.ASSIGNED,
         e.Released: State.QUEUED,
@@ -60,6 +74,7 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
     State.ON_HOLD: {
         e.Said: State.ON_HOLD,
         e.Edited: State.ON_HOLD,
+        e.Called: State.ON_HOLD,
         e.Resumed: State.ASSIGNED,
         e.Transferred: State.ON_HOLD,
         e.Released: State.QUEUED,
@@ -79,10 +94,11 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **outbound.DECIDE,
     **blocking.DECIDE,
     **feedback.DECIDE,
+    **calls.DECIDE,
 }
 _STANDING: Final = frozenset(
     (
-        *(e.OfferRefused, e.Stored, e.Unfetched, *bot.APPLY, *outbound.APPLY),
+        *(e.OfferRefused, e.Stored, e.Unfetched, e.CallNoted, *bot.APPLY, *outbound.APPLY),
         *(*blocking.APPLY, *binding.APPLY, *notices.APPLY),
     )
 )
@@ -95,6 +111,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     **outbound.APPLY,
     **blocking.APPLY,
     **feedback.APPLY,
+    **calls.APPLY,
 }
 
 

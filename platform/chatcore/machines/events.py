@@ -155,6 +155,7 @@ class Offered(Event, tag=6):
     place: int
     at: int
     wish: Wish = Wish()
+    callback: bool = False  # whose call was abandoned: accepting it dials
 
 
 class OfferEnded(Event, tag=7):
@@ -448,6 +449,34 @@ class Consented(Event, tag=81):
     at: int
 
 
+ORDERS: Final = frozenset(("connecting", "dialling"))
+"""The states of a call that are orders to the exchange."""
+
+
+class Called(Entry, tag=90):
+    """What became of a phone call of the dialog, or of the order to connect it.
+
+    `state` is ringing, answered, abandoned, finished or unreached; or an order to the exchange, which ends as replies
+    do: connecting `call` with `operator`, or dialling the customer for them, in which case `call` is not known yet.
+    `operator` of what is no order is the dialog's owner, if it has one.
+    """
+
+    call: str
+    state: str
+    operator: str = ""
+
+
+class CallNoted(Event, tag=91):
+    """A call was told of that is none of the open dialog's; `state` is as in `Called`."""
+
+    contact: int
+    number: int
+    seq: int
+    call: str
+    state: str
+    at: int
+
+
 # --- the floor ----------------------------------------------------------------------------------------------------
 
 
@@ -602,6 +631,8 @@ DialogEvent = (
     | Asked
     | MenuMoved
     | Rated
+    | Called
+    | CallNoted
 )
 FloorEvent = (
     Inert
@@ -619,6 +650,9 @@ FloorEvent = (
     | Unbound
 )
 AnyEvent = DialogEvent | FloorEvent
+
+Sendable = Said | Noticed | Called
+"""What goes out through a provider."""
 
 RECEIPT_TYPES: Final = (Sent, Undelivered, Receipted)
 FILE_TYPES: Final = (Stored, Unfetched)

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from chatcore.machines import calls
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact, Tracked, Unsettled
@@ -28,9 +29,10 @@ def _settle(state: Partition, command: c.Settle, now: int) -> list[e.DialogEvent
     if find_unsettled(contact, number, seq) is None:
         return []
     if command.reason:
-        return [e.Undelivered(contact.id, number, seq, command.reason, now)]
+        return [e.Undelivered(contact.id, number, seq, command.reason, now), *calls.unconnected(contact, command, now)]
     sent = Tracked(command.provider_id, number, seq, command.posted)
-    return [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted), *_caught_up(contact, sent, now)]
+    events: list[e.DialogEvent] = [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted)]
+    return [*events, *_caught_up(contact, sent, now), *calls.dialled(contact, command, now)]
 
 
 def _caught_up(contact: Contact, sent: Tracked, now: int) -> Iterator[e.Receipted]:
@@ -104,6 +106,8 @@ def _apply_settled(state: Partition, contact: Contact, event: e.Sent | e.Undeliv
     if isinstance(event, e.Sent) and contact.receipts:
         contact.tracked.append(Tracked(event.provider_id, event.number, event.seq, event.posted))
         del contact.tracked[:-TRACKED_MOST]
+    if isinstance(event, e.Sent) and contact.phone is not None:
+        calls.name(contact, contact.phone, event)
     if not contact.unsettled:
         contact.early = {}
 

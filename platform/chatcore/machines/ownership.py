@@ -6,6 +6,7 @@ On hold a dialog keeps its slots: were they given away, its owner could not take
 from collections.abc import Callable
 from typing import Final
 
+from chatcore.machines import calls
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OVER, Contact
@@ -22,7 +23,8 @@ def _accept(state: Partition, command: c.Accept, now: int) -> list[e.DialogEvent
         raise c.Refused("withdrawn")
     if contact.state in OWNED:
         return []
-    return [e.Assigned(contact.id, contact.number, contact.seq + 1, now, command.number, command.operator)]
+    taken = e.Assigned(contact.id, contact.number, contact.seq + 1, now, command.number, command.operator)
+    return [taken, *calls.order(contact, command.operator, now)]
 
 
 def _owned(state: Partition, command: c.OwnerCommand) -> Contact:
@@ -40,6 +42,8 @@ def _reply(state: Partition, command: c.Reply, now: int) -> list[e.DialogEvent]:
     if is_repeat(state.contact(command.contact), message_id, command.digest):
         return []
     contact = _owned(state, command)
+    if contact.phone is not None:
+        raise c.Refused("no_text")
     check_window(state, contact, now)
     deadline = now + state.rules.inactivity_ms
     return [
@@ -103,7 +107,7 @@ def _hold(state: Partition, command: c.Hold, now: int) -> list[e.DialogEvent]:
         return []
     seq = contact.seq + 1
     events: list[e.DialogEvent] = [e.Held(contact.id, contact.number, seq, now, command.number, command.operator)]
-    if command.text:
+    if command.text and contact.phone is None:
         told = "bot", "", 0, command.text, seq, "hold", contact.deadline
         events.append(e.Said(contact.id, contact.number, seq + 1, now, *told))
     return events
@@ -133,6 +137,7 @@ def _offer_to(state: Partition, command: c.OfferTo, now: int) -> list[e.DialogEv
             command.place,
             now,
             command.wish,
+            contact.callback,
         )
     ]
 

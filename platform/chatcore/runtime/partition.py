@@ -28,8 +28,8 @@ class Audience(Protocol):
     ) -> None:
         """Show an entry, offer, withdrawal or receipt to an operator."""
 
-    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Said | e.Noticed) -> None:
-        """Hand a reply or a notice to the contact's messenger."""
+    def outbound(self, partition: "PartitionOwner", contact: Contact, message: e.Sendable) -> None:
+        """Hand a reply or a notice to the contact's messenger, or an order to its telephone exchange."""
 
     def enclosed(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Have the attachments of a customer's message fetched."""
@@ -88,6 +88,8 @@ class PartitionOwner(Owner):
                 return contact.operator if owned else ""
             case e.Offered() | e.OfferEnded() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
                 return event.operator
+            case e.Called() if event.state not in e.ORDERS:  # whose order it is gets it with the dialog
+                return event.operator
         return ""
 
     def _show(self, position: int, events: list[e.DialogEvent], owners: list[str], origin: object) -> None:
@@ -108,7 +110,7 @@ class PartitionOwner(Owner):
                 self._audience.desk(self, position, contact, owner, event)
             if isinstance(event, e.Said):
                 self._pass_on(contact, event)
-            elif isinstance(event, e.Noticed):
+            elif isinstance(event, e.Noticed) or (isinstance(event, e.Called) and event.state in e.ORDERS):
                 self._audience.outbound(self, contact, event)
             elif isinstance(event, e.AccountNamed | e.OperationAsked):
                 self._audience.bank(self, contact, event)
@@ -176,11 +178,11 @@ class PartitionOwner(Owner):
         assert isinstance(message, e.Said), "the state says that a message stands there"
         return message
 
-    async def written(self, contact: int, number: int, seq: int) -> e.Said | e.Noticed:
-        """A durable message, or a notice, which stand at number 0; read from the history."""
+    async def written(self, contact: int, number: int, seq: int) -> e.Sendable:
+        """What durably goes out, read from the history; notices stand at number 0."""
         rows = await self.journal.history.entries(self.log, contact, (number, seq - 1), 1)
         message = e.decode_event(rows[0].blob)
-        assert isinstance(message, e.Said | e.Noticed), "the state says that one stands there"
+        assert isinstance(message, e.Sendable), "the state says that something to be sent stands there"
         return message
 
     def unsettled(self) -> int:
