@@ -30,6 +30,11 @@ class Talk:
     ended: int = -1
     entries: list[Row] = field(default_factory=list)
     lapse_once: bool = False
+    sends_on: bool = False
+    holds: bool = False
+    edits: bool = False
+    department: str = "general"
+    sent_on_by: str = ""
     returns: "Talk | None" = None
 
     @property

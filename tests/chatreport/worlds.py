@@ -1,8 +1,9 @@
 """A small honest platform on a virtual clock, and the record that a run against it would leave.
 
 `play()` is a discrete-event simulation of a few dialogs over web, app and Telegram with a bot, operators, a queue,
-lapsed offers, one operator who signs off, repeated webhooks, a resume, a rate limit, and a final `kill -9`. It keeps
-what the guarantees promise, so its record must judge to `pass`; a test then breaks one thing in it.
+lapsed offers, transfers, holds, edits, one operator who signs off, repeated webhooks, a resume, a rate limit, a notice
+outside dialogs, and a final `kill -9`. It keeps what the guarantees promise, so its record must judge to `pass`; a test
+then breaks one thing in it.
 """
 
 import heapq
@@ -16,6 +17,7 @@ from chatreport.rundir import Channel, Kind, Outcome, Phase, What
 from tests.chatreport.ledgers import CHANNELS, MS, T0, Record, Row, manifest
 from tests.chatreport.talks import Talk
 
+TEAM = {"sender": "general,cards", "rule": "loans"}  # what every operator may take
 ACCOUNTS = {"web": "web", "app": "app", "telegram": "tg"}
 
 
@@ -86,12 +88,12 @@ class World:
         """An operator logs in."""
         start, done = self.now, self.now + MS
         self.put(What.CONNECT, Outcome.OK, who=operator, intended=start, started=start, done=done, epoch=1)
-        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="online", done=done, size=self.slots)
+        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="online", done=done, size=self.slots, **TEAM)
 
     def sign_off(self, operator: str) -> None:
         """An operator leaves; its dialogs go back to their old places."""
         self.signed_off.add(operator)
-        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=self.now, size=self.slots)
+        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=self.now, size=self.slots, **TEAM)
         for talk in list(self.held[operator]):
             self.held[operator].remove(talk)
             if talk.owner != operator:
@@ -145,14 +147,14 @@ class World:
                 return
             talk = min(self.queue, key=lambda each: each.place)
             self.queue.remove(talk)
-            self.offer(talk, min(ready, key=lambda who: (len(self.held[who]), int(who[1:]))))
+            self.offer(talk, min(ready, key=lambda who: (who == talk.sent_on_by, len(self.held[who]), int(who[1:]))))
 
     def offer(self, talk: Talk, operator: str) -> None:
         """Offer; the operator accepts, or lets it lapse if it is that dialog's turn to test it."""
         talk.assignment = next(self.assignments)
         self.held[operator].append(talk)
         common = self.of(talk, operator) | {"epoch": 1}
-        self.put(What.OFFER, done=self.now + MS, place=talk.place, priority=1, reason="general", **common)
+        self.put(What.OFFER, done=self.now + MS, place=talk.place, priority=1, size=1, reason=talk.department, **common)
         lapses, talk.lapse_once = talk.lapse_once, False
         self.at(3, (lambda: self.lapse(talk, common)) if lapses else (lambda: self.accept(talk, common)))
 
@@ -234,6 +236,9 @@ class World:
         talk.sent += 1
         entry = self.send(talk, talk.who, talk.sent)
         self.show(talk, entry)
+        if talk.edits:
+            talk.edits = False
+            self.edit(talk, talk.sent)
         if talk.owner:
             self.at(12, partial(self.reply, talk, talk.owner))
         elif talk.sent <= talk.bot_turns:
@@ -276,6 +281,13 @@ class World:
         """The operator answers; after the last answer it closes."""
         if talk.owner != operator or talk.closed or not self.unanswered(talk):
             return
+        if talk.sends_on:
+            self.send_on(talk, operator)
+            return
+        if talk.holds:
+            talk.holds = False
+            for kind in (Kind.HELD, Kind.RESUMED):
+                self.show(talk, self.store(talk, kind, author=operator, assignment=talk.assignment))
         counter = next(self.counters[operator])
         entry = self.send(talk, operator, counter, assignment=talk.assignment)
         self.show(talk, entry)
@@ -285,6 +297,27 @@ class World:
             self.at(10, partial(self.finish, talk, operator))
         else:
             self.at(20, lambda: self.write(talk))
+
+    def send_on(self, talk: Talk, operator: str) -> None:
+        """The operator transfers the dialog to another department, where it keeps its place."""
+        talk.sends_on, talk.department, talk.sent_on_by = False, "cards", operator
+        common = {"author": operator, "assignment": talk.assignment}
+        self.show(talk, self.store(talk, Kind.TRANSFERRED, reason="cards", **common))
+        self.show(talk, self.store(talk, Kind.RELEASED, reason="transferred", **common))
+        self.held[operator].remove(talk)
+        talk.owner = ""
+        self.wait(talk)
+        self.serve()
+
+    def edit(self, talk: Talk, counter: int) -> None:
+        """The customer gives a message new words."""
+        entry = self.store(talk, Kind.EDITED, sender=talk.who, counter=counter, cursor=1, author="customer")
+        self.show(talk, entry)
+        common = self.of(talk, "telegram") | {"number": -1, "assignment": -1}
+        self.put(
+            What.SEND, Outcome.OK, kind=Kind.EDITED, sender=talk.who, counter=counter, cursor=1, attempt=1,
+            plan=talk.index, started=self.now + 3 * MS, done=self.now + 4 * MS, **common,
+        )  # fmt: skip
 
     def unanswered(self, talk: Talk) -> bool:
         """Whether the last message is the customer's."""
@@ -335,6 +368,7 @@ class World:
             Phase.MAIN if index >= 0 else Phase.RAMP, turns=3 + index % 2,
             bot_turns=0 if channel == "telegram" else 2 if contained else 1, contained=contained,
             patience_ms=60 if index % 7 == 3 else 100_000, lapse_once=index % 5 == 4, number=2 if before else 1,
+            sends_on=index % 6 == 1, holds=index % 4 == 2, edits=channel == "telegram" and index % 2 == 0,
         )  # fmt: skip
 
 
@@ -349,12 +383,15 @@ def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, s
             done=talk.ended,
         )  # fmt: skip
     for operator in sorted(set(world.free) - world.signed_off):
-        world.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=world.now, size=slots)
+        world.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=world.now, size=slots, **TEAM)
     world.put(What.FAULT, who="suite", reason="kill", started=world.now + 10 * MS, done=world.now + 10 * MS)
     for entry in world.log:
         world.put(What.AUDIT, who="auditor", **entry)
     for receipt in world.receipts:
         world.put(What.AUDIT_RECEIPT, who="auditor", **receipt)
+    notice: Row = {"who": "auditor", "contact": "tg/u2", "number": 0, "seq": 1, "channel": Channel.TELEGRAM}
+    world.put(What.AUDIT, kind=Kind.NOTICE, author="bank", **notice)
+    world.put(What.AUDIT_RECEIPT, reason="sent", provider_id=6999, **notice)
     world.put(What.STATE, who="auditor", contact="web/probe1", number=1, reason="bot")
     main = sum(talk.index >= 0 for talk in world.talks)
     return Record(world.rows, manifest(world.now, main, ramp, operators))

@@ -15,7 +15,7 @@ from chatload.fleet import codes
 from chatload.fleet.clock import MS, now_ns
 from chatload.fleet.frames import provider_number
 from chatload.fleet.http import Answer, Http, NoAnswer
-from chatload.fleet.identity import parse, sender_of
+from chatload.fleet.identity import edited, parse, sender_of
 from chatload.fleet.ledger import Actor, Message, Subject
 from chatload.fleet.providers import media
 from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
@@ -192,9 +192,10 @@ class Provider(ABC):
         point = share_of(f"other:{key}")
         if point < self._settings.other_share:
             edit = point < self._settings.other_share / 2
-            event = self.other(chat, heard, edit)
+            event = self.other(chat, heard._replace(text=edited(heard.text, 1)) if edit else heard, edit)
             if event is not None:
-                self._post_other(chat, Update(f"{key}e", event, self._other_settled), edit)
+                told = partial(self._edit_settled, message, provider_number(heard.id)) if edit else self._other_settled
+                self._post_other(chat, Update(f"{key}e", event, told), edit)
 
     def post_event(self, chat: Chat, update: Update, late: bool) -> int:
         """Post an event; where there is no order, up to a moment `late`. Returns how late it is, in ns."""
@@ -237,11 +238,23 @@ class Provider(ABC):
                 chat.customer.acknowledged(message, done_ns)
 
     def _other_settled(self, update: Update, outcome: int, done_ns: int, reason: str) -> None:
-        """An edit or another kind was posted: counted, not recorded, for it is no message."""
+        """An event of another kind was posted: counted, not recorded, for it is no message."""
         if outcome == codes.OK:
             self._world.tally.add("update", self._method, done_ns - update.started_ns)
         else:
             self._world.tally.fail("update", self._method, reason)
+
+    def _edit_settled(
+        self, message: Message, message_id: int, update: Update, outcome: int, done_ns: int, reason: str
+    ) -> None:
+        """A message's new words were posted."""
+        self._other_settled(update, outcome, done_ns, reason)
+        recorder = self._world.recorder
+        self._actor.row(
+            codes.SEND, outcome, message.subject, update.started_ns, kind=codes.EDITED, started=update.started_ns,
+            done=done_ns, counter=message.counter, cursor=1, attempt=update.attempt, provider_id=message_id,
+            sender=recorder.text(f"c{message.subject.plan}"), reason=recorder.text(reason),
+        )  # fmt: skip
 
     @property
     def _hook(self) -> str:
