@@ -316,7 +316,7 @@ class World:
         common = self.of(talk, "telegram") | {"number": -1, "assignment": -1}
         self.put(
             What.SEND, Outcome.OK, kind=Kind.EDITED, sender=talk.who, counter=counter, cursor=1, attempt=1,
-            plan=talk.index, started=self.now + 3 * MS, done=self.now + 4 * MS, **common,
+            plan=talk.index, intended=-1, started=self.now + 3 * MS, done=self.now + 4 * MS, **common,
         )  # fmt: skip
 
     def unanswered(self, talk: Talk) -> bool:
@@ -372,7 +372,7 @@ class World:
         )  # fmt: skip
 
 
-def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, seed: int = 32) -> Record:
+def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, seed: int = 26) -> Record:
     """The record of an honest run."""
     world = World(dialogs, operators, slots, ramp, seed)
     world.play(until_ms=2000)

@@ -22,7 +22,7 @@ from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
 from chatload.fleet.providers.limits import SECOND_NS, Profile, TokenBucket, share_of
 from chatload.fleet.providers.receipts import Receipts
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.providers.webhooks import Lane, Update, Webhooks
+from chatload.fleet.providers.webhooks import Lane, Settled, Update, Webhooks
 from chatload.fleet.server import Pending, Request, Server, plain, reply
 from chatload.fleet.session import Customer
 from chatload.fleet.tally import NAMES
@@ -65,6 +65,7 @@ class Provider(ABC):
     statuses: tuple[str, ...] = ()
     watermarks: frozenset[str] = frozenset()
     carries_files = True
+    edits: ClassVar[bool] = False  # the event of an edit has other words than the message, and is recorded
 
     def __init__(self, world: World, account: str, settings: Settings, worker: int = 0, workers: int = 1) -> None:
         self._world = world
@@ -192,9 +193,12 @@ class Provider(ABC):
         point = share_of(f"other:{key}")
         if point < self._settings.other_share:
             edit = point < self._settings.other_share / 2
-            event = self.other(chat, heard._replace(text=edited(heard.text, 1)) if edit else heard, edit)
+            told: Settled = self._other_settled
+            if edit and self.edits:
+                heard = heard._replace(text=edited(heard.text, 1))
+                told = partial(self._edit_settled, message, provider_number(heard.id))
+            event = self.other(chat, heard, edit)
             if event is not None:
-                told = partial(self._edit_settled, message, provider_number(heard.id)) if edit else self._other_settled
                 self._post_other(chat, Update(f"{key}e", event, told), edit)
 
     def post_event(self, chat: Chat, update: Update, late: bool) -> int:
@@ -238,7 +242,7 @@ class Provider(ABC):
                 chat.customer.acknowledged(message, done_ns)
 
     def _other_settled(self, update: Update, outcome: int, done_ns: int, reason: str) -> None:
-        """An event of another kind was posted: counted, not recorded, for it is no message."""
+        """An event that is neither message nor new words was posted: counted, not recorded."""
         if outcome == codes.OK:
             self._world.tally.add("update", self._method, done_ns - update.started_ns)
         else:
