@@ -14,11 +14,10 @@ from random import Random
 from typing import Any
 
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
-from tests.chatreport.ledgers import CHANNELS, MS, T0, Record, Row, manifest
-from tests.chatreport.talks import Talk
+from tests.chatreport.ledgers import MS, T0, Record, Row, manifest
+from tests.chatreport.talks import Talk, make_talk
 
 TEAM = {"sender": "general,cards", "rule": "loans"}  # what every operator may take
-ACCOUNTS = {"web": "web", "app": "app", "telegram": "tg"}
 
 
 class World:
@@ -40,9 +39,9 @@ class World:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._ticks = count()
         self.probe = Talk(0, "web", "web/probe1", Phase.MAIN, 0, 0, True, 0)
-        self.talks = [self._talk(index) for index in range(-ramp, dialogs)]
+        self.talks = [make_talk(self.chance, index) for index in range(-ramp, dialogs)]
         for talk in self.talks[ramp : ramp + dialogs // 6]:
-            talk.returns = self._talk(dialogs + talk.index, talk)
+            talk.returns = make_talk(self.chance, dialogs + talk.index, talk)
         self.talks += [talk.returns for talk in self.talks if talk.returns]
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -237,7 +236,6 @@ class World:
         entry = self.send(talk, talk.who, talk.sent)
         self.show(talk, entry)
         if talk.edits:
-            talk.edits = False
             self.edit(talk, talk.sent)
         if talk.owner:
             self.at(12, partial(self.reply, talk, talk.owner))
@@ -284,10 +282,9 @@ class World:
         if talk.sends_on:
             self.send_on(talk, operator)
             return
-        if talk.holds:
-            talk.holds = False
-            for kind in (Kind.HELD, Kind.RESUMED):
-                self.show(talk, self.store(talk, kind, author=operator, assignment=talk.assignment))
+        for kind in (Kind.HELD, Kind.RESUMED) if talk.holds else ():
+            self.show(talk, self.store(talk, kind, author=operator, assignment=talk.assignment))
+        talk.holds = False
         counter = next(self.counters[operator])
         entry = self.send(talk, operator, counter, assignment=talk.assignment)
         self.show(talk, entry)
@@ -311,13 +308,12 @@ class World:
 
     def edit(self, talk: Talk, counter: int) -> None:
         """The customer gives a message new words."""
-        entry = self.store(talk, Kind.EDITED, sender=talk.who, counter=counter, cursor=1, author="customer")
-        self.show(talk, entry)
-        common = self.of(talk, "telegram") | {"number": -1, "assignment": -1}
-        self.put(
-            What.SEND, Outcome.OK, kind=Kind.EDITED, sender=talk.who, counter=counter, cursor=1, attempt=1,
-            plan=talk.index, intended=-1, started=self.now + 3 * MS, done=self.now + 4 * MS, **common,
-        )  # fmt: skip
+        talk.edits = False
+        words: Row = {"kind": Kind.EDITED, "sender": talk.who, "counter": counter, "cursor": 1}
+        self.show(talk, self.store(talk, author="customer", **words))
+        times = {"intended": -1, "started": self.now + 3 * MS, "done": self.now + 4 * MS, "attempt": 1}
+        where = self.of(talk, "telegram") | {"number": -1, "assignment": -1, "plan": talk.index}
+        self.put(What.SEND, Outcome.OK, **words, **times, **where)
 
     def unanswered(self, talk: Talk) -> bool:
         """Whether the last message is the customer's."""
@@ -359,17 +355,6 @@ class World:
             epoch=1, **common,
         )  # fmt: skip
         self.put(What.ENTRY, **{**answer, **common, "done": self.now + MS, "epoch": 1})
-
-    def _talk(self, index: int, before: Talk | None = None) -> Talk:
-        channel = before.channel if before else CHANNELS[index % 3]
-        contained = channel == "web" and self.chance.random() < 0.5
-        return Talk(
-            index, channel, before.contact if before else f"{ACCOUNTS[channel]}/u{index}",
-            Phase.MAIN if index >= 0 else Phase.RAMP, turns=3 + index % 2,
-            bot_turns=0 if channel == "telegram" else 2 if contained else 1, contained=contained,
-            patience_ms=60 if index % 7 == 3 else 100_000, lapse_once=index % 5 == 4, number=2 if before else 1,
-            sends_on=index % 6 == 1, holds=index % 4 == 2, edits=channel == "telegram" and index % 2 == 0,
-        )  # fmt: skip
 
 
 def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, seed: int = 26) -> Record:
