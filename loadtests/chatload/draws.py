@@ -42,6 +42,9 @@ class Purpose(enum.IntEnum):
     WORDS = 20
     DELIVERED = 21
     READ = 22
+    TRANSFER = 23
+    DESTINATION = 24
+    HOLD = 25
 
 
 @cache

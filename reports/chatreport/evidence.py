@@ -60,8 +60,14 @@ class Evidence:
         rows = self.ledger.of(What.SEND, What.PROBE)
         sent = unique(self.ledger.of(What.SEND)["identity"])
         told_by_probe = (rows["what"] == What.PROBE) & contains(sent, rows["identity"])
-        rows = rows.where((rows["identity"] >= 0) & ~told_by_probe)
+        rows = rows.where((rows["identity"] >= 0) & ~told_by_probe & (rows["kind"] != Kind.EDITED))
         return rows.at(order_by(rows["identity"], rows["started"]))
+
+    @cached_property
+    def edits(self) -> Rows:
+        """Every attempt to give a message new words, in the order of recording."""
+        rows = self.ledger.of(What.SEND)
+        return rows.where((rows["identity"] >= 0) & (rows["kind"] == Kind.EDITED))
 
     @cached_property
     def hung_up(self) -> tuple[Ints, Ints]:
@@ -99,15 +105,13 @@ class Evidence:
 
     @cached_property
     def entries(self) -> Rows:
-        """What observers were shown, in the order of recording."""
-        rows = self.ledger.of(What.ENTRY)
-        return rows.where(rows["spot"] >= 0)
+        """What observers were shown of dialogs, in the order of recording."""
+        return _in_dialogs(self.ledger.of(What.ENTRY))
 
     @cached_property
     def claims(self) -> Rows:
-        """The final history in the order of the platform's log."""
-        rows = self.ledger.of(What.AUDIT)
-        return rows.where(rows["spot"] >= 0)
+        """The final history of dialogs in the order of the platform's log."""
+        return _in_dialogs(self.ledger.of(What.AUDIT))
 
     @cached_property
     def overlaps(self) -> tuple[Ints, Ints]:
@@ -130,6 +134,15 @@ class Evidence:
     def history(self) -> Rows:
         """The final history, by place."""
         return self.claims.at(order_by(self.claims["spot"]))
+
+    @cached_property
+    def internal(self) -> Ints:
+        """The dialogs that were once in an internal department, sorted."""
+        if not self.manifest.get("internal"):
+            return np.zeros(0, np.int64)
+        names = [self.ledger.number(name) for name in self.manifest["internal"]]
+        entered = self.history.where(np.isin(self.history["kind"], [Kind.QUEUED, Kind.TRANSFERRED]))
+        return unique(entered.where(np.isin(entered["reason"], names))["dialog"])
 
     @cached_property
     def history_messages(self) -> Rows:
@@ -296,3 +309,13 @@ class Evidence:
         if note:
             example["note"] = note
         return example
+
+
+def _in_dialogs(rows: Rows) -> Rows:
+    """The rows that stand somewhere in a dialog; what the bank sends of its own accord stands under the number 0."""
+    return rows.where((rows["spot"] >= 0) & (rows["number"] != 0))
+
+
+def edit_keys(rows: Rows) -> Ints:
+    """A message's identity and the number of its new wording in one number; -1 where the message has none."""
+    return np.where(rows["identity"] >= 0, rows["identity"] << 16 | rows["cursor"] & 0xFFFF, -1)

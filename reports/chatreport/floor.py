@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from chatreport.grouping import (
 )
 from chatreport.ledger import OPERATOR
 from chatreport.rundir import Kind, Outcome, What
+from chatreport.staff import ALL_SLOTS, Staff, Wish, takes, weight_of, wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Holdings:
     offered_at: Ints  # when the desk first saw the offer, or asked to accept
     accepted_at: Ints
     accepted_seq: Ints
+    weight: Ints  # slots it takes, 0 = all
+    asked: tuple[Ints, Ints, Ints]  # department, skill and language, -1 = any, or not known
     ended_at: Ints  # withdrawn, refused, released, closed, or out of sight; NEVER while it lasts
 
     def __len__(self) -> int:
@@ -50,7 +54,18 @@ class Waits:
     begin: Ints
     end: Ints
     holding: Ints  # the line of `Holdings` whose offer ended it; -1 if none did
-    first: Mask  # whether it is the dialog's first stay
+    after: Ints  # the line of `Holdings` that put it back; -1 of the dialog's first stay
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """For each line of `Holdings`, whether and whom its dialog was sent on to; texts by their numbers, -1 = none."""
+
+    sent_on: Mask
+    operator: Ints
+    department: Ints
+    skill: Ints
+    line: Ints  # the line of the dialog's latest ownership up to then; -1 if there was none
 
 
 class Floor:
@@ -58,6 +73,7 @@ class Floor:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
+        self.staff = Staff(evidence.ledger)
 
     # ── offers and holdings ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -85,8 +101,18 @@ class Floor:
             offered_at=seen_at[first],
             accepted_at=accepted_at,
             accepted_seq=accepted_seq,
+            **self._asked(assignments),
             ended_at=self._ends(assignments, operators, dialogs, accepted_at, accepted_seq),
         )
+
+    def _asked(self, assignments: Ints) -> dict[str, Any]:
+        """What was asked of the operator with each assignment; by the offer, which every desk was shown before."""
+        offers = self.evidence.ledger.of(What.OFFER)
+        offers = offers.where(offers["assignment"] >= 0)
+        offers = offers.at(order_by(offers["assignment"]))
+        row = position(offers["assignment"], assignments)
+        names = (np.append(offers[name], -1)[row] for name in ("reason", "rule", "author"))
+        return {"weight": np.append(weight_of(offers), 1)[row], "asked": tuple(names)}
 
     def _ends(self, assignments: Ints, operators: Ints, dialogs: Ints, accepted_at: Ints, accepted_seq: Ints) -> Ints:
         ledger = self.evidence.ledger
@@ -153,12 +179,20 @@ class Floor:
         row = latest(people[online], times[online], operators, at)
         return np.where(row >= 0, np.append(slots[online], -1)[row], -1)
 
-    def free_changes(self, without: Ints | None = None) -> tuple[Ints, Ints, Ints, Ints]:
-        """(operator, time, 1 or -1, holding) whenever an operator becomes free or stops being so, by operator.
+    def taken(self, at: Ints) -> Ints:
+        """How many slots each holding takes, by what its operator had at these times."""
+        held = self.holdings
+        if (held.weight == 1).all():
+            return held.weight
+        return takes(held.weight, self.slots(held.operator, at))
 
-        Free is: online with a slot neither offered nor taken. `holding` is the line of `Holdings` whose offer ended
-        it, or -1.
+    def free_changes(self, people: Ints | None = None, weight: int = 1) -> tuple[Ints, Ints, Ints, Ints]:
+        """(operator, time, 1 or -1, holding) whenever one of `people` becomes free or stops being so, by operator.
+
+        Free is: online with slots for a dialog of this weight neither offered nor taken. `holding` is the line of
+        `Holdings` whose offer ended it, or -1.
         """
+        among = people
         people, times, slots = self.presence
         change = slots - np.where(begins(people), 0, np.append(0, slots[:-1])) if len(slots) else slots
         held = self.holdings
@@ -167,20 +201,26 @@ class Floor:
         lines = np.arange(len(held), dtype=np.int64)
         who = np.concatenate([people, held.operator, held.operator[over]])
         when = np.concatenate([times, held.offered_at, held.ended_at[over]])
-        step = np.concatenate([change, np.full(len(held), -1), np.full(int(over.sum()), 1)])
+        taken = self.taken(held.offered_at)
+        step = np.concatenate([change, -taken, taken[over]])
         line = np.concatenate([none, lines, np.full(int(over.sum()), -1)])
-        keep = ~np.isin(who, without) if without is not None else np.ones(len(who), np.bool_)
-        who, when, step, line = who[keep], when[keep], step[keep], line[keep]
+        there = np.concatenate([change, np.zeros(len(who) - len(change), np.int64)])
+        if among is not None:
+            keep = np.isin(who, among)
+            who, when, step, line, there = who[keep], when[keep], step[keep], line[keep], there[keep]
         order = order_by(who, when)
         who, when, line = who[order], when[order], line[order]
         free = running_sum(who, step[order]) > 0
+        if weight != 1:
+            slots = running_sum(who, there[order])
+            free &= running_sum(who, step[order]) >= takes(np.full(len(who), weight), slots)
         was = np.where(begins(who), False, np.append(False, free[:-1])) if len(free) else free
         changed = free != was
         return who[changed], when[changed], np.where(free[changed], 1, -1), line[changed]
 
-    def free_stretches(self, without: Ints | None = None) -> tuple[Ints, Ints]:
-        """Begin and end of every time during which somebody was free; NEVER while it lasts."""
-        _, when, step, _ = self.free_changes(without)
+    def free_stretches(self, people: Ints | None = None, weight: int = 1) -> tuple[Ints, Ints]:
+        """Begin and end of every time during which one of `people` was free; NEVER while it lasts."""
+        _, when, step, _ = self.free_changes(people, weight)
         order = order_by(when, -step)
         when, free = when[order], np.cumsum(step[order]) > 0
         edge = np.flatnonzero(free != np.append(False, free[:-1])) if len(free) else np.zeros(0, np.int64)
@@ -240,10 +280,61 @@ class Floor:
         dialog = np.concatenate([entered, queue[back]])
         begin = np.concatenate([entered_at, begin[back]])
         holding = np.concatenate([np.where(at >= 0, np.append(order, -1)[at], -1), following[back]])
+        after = np.concatenate([np.full(len(entered), -1, np.int64), order[back]])
         offer = np.append(held.offered_at, NEVER)[holding]
         end = np.maximum(np.where(holding >= 0, offer, self._left_queue(dialog)), begin)
-        first = np.arange(len(dialog)) < len(entered)
-        return Waits(dialog, begin, end, holding, first)
+        return Waits(dialog, begin, end, holding, after)
+
+    def wishes(self, lines: Ints) -> tuple[Ints, list[Wish]]:
+        """What the dialogs of these stays asked for: the number of each one's wish, and the wishes.
+
+        The offer that ended the stay says it; without one, the ownership or the queue entry before. Who was sent on to
+        an operator waits for nobody else, as far as is judged: for how long, no frame says.
+        """
+        waits, held, moved = self.waits, self.holdings, self.transfers
+        offer, after = waits.holding[lines], waits.after[lines]
+        known = np.where(offer >= 0, offer, after)
+        asked = [np.append(column, -1)[known] for column in held.asked]
+        weight = np.append(held.weight, -1)[known]
+        sent_on = (offer < 0) & (after >= 0) & np.append(moved.sent_on, False)[after]
+        department = np.append(moved.department, -1)[after]
+        asked[0] = np.where(sent_on & (department >= 0), department, asked[0])
+        asked[1] = np.where(sent_on, np.append(moved.skill, -1)[after], asked[1])
+        first = known < 0
+        queued = self.evidence.history.is_("kind", Kind.QUEUED) if first.any() else self.evidence.history.at(lines[:0])
+        row = position(queued["dialog"], waits.dialog[lines])
+        for column, name in zip(asked, ("reason", "rule"), strict=False):
+            column[first] = np.append(queued[name], -1)[row][first]
+        weight = np.where(first, self._weight_by_channel(waits.dialog[lines]), weight)
+        operator = np.append(moved.operator, -1)[np.where(after >= 0, np.append(moved.line, -1)[after], -1)]
+        return wishes(*asked, weight, operator)
+
+    def _weight_by_channel(self, dialogs: Ints) -> Ints:
+        """The weight of the channel's offers, the heaviest if they differ: who was never offered may need as much."""
+        held, evidence = self.holdings, self.evidence
+        heaviest = np.ones(256, np.int64)
+        channels = evidence.channels[evidence.ledger.contact_of(held.dialog)]
+        np.maximum.at(heaviest, channels, np.where(held.weight == ALL_SLOTS, NEVER, held.weight))
+        found = heaviest[evidence.channels[evidence.ledger.contact_of(dialogs)]]
+        return np.where(found == NEVER, ALL_SLOTS, found)
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """What became of each holding by transfer, as a desk or the final history shows it."""
+        held, evidence = self.holdings, self.evidence
+        rows = [source.is_("kind", Kind.TRANSFERRED) for source in (evidence.operator_entries, evidence.history)]
+        told = {
+            name: np.concatenate([each[name] for each in rows]) for name in ("assignment", "sender", "reason", "rule")
+        }
+        order = order_by(told["assignment"])
+        row = position(told["assignment"][order], held.assignment)
+        to = {name: np.append(told[name][order], -1)[row] for name in ("sender", "reason", "rule")}
+        by_dialog = order_by(held.dialog, held.assignment)
+        owned = np.where(held.accepted_at[by_dialog] >= 0, np.arange(len(held)), -1)
+        line = np.full(len(held), -1, np.int64)
+        last = running_max(held.dialog[by_dialog], owned)
+        line[by_dialog] = np.append(by_dialog, -1)[last]
+        return Transfers(row >= 0, to["sender"], to["reason"], to["rule"], line)
 
     def _back_in_queue(self, offered_again: Mask) -> Ints:
         """When each holding put its dialog back: it lapsed, or was released; NEVER if it did not."""

@@ -37,16 +37,24 @@ class What(enum.IntEnum):
     CONNECT = 2  # a socket was opened: intended dial, started, done = logged in; epoch = n-th connection of `who`
     RESUME = 3  # the same for a redial with a cursor (cursor = its seq); done = last missed frame
     # A message was sent by a customer, an operator or a probe (socket: number and seq of the ack), or by a provider's
-    # webhook; one row per attempt.
+    # webhook; one row per attempt. Of an edit (`Kind.EDITED`): the message's identity, `cursor` = its number.
     SEND = 4
-    ENTRY = 5  # an observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch
-    OFFER = 6  # a desk saw an offer: assignment, place, priority; reason = department; done
+    # An observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch; `cursor` = number of the edit
+    # whose words it shows. QUEUED: reason = department, rule = skill. TRANSFERRED: by author, under assignment, to
+    # reason = department, rule = skill, sender = operator.
+    ENTRY = 5
+    # A desk saw an offer: assignment, place, priority, done; size = the dialog's weight in slots, 0 = all of them;
+    # reason = department, rule = skill, author = language.
+    OFFER = 6
     ACCEPT = (
         7  # a desk accepted: assignment, started, done = answer; OK (seq = the assigned entry's) or REJECTED (reason)
     )
     CLOSE = 8  # a desk or customer asked to close: started, done = closed entry
-    PRESENCE = 9  # a seat changed presence: reason = online, away, offline; done = acknowledged; slots in `size`
-    # A history read: started, done; number and seq = the highest entry's; size = entries; cursor = the seq read after.
+    # A seat changed presence: reason = online, away, offline; done = acknowledged; slots in `size`. What it may take,
+    # names with commas between them: sender = departments (empty: not known), rule = skills, author = languages.
+    PRESENCE = 9
+    # A history read: started, done; number and seq = the highest entry's; size = entries (-1: a desk was shown what
+    # there is of a person's other contact); cursor = the seq read after; assignment = the ownership that allows it.
     HISTORY = 10
     # The simulated provider got a send request: identity, provider_id; outcome OK (200), REJECTED (4xx incl. 429;
     # reason = the status) or INDETERMINATE (5xx, or not answered); started = received, done = answered.
@@ -55,10 +63,11 @@ class What(enum.IntEnum):
     PROBE = 13  # an open-loop probe's answer: identity, intended, started, done = ack
     MIRROR = 14  # a loopback self-echo through the fleet's own loop: the measurement floor
     FAULT = 15  # the suite did something to the system: reason = kill, restart, stop; started, done
-    AUDIT = 16  # an entry of the final history, read after one more kill -9 (claims of the platform), in log order
+    # An entry of the final history, read after one more kill -9 (claims of the platform), in log order; as in ENTRY.
+    AUDIT = 16
     AUDIT_RECEIPT = 17  # a receipt of the final history: seq, provider_id, reason = sent, delivered, read or failed
-    # A dialog of the platform's final state: reason = bot, queued, offered, assigned; author = operator; outcome
-    # REJECTED if that operator is not there.
+    # A dialog of the platform's final state: reason = bot, queued, offered, assigned, on_hold; author = operator;
+    # outcome REJECTED if that operator is not there.
     STATE = 18
     UNSENT = 19  # a step that was due and never started; reason = dialog or step
     WITHDRAWN = 20  # a desk saw its offer withdrawn: assignment, done
@@ -82,7 +91,7 @@ class Outcome(enum.IntEnum):
 
 
 class Kind(enum.IntEnum):
-    """The kind of a dialog entry; each takes a seq."""
+    """The kind of a dialog entry; each takes a seq. NOTICE stands in no dialog, but under the contact's number 0."""
 
     NONE = 0
     MESSAGE = 1
@@ -90,6 +99,13 @@ class Kind(enum.IntEnum):
     ASSIGNED = 3
     RELEASED = 4
     CLOSED = 5
+    TRANSFERRED = 6
+    HELD = 7
+    RESUMED = 8
+    EDITED = 9
+    CALL = 10
+    RATED = 11
+    NOTICE = 12
 
 
 class Phase(enum.IntEnum):
@@ -138,14 +154,14 @@ ROW: Final = np.dtype(
         ("cause_seq", "<i4"),  # automatic texts: seq of the entry that caused it
         ("priority", "<i4"),
         ("epoch", "<i4"),  # n-th connection of `who`
-        ("cursor", "<i4"),
+        ("cursor", "<i4"),  # the seq to go on after; of an edit its number
         ("size", "<i4"),  # characters, slots or entries, see What
         ("attempt", "<i4"),  # n-th try of the same identity
         ("who", "<i4"),  # text: the actor: c1042, o17, p3, telegram, auditor, suite
         ("contact", "<i4"),  # text: web/u1042
         ("sender", "<i4"),  # text: identity: the sender in the message's text
         ("author", "<i4"),  # text: as the platform shows it: customer, o17, bot, system
-        ("rule", "<i4"),  # text: automatic texts: the rule
+        ("rule", "<i4"),  # text: automatic texts: the rule; of queue, floor and seats: skills
         ("reason", "<i4"),  # text
         ("what", "u1"),
         ("outcome", "u1"),

@@ -3,13 +3,14 @@
 import math
 import statistics
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatload.draws import Draws
-from chatload.plan import Dialog, Plan, make_plan
+from chatload.plan import Destination, Dialog, Plan, make_plan
 from chatload.plan.arrivals import Rate
 from chatload.scenario import load
 
@@ -53,6 +54,35 @@ def test_a_larger_load_contains_a_smaller_one(small: float, more: float, seed: i
     """Every dialog of the smaller plan, ramp and all, is in the larger one unchanged."""
     plans = [make_plan(SMOKE, seed, "peak", load, 60, 10, 2, 12) for load in (small, small + more)]
     assert set(plans[0].dialogs) <= set(plans[1].dialogs)
+
+
+TEAMS = load(str(Path(__file__).parents[1] / "end_to_end" / "teams.toml")).scenario
+
+
+def test_transfers_and_holds_are_drawn_by_dialog() -> None:
+    """A larger share contains a smaller one; a dialog is sent on to another department, or to a skill."""
+    plans = {}
+    for share in (0.2, 0.5):
+        operators = TEAMS.operators.model_copy(update={"transfer_share": share, "hold_share": share})
+        plans[share] = make_plan(TEAMS.model_copy(update={"operators": operators}), 1, "peak", 1, 60, 10, 1, 12)
+    indices = [dialog.index for dialog in plans[0.2].dialogs]
+    sent_on = {share: {index for index in indices if plan.transfer(index, 1)} for share, plan in plans.items()}
+    on_hold = {share: {index for index in indices if plan.holds(index)} for share, plan in plans.items()}
+    assert set() < sent_on[0.2] < sent_on[0.5] < set(indices)
+    assert set() < on_hold[0.2] < on_hold[0.5] < set(indices)
+    assert on_hold[0.5] != sent_on[0.5]
+    found = {plans[0.5].transfer(index, 1) for index in sent_on[0.5]}
+    assert found == {Destination(department="loans"), Destination(skill="cards")}
+
+
+def test_without_departments_or_skills_a_dialog_is_sent_to_a_colleague(peak: Plan) -> None:
+    """Never to oneself; nobody is left to send to where one works alone; as shipped, scenarios send nothing on."""
+    assert not any(peak.transfer(dialog.index, 1) or peak.holds(dialog.index) for dialog in peak.dialogs)
+    people = SMOKE.operators.model_copy(update={"transfer_share": 1.0})
+    plan = make_plan(SMOKE.model_copy(update={"operators": people}), 1, "peak", 1, 60, 60, 2, 3)
+    assert {plan.transfer(dialog.index, 2) for dialog in plan.dialogs} == {Destination("o1"), Destination("o3")}
+    alone = make_plan(SMOKE.model_copy(update={"operators": people}), 1, "peak", 1, 60, 60, 2, 1)
+    assert {alone.transfer(dialog.index, 1) for dialog in alone.dialogs} == {None}
 
 
 def test_load_multiplies_arrivals(peak: Plan) -> None:

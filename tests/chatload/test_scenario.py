@@ -63,6 +63,15 @@ MISTAKES = [
     ("messages = 15 ", "messages = 4 ", "dialog.messages", 4, None, "make 4.1 messages a dialog"),
     ('duration = "12 min"', 'duration = "2 min"', "dialog.duration", "2 min", None, "alone take"),
     ('keywords = ["limit", ', 'keywords = ["rato", ', "bot", None, None, 'hides the hand-over word "operator"'),
+    ("[operators]", "[operators]\nteams = [{departments = ['loans']}]\n", "", None, None, "no operator may take"),
+    (
+        "slots = 3 ",
+        "teams = [{skils = []}]\nslots = 3 ",
+        "operators.teams.0.skils",
+        None,
+        "operators.teams.0.skills",
+        "",
+    ),
     ("slots = 3 ", "# slots = 3 ", "operators.slots", "nothing", None, "this key is missing"),
 ]
 

@@ -3,7 +3,7 @@
 from functools import cache
 from itertools import pairwise
 
-from chatreport.rundir import Kind, Outcome, What
+from chatreport.rundir import Channel, Kind, Outcome, What
 from tests.chatreport.ledgers import MS, T0, Record, Row
 from tests.chatreport.worlds import play
 
@@ -29,7 +29,7 @@ def owned_entry(record: Record) -> Row:
     """An entry that an operator was shown of a dialog that only it ever owned."""
     for row in record.find(What.ENTRY, who="o2", kind=Kind.MESSAGE):
         owners = {each["who"] for each in record.find(What.ACCEPT, contact=row["contact"])}
-        if owners == {"o2"}:
+        if owners == {"o2"} and row["channel"] != Channel.TELEGRAM:
             return row
     raise LookupError
 
@@ -147,6 +147,24 @@ def leak_after_release(record: Record) -> None:
     record.add(later, who=released["author"])
 
 
+def leak_after_transfer(record: Record) -> None:
+    """An operator was shown an entry of a dialog that it had sent on."""
+    moved = record.find(What.AUDIT, kind=Kind.TRANSFERRED)
+    place, sender = next(
+        ({"contact": row["contact"], "number": row["number"], "seq": row["seq"] + 2}, row["author"])
+        for row in moved
+        if not record.find(What.ACCEPT, contact=row["contact"], number=row["number"], who="o2")[1:]
+    )
+    later = record.one(What.AUDIT, **place)
+    record.add(later, what=What.ENTRY, who=sender, epoch=1, done=record.one(What.FAULT)["started"] - 20 * MS)
+
+
+def read_without_owning(record: Record) -> None:
+    """An operator read a contact's history under somebody else's assignment."""
+    accept, other = record.one(What.ACCEPT, who="o1", outcome=Outcome.OK), record.one(What.HISTORY)
+    record.add(other, who="o2", assignment=accept["assignment"])
+
+
 def leak_before_acceptance(record: Record) -> None:
     """An operator was shown an entry before it asked to accept."""
     accept = record.one(What.ACCEPT, who="o2", outcome=Outcome.OK)
@@ -219,6 +237,35 @@ def past_the_slots(record: Record) -> None:
         row["size"] = 1
 
 
+def beside_a_call(record: Record) -> None:
+    """A dialog that takes all slots was accepted beside others."""
+    for offer in record.find(What.OFFER, who="o2"):
+        offer["size"] = 0
+
+
+def without_the_skill(record: Record) -> None:
+    """A dialog was offered to an operator who lacks what it asks for."""
+    record.one(What.OFFER, who="o2")["rule"] = "mortgages"
+
+
+def without_the_language(record: Record) -> None:
+    """A dialog was offered to an operator who does not speak its language."""
+    record.one(What.OFFER, who="o2")["author"] = "kk"
+
+
+def outside_the_department(record: Record) -> None:
+    """A dialog was sent on, and offered to somebody who is not of that department."""
+    for row in record.find(What.PRESENCE):
+        row["sender"] = "general"
+
+
+def overtaken_by_another_kind(record: Record) -> None:
+    """A dialog was overtaken by one that asked for a skill, at an operator who may take both."""
+    overtaken(record)
+    for offer in first_offers(record)[1:2]:
+        offer["rule"] = "loans"
+
+
 def overtaken(record: Record) -> None:
     """Of two dialogs in the queue the later one was offered first."""
     waiting = first_offers(record)
@@ -254,6 +301,33 @@ def closed_and_open(record: Record) -> None:
     """A closed dialog is open in the platform's state."""
     closed = record.one(What.AUDIT, kind=Kind.CLOSED)
     record.add(record.one(What.STATE), contact=closed["contact"], number=closed["number"])
+
+
+def edit_lost(record: Record) -> None:
+    """New words of a message were acknowledged, and are not in the final history."""
+    sent = record.one(What.SEND, kind=Kind.EDITED)
+    record.add(sent, counter=sent["counter"], cursor=2, started=sent["done"] + MS, done=sent["done"] + 2 * MS)
+
+
+def edit_of_nobody(record: Record) -> None:
+    """A message has new words that nobody sent."""
+    for row in record.find(What.SEND, kind=Kind.EDITED):
+        record.drop(row)
+
+
+def edit_twice(record: Record) -> None:
+    """New words stand in the history twice."""
+    edited = record.one(What.AUDIT, kind=Kind.EDITED)
+    last = record.find(What.AUDIT, contact=edited["contact"], number=edited["number"])[-1]
+    record.add(edited, seq=last["seq"] + 1)
+    for read in record.find(What.HISTORY, contact=edited["contact"]):
+        record.drop(read)
+
+
+def edited_in_place(record: Record) -> None:
+    """A message's own words gave way to the new ones."""
+    edited = record.one(What.AUDIT, kind=Kind.EDITED)
+    record.one(What.AUDIT, kind=Kind.MESSAGE, sender=edited["sender"], counter=edited["counter"])["cursor"] = 1
 
 
 def never_settled(record: Record) -> None:

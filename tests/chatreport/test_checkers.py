@@ -10,13 +10,19 @@ from tests.chatreport.breaks import (
     acknowledged_elsewhere,
     after_closing,
     answer_without_cause,
+    beside_a_call,
     claimed_delivered,
     closed_and_open,
     dropped_at_night,
+    edit_lost,
+    edit_of_nobody,
+    edit_twice,
+    edited_in_place,
     gap,
     handed_over_in_part,
     honest,
     leak_after_release,
+    leak_after_transfer,
     leak_before_acceptance,
     leak_to_customer,
     leak_to_operator,
@@ -28,13 +34,16 @@ from tests.chatreport.breaks import (
     nowhere,
     orphan,
     out_of_nothing,
+    outside_the_department,
     overtaken,
+    overtaken_by_another_kind,
     overtook_itself,
     past_the_slots,
     phantom,
     provider_took_them_backwards,
     read_shrank,
     read_with_a_hole,
+    read_without_owning,
     refused_and_there,
     second_answer,
     sent_again,
@@ -47,6 +56,8 @@ from tests.chatreport.breaks import (
     two_at_once,
     two_open_in_the_end,
     two_owners,
+    without_the_language,
+    without_the_skill,
 )
 from tests.chatreport.ledgers import Record
 
@@ -68,7 +79,7 @@ def test_an_honest_record_holds() -> None:
 
 
 def test_the_honest_record_contains_what_it_is_meant_to_judge() -> None:
-    """The honest run has a release, a lapse, an abandonment, a repeat, a resume, a 429 and a second dialog."""
+    """The honest run has each thing that a checker looks at: releases, lapses, repeats, transfers, holds, edits."""
     record = honest()
     seen = {
         "release": record.find(What.AUDIT, kind=Kind.RELEASED),
@@ -78,12 +89,19 @@ def test_the_honest_record_contains_what_it_is_meant_to_judge() -> None:
         "resume": record.find(What.RESUME),
         "429": record.find(What.ATTEMPT, outcome=Outcome.REJECTED),
         "second dialog": record.find(What.AUDIT, number=2),
+        "transfer": record.find(What.AUDIT, kind=Kind.TRANSFERRED),
+        "transfer that somebody took": record.find(What.OFFER, reason="cards"),
+        "hold": record.find(What.AUDIT, kind=Kind.HELD),
+        "edit": record.find(What.ENTRY, kind=Kind.EDITED),
     }
     assert {name for name, rows in seen.items() if not rows} == set()
 
 
 BROKEN: list[tuple[Callable[[Record], None], set[str]]] = [
-    (lost, {"G1"}), (lost_reply, {"G1"}),
+    (lost, {"G1"}), (lost_reply, {"G1"}), (edit_lost, {"G1"}), (edit_of_nobody, {"G2"}), (edit_twice, {"G3"}),
+    (edited_in_place, {"G6"}), (leak_after_transfer, {"G5"}), (read_without_owning, {"G5"}), (beside_a_call, {"G8"}),
+    (without_the_skill, {"G9"}), (without_the_language, {"G9"}), (outside_the_department, {"G9"}),
+    (overtaken_by_another_kind, {"G9"}),
     (phantom, {"G2"}), (refused_and_there, {"G2"}), (second_answer, {"G2"}), (answer_without_cause, {"G2"}),
     (nameless_text_at_the_provider, {"G2"}),
     (stored_twice, {"G3"}), (acknowledged_elsewhere, {"G3"}),

@@ -1,8 +1,9 @@
 """A small honest platform on a virtual clock, and the record that a run against it would leave.
 
 `play()` is a discrete-event simulation of a few dialogs over web, app and Telegram with a bot, operators, a queue,
-lapsed offers, one operator who signs off, repeated webhooks, a resume, a rate limit, and a final `kill -9`. It keeps
-what the guarantees promise, so its record must judge to `pass`; a test then breaks one thing in it.
+lapsed offers, transfers, holds, edits, one operator who signs off, repeated webhooks, a resume, a rate limit, a notice
+outside dialogs, and a final `kill -9`. It keeps what the guarantees promise, so its record must judge to `pass`; a test
+then breaks one thing in it.
 """
 
 import heapq
@@ -13,10 +14,10 @@ from random import Random
 from typing import Any
 
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
-from tests.chatreport.ledgers import CHANNELS, MS, T0, Record, Row, manifest
-from tests.chatreport.talks import Talk
+from tests.chatreport.ledgers import MS, T0, Record, Row, manifest
+from tests.chatreport.talks import Talk, make_talk
 
-ACCOUNTS = {"web": "web", "app": "app", "telegram": "tg"}
+TEAM = {"sender": "general,cards", "rule": "loans"}  # what every operator may take
 
 
 class World:
@@ -38,9 +39,9 @@ class World:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._ticks = count()
         self.probe = Talk(0, "web", "web/probe1", Phase.MAIN, 0, 0, True, 0)
-        self.talks = [self._talk(index) for index in range(-ramp, dialogs)]
+        self.talks = [make_talk(self.chance, index) for index in range(-ramp, dialogs)]
         for talk in self.talks[ramp : ramp + dialogs // 6]:
-            talk.returns = self._talk(dialogs + talk.index, talk)
+            talk.returns = make_talk(self.chance, dialogs + talk.index, talk)
         self.talks += [talk.returns for talk in self.talks if talk.returns]
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,12 +87,12 @@ class World:
         """An operator logs in."""
         start, done = self.now, self.now + MS
         self.put(What.CONNECT, Outcome.OK, who=operator, intended=start, started=start, done=done, epoch=1)
-        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="online", done=done, size=self.slots)
+        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="online", done=done, size=self.slots, **TEAM)
 
     def sign_off(self, operator: str) -> None:
         """An operator leaves; its dialogs go back to their old places."""
         self.signed_off.add(operator)
-        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=self.now, size=self.slots)
+        self.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=self.now, size=self.slots, **TEAM)
         for talk in list(self.held[operator]):
             self.held[operator].remove(talk)
             if talk.owner != operator:
@@ -145,14 +146,14 @@ class World:
                 return
             talk = min(self.queue, key=lambda each: each.place)
             self.queue.remove(talk)
-            self.offer(talk, min(ready, key=lambda who: (len(self.held[who]), int(who[1:]))))
+            self.offer(talk, min(ready, key=lambda who: (who == talk.sent_on_by, len(self.held[who]), int(who[1:]))))
 
     def offer(self, talk: Talk, operator: str) -> None:
         """Offer; the operator accepts, or lets it lapse if it is that dialog's turn to test it."""
         talk.assignment = next(self.assignments)
         self.held[operator].append(talk)
         common = self.of(talk, operator) | {"epoch": 1}
-        self.put(What.OFFER, done=self.now + MS, place=talk.place, priority=1, reason="general", **common)
+        self.put(What.OFFER, done=self.now + MS, place=talk.place, priority=1, size=1, reason=talk.department, **common)
         lapses, talk.lapse_once = talk.lapse_once, False
         self.at(3, (lambda: self.lapse(talk, common)) if lapses else (lambda: self.accept(talk, common)))
 
@@ -234,6 +235,8 @@ class World:
         talk.sent += 1
         entry = self.send(talk, talk.who, talk.sent)
         self.show(talk, entry)
+        if talk.edits:
+            self.edit(talk, talk.sent)
         if talk.owner:
             self.at(12, partial(self.reply, talk, talk.owner))
         elif talk.sent <= talk.bot_turns:
@@ -276,6 +279,12 @@ class World:
         """The operator answers; after the last answer it closes."""
         if talk.owner != operator or talk.closed or not self.unanswered(talk):
             return
+        if talk.sends_on:
+            self.send_on(talk, operator)
+            return
+        for kind in (Kind.HELD, Kind.RESUMED) if talk.holds else ():
+            self.show(talk, self.store(talk, kind, author=operator, assignment=talk.assignment))
+        talk.holds = False
         counter = next(self.counters[operator])
         entry = self.send(talk, operator, counter, assignment=talk.assignment)
         self.show(talk, entry)
@@ -285,6 +294,26 @@ class World:
             self.at(10, partial(self.finish, talk, operator))
         else:
             self.at(20, lambda: self.write(talk))
+
+    def send_on(self, talk: Talk, operator: str) -> None:
+        """The operator transfers the dialog to another department, where it keeps its place."""
+        talk.sends_on, talk.department, talk.sent_on_by = False, "cards", operator
+        common = {"author": operator, "assignment": talk.assignment}
+        self.show(talk, self.store(talk, Kind.TRANSFERRED, reason="cards", **common))
+        self.show(talk, self.store(talk, Kind.RELEASED, reason="transferred", **common))
+        self.held[operator].remove(talk)
+        talk.owner = ""
+        self.wait(talk)
+        self.serve()
+
+    def edit(self, talk: Talk, counter: int) -> None:
+        """The customer gives a message new words."""
+        talk.edits = False
+        words: Row = {"kind": Kind.EDITED, "sender": talk.who, "counter": counter, "cursor": 1}
+        self.show(talk, self.store(talk, author="customer", **words))
+        times = {"intended": -1, "started": self.now + 3 * MS, "done": self.now + 4 * MS, "attempt": 1}
+        where = self.of(talk, "telegram") | {"number": -1, "assignment": -1, "plan": talk.index}
+        self.put(What.SEND, Outcome.OK, **words, **times, **where)
 
     def unanswered(self, talk: Talk) -> bool:
         """Whether the last message is the customer's."""
@@ -327,18 +356,8 @@ class World:
         )  # fmt: skip
         self.put(What.ENTRY, **{**answer, **common, "done": self.now + MS, "epoch": 1})
 
-    def _talk(self, index: int, before: Talk | None = None) -> Talk:
-        channel = before.channel if before else CHANNELS[index % 3]
-        contained = channel == "web" and self.chance.random() < 0.5
-        return Talk(
-            index, channel, before.contact if before else f"{ACCOUNTS[channel]}/u{index}",
-            Phase.MAIN if index >= 0 else Phase.RAMP, turns=3 + index % 2,
-            bot_turns=0 if channel == "telegram" else 2 if contained else 1, contained=contained,
-            patience_ms=60 if index % 7 == 3 else 100_000, lapse_once=index % 5 == 4, number=2 if before else 1,
-        )  # fmt: skip
 
-
-def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, seed: int = 32) -> Record:
+def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, seed: int = 26) -> Record:
     """The record of an honest run."""
     world = World(dialogs, operators, slots, ramp, seed)
     world.play(until_ms=2000)
@@ -349,12 +368,15 @@ def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, s
             done=talk.ended,
         )  # fmt: skip
     for operator in sorted(set(world.free) - world.signed_off):
-        world.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=world.now, size=slots)
+        world.put(What.PRESENCE, Outcome.OK, who=operator, reason="offline", done=world.now, size=slots, **TEAM)
     world.put(What.FAULT, who="suite", reason="kill", started=world.now + 10 * MS, done=world.now + 10 * MS)
     for entry in world.log:
         world.put(What.AUDIT, who="auditor", **entry)
     for receipt in world.receipts:
         world.put(What.AUDIT_RECEIPT, who="auditor", **receipt)
+    notice: Row = {"who": "auditor", "contact": "tg/u2", "number": 0, "seq": 1, "channel": Channel.TELEGRAM}
+    world.put(What.AUDIT, kind=Kind.NOTICE, author="bank", **notice)
+    world.put(What.AUDIT_RECEIPT, reason="sent", provider_id=6999, **notice)
     world.put(What.STATE, who="auditor", contact="web/probe1", number=1, reason="bot")
     main = sum(talk.index >= 0 for talk in world.talks)
     return Record(world.rows, manifest(world.now, main, ramp, operators))

@@ -1,6 +1,7 @@
 """The reference core with one promise broken: `python -m tests.end_to_end.mutants NAME --config FILE`.
 
-Each mutant patches one place of the real core, in its own process, and breaks exactly the guarantee it is named after.
+Each mutant patches one place of the real core, in its own process, and breaks exactly the guarantee that its name
+begins with.
 """
 
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 from chatcore.__main__ import main
 from chatcore.channels.shapes import Outcome
 from chatcore.edges import chat, hub, outbox, views, webhooks
-from chatcore.machines import bench, customer, dialog, floor, ownership
+from chatcore.machines import bench, customer, dialog, floor, floorstate, ownership, staff
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.events import State
@@ -137,6 +138,17 @@ def g8_gives_more_than_the_slots() -> None:
     swap(bench, "has_room", lambda operator, weight: True)
 
 
+def g8_gives_all_slots_beside_others() -> None:
+    """The floor offers a dialog that takes all slots to whoever has one left."""
+    swap(bench, "has_room", lambda operator, weight: operator.used < operator.slots)
+
+
+def g9_asks_for_no_skill() -> None:
+    """The floor offers dialogs that ask for a skill to operators who lack it."""
+    fits = staff.fits
+    swap(floorstate, "fits", lambda operator, kind: fits(operator, kind._replace(skill="")))
+
+
 def g9_serves_the_last_first() -> None:
     """The newest in the queue is offered before the oldest."""
     offerable = floor._first_offerable
@@ -183,7 +195,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "G6": g6_leaves_out_of_the_history,
     "G7": g7_opens_a_second_dialog,
     "G8": g8_gives_more_than_the_slots,
+    "G8-weight": g8_gives_all_slots_beside_others,
     "G9": g9_serves_the_last_first,
+    "G9-skill": g9_asks_for_no_skill,
     "G10": g10_leaves_dialogs_with_nobody,
     "G11": g11_forgets_replies,
     "G12": g12_ignores_at_night,

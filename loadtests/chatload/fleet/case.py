@@ -8,7 +8,7 @@ from chatload.fleet.frames import Entry
 from chatload.fleet.identity import CUSTOMER, Identity
 from chatload.fleet.ledger import Message, Subject
 from chatload.fleet.world import World
-from chatload.plan import Reply
+from chatload.plan import Destination, Reply
 
 
 class Waiting(NamedTuple):
@@ -29,12 +29,25 @@ class Desk(Protocol):
     def close(self, case: "Case", due_ns: int) -> None:
         """Close the dialog."""
 
+    def destination(self, plan: int) -> Destination | None:
+        """Where the plan has this operator send a dialog on to."""
+
+    def send_on(self, case: "Case", to: Destination) -> None:
+        """Transfer the dialog."""
+
+    def hold(self, case: "Case") -> None:
+        """Put the dialog on hold."""
+
+    def resume(self, case: "Case") -> None:
+        """Take it back from hold."""
+
 
 class Case:
     """What an operator knows of a dialog they own, and the next thing they will do.
 
-    One thing at a time: the desk's `answer` or `close` is called when due, and nothing else until `settled` says that
-    it is done. The entries are the truth: who takes a dialog over answers what is unanswered.
+    One thing at a time: the desk's `answer`, `close` or `send_on` is called when due, and nothing else until `settled`
+    says that it is done, or refused. The entries are the truth: who takes a dialog over answers what is unanswered, and
+    sends nothing on, nor puts on hold, what somebody has before.
     """
 
     def __init__(self, world: World, desk: Desk, operator: str, subject: Subject, dialog: str, number: int) -> None:
@@ -51,6 +64,9 @@ class Case:
         self.seq = 0
         self.message: Message | None = None  # sent, and not settled
         self.closing: Message | None = None
+        self.sending_on: Destination | None = None
+        self._seen: set[str] = set()  # of "transferred", "held": what has happened in this dialog
+        self._on_hold = False
 
     def take(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> bool:
         """Learn of an entry, without planning anything yet; False if it was known before."""
@@ -59,6 +75,8 @@ class Case:
         self.seq = entry.seq
         if entry.kind == "message":
             self._message(entry, identity, stamp_ns)
+        elif entry.kind in ("transferred", "held"):
+            self._seen.add(entry.kind)
         return True
 
     def ends(self, entry: Entry) -> bool:
@@ -68,19 +86,16 @@ class Case:
     def settled(self, stamp_ns: int) -> None:
         """What was sent is stored or given up: go on."""
         self._acted_ns = stamp_ns
-        self.message = None
+        self.message = self.sending_on = None
         self.plan()
 
     def plan(self) -> None:
         """Decide what comes next, and when."""
         self.stop()
-        if self.message is not None or self.closing is not None:
+        if self.message is not None or self.closing is not None or self.sending_on is not None:
             return
         if self._waiting:
-            head = self._waiting[0]
-            reply = self._world.plan.reply(head.plan, head.counter - 1)
-            due_ns = max(head.seen_ns, self._acted_ns) + self._world.wall(reply.react_ms)
-            self._timer = self._world.clock.at(due_ns, lambda: self._answer(reply, due_ns))
+            self._plan_answer(self._waiting[0])
         elif self._last is not None:
             due_ns = self._acted_ns + self._world.wall(self._world.plan.wrap_up_ms(self._last))
             self._timer = self._world.clock.at(due_ns, lambda: self._desk.close(self, due_ns))
@@ -91,7 +106,35 @@ class Case:
             self._timer.cancel()
             self._timer = None
 
+    def _plan_answer(self, head: Waiting) -> None:
+        """Answer, or send on instead; where the plan says so, the customer is put on hold half-way."""
+        plan, clock = self._world.plan, self._world.clock
+        reply = plan.reply(head.plan, head.counter - 1)
+        begun_ns, react_ns = max(head.seen_ns, self._acted_ns), self._world.wall(reply.react_ms)
+        due_ns = begun_ns + react_ns
+        to = self._desk.destination(head.plan) if "transferred" not in self._seen else None
+        if to is not None:
+            self._timer = clock.at(due_ns, lambda: self._send_on(to))
+        elif "held" not in self._seen and plan.holds(head.plan):
+            self._timer = clock.at(begun_ns + react_ns // 2, self._hold)
+        else:
+            self._timer = clock.at(due_ns, lambda: self._answer(reply, due_ns))
+
+    def _send_on(self, to: Destination) -> None:
+        self._seen.add("transferred")
+        self.sending_on = to
+        self._desk.send_on(self, to)
+
+    def _hold(self) -> None:
+        self._seen.add("held")
+        self._on_hold = True
+        self._desk.hold(self)
+        self.plan()
+
     def _answer(self, reply: Reply, due_ns: int) -> None:
+        if self._on_hold:
+            self._on_hold = False
+            self._desk.resume(self)
         waiting = self._waiting.popleft()
         self._acted_ns = now_ns()
         self._answered(waiting)

@@ -40,11 +40,6 @@ APP: Final = int(Channel.APP)
 TELEGRAM: Final = int(Channel.TELEGRAM)
 
 CHANNELS: Final = {channel.name.lower(): int(channel) for channel in Channel if channel}
-KINDS: Final = {
-    "message": int(Kind.MESSAGE),
-    "queued": int(Kind.QUEUED),
-    "assigned": int(Kind.ASSIGNED),
-    "released": int(Kind.RELEASED),
-    "closed": int(Kind.CLOSED),
-}
-MESSAGE: Final = KINDS["message"]
+KINDS: Final = {kind.name.lower(): int(kind) for kind in Kind if kind}
+MESSAGE: Final = int(Kind.MESSAGE)
+EDITED: Final = int(Kind.EDITED)

@@ -124,7 +124,10 @@ class Duty:
             self._leaving = None
 
     def _row(self, state: str, intended_ns: int, started_ns: int, done_ns: int) -> None:
+        plan, text = self._world.plan, self._world.recorder.text
+        team = plan.scenario.operators.team(self._n)
         self._actor.row(
             codes.PRESENCE, codes.OK, self._me, done_ns, intended=intended_ns, started=started_ns, done=done_ns,
-            size=self._world.plan.slots, reason=self._world.recorder.text(state),
+            size=plan.slots, reason=text(state), sender=text(",".join(team.departments)),
+            rule=text(",".join(team.skills)), author=text(",".join(team.languages)),
         )  # fmt: skip

@@ -16,6 +16,14 @@ class Cause(msgspec.Struct):
     rule: str = ""
 
 
+class Destination(msgspec.Struct):
+    """What a transfer asks for."""
+
+    operator: str = ""
+    department: str = ""
+    skill: str = ""
+
+
 class Entry(msgspec.Struct, tag_field="op", tag="entry"):
     """An entry of a dialog; `seq` is dense within it."""
 
@@ -27,9 +35,11 @@ class Entry(msgspec.Struct, tag_field="op", tag="entry"):
     id: str | int = ""
     cause: Cause | None = None
     department: str = ""
+    skill: str = ""
     operator: str = ""
     number: int = -1
     reason: str = ""
+    to: Destination | None = None
 
 
 class Welcome(msgspec.Struct, tag_field="op", tag="welcome"):
@@ -82,13 +92,19 @@ class Presence(msgspec.Struct, tag_field="op", tag="presence"):
 
 
 class Offered(msgspec.Struct, tag_field="op", tag="offered"):
-    """A dialog is offered; `place` is the floor's queue place, a lower `priority` is served first."""
+    """A dialog is offered; `place` is the floor's queue place, a lower `priority` is served first.
+
+    It takes `weight` slots of its operator, 0 = all of them, and an operator of this department, skill and language.
+    """
 
     dialog: str
     number: int
     place: int = -1
     priority: int = -1
     department: str = ""
+    skill: str = ""
+    language: str = ""
+    weight: int = 1
 
 
 class Withdrawn(msgspec.Struct, tag_field="op", tag="withdrawn"):
@@ -107,11 +123,11 @@ class Accepted(msgspec.Struct, tag_field="op", tag="accepted"):
 
 
 class Entries(msgspec.Struct, tag_field="op", tag="entries"):
-    """All entries of a dialog just accepted; with a `contact`, what its customer said there, only to be read."""
+    """All entries of a dialog just accepted; with a `person`, what may be read of the customer's other contacts."""
 
     dialog: str
     entries: list[Entry]
-    contact: str = ""
+    person: str = ""
 
 
 class Receipt(msgspec.Struct, tag_field="op", tag="receipt"):

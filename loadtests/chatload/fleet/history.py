@@ -22,9 +22,10 @@ TIMEOUT_S: Final = 30.0
 class Read:
     """One read of a contact's history, over all its pages."""
 
-    def __init__(self, actor: Actor, subject: Subject, token: str) -> None:
+    def __init__(self, actor: Actor, subject: Subject, token: str, assignment: int) -> None:
         self.actor = actor
         self.subject = subject
+        self.assignment = assignment
         self.token = token
         self.started_ns = now_ns()
         self.cursor: str | None = None
@@ -39,9 +40,10 @@ class Read:
             msgspec.DecodeError: not a page of a history.
         """
         page = history_page.decode(body)
-        self.entries += len(page.entries)
-        if page.entries:
-            last = page.entries[-1]
+        entries = [entry for entry in page.entries if not entry.dialog.endswith("#0")]  # the others are in no dialog
+        self.entries += len(entries)
+        if entries:
+            last = entries[-1]
             self.last = (split(last.dialog)[1], last.seq)
         self.more = page.more and page.cursor != self.cursor
         self.cursor = page.cursor
@@ -54,9 +56,12 @@ class HistoryReader:
         self._world = world
         self._http = Http(world.clock, world.target.url, CONNECTIONS, TIMEOUT_S)
 
-    def read(self, actor: Actor, subject: Subject, token: str) -> None:
-        """Read the whole history of the subject's contact, as the operator `actor`, who has this token."""
-        self._page(Read(actor, subject, token))
+    def read(self, actor: Actor, subject: Subject, token: str, assignment: int) -> None:
+        """Read the whole history of the subject's contact, as the operator `actor`, who has this token.
+
+        `assignment`: the number under which they own its dialog.
+        """
+        self._page(Read(actor, subject, token, assignment))
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -88,7 +93,7 @@ class HistoryReader:
         read.actor.row(
             codes.HISTORY, outcome, read.subject, read.started_ns, intended=read.started_ns, started=read.started_ns,
             done=done_ns, number=read.last[0], seq=read.last[1], size=read.entries,
-            reason=self._world.recorder.text(reason),
+            assignment=read.assignment, reason=self._world.recorder.text(reason),
         )  # fmt: skip
         if outcome == codes.OK:
             self._world.tally.add("history", DESK, done_ns - read.started_ns)

@@ -1,9 +1,12 @@
-"""Who a generated text belongs to: `[RUN:SENDER:COUNTER]` at its start, so that it survives any platform."""
+"""Who a generated text belongs to: `[RUN:SENDER:COUNTER]` at its start, so that it survives any platform.
+
+A text that replaces another one says so: `[RUN:SENDER:COUNTER~EDIT]`.
+"""
 
 import re
 from typing import Final, NamedTuple
 
-_PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([cop])(-?\d+)):(\d+)\]")
+_PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([cop])(-?\d+)):(\d+)(?:~(\d+))?\]")
 
 CUSTOMER: Final = "c"
 OPERATOR: Final = "o"
@@ -11,13 +14,17 @@ PROBE: Final = "p"
 
 
 class Identity(NamedTuple):
-    """A text's origin: `role` and `n` make the `sender` (`c1042`, `o17`, `p3`), `counter` its n-th text."""
+    """A text's origin: `role` and `n` make the `sender` (`c1042`, `o17`, `p3`), `counter` its n-th text.
+
+    `edit`: the number of the text's new wording, 0 for its first words.
+    """
 
     run: str
     sender: str
     role: str
     n: int
     counter: int
+    edit: int = 0
 
 
 def compose(run: str, sender: str, counter: int) -> str:
@@ -25,13 +32,19 @@ def compose(run: str, sender: str, counter: int) -> str:
     return f"[{run}:{sender}:{counter}]"
 
 
+def edited(text: str, edit: int) -> str:
+    """A generated text in its `edit`-th new wording."""
+    mark, _, words = text.partition("] ")
+    return f"{mark}~{edit}] {words} ({edit})"
+
+
 def parse(text: str) -> Identity | None:
     """The identity at the start of `text`; None for a text that carries none there (a bot quoting one carries none)."""
     found = _PATTERN.match(text)
     if found is None:
         return None
-    run, sender, role, n, counter = found.groups()
-    return Identity(run, sender, role, int(n), int(counter))
+    run, sender, role, n, counter, edit = found.groups()
+    return Identity(run, sender, role, int(n), int(counter), int(edit or 0))
 
 
 def sender_of(identity: Identity | None, run: str) -> str:

@@ -1,12 +1,16 @@
 """Rows from the point of view of whoever acts: who (an actor) did or saw what in which dialog (a subject)."""
 
+from typing import Final
+
 from chatload.accounts import channel_of, index_of
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
-from chatload.fleet.frames import Entry, provider_number, split
+from chatload.fleet.frames import Destination, Entry, provider_number, split
 from chatload.fleet.identity import Identity, compose, parse, sender_of
 from chatload.fleet.tally import DESK, NAMES
 from chatload.fleet.world import World
+
+_NOWHERE: Final = Destination()
 
 
 class Subject:
@@ -159,7 +163,7 @@ class Actor:
 
     def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
-        world, cause = self.world, entry.cause
+        world, cause, to = self.world, entry.cause, entry.to or _NOWHERE
         text = world.recorder.text
         identity = parse(entry.text)
         contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
@@ -178,13 +182,14 @@ class Actor:
             counter=identity.counter if identity is not None else -1,
             cause_seq=cause.seq if cause is not None else -1,
             epoch=self.epoch,
+            cursor=identity.edit or -1 if identity is not None else -1,
             size=len(entry.text),
             who=self.id,
             contact=contact,
-            sender=text(sender_of(identity, world.run)),
+            sender=text(to.operator or sender_of(identity, world.run)),
             author=text(entry.operator or entry.author),
-            rule=text(cause.rule) if cause is not None else -1,
-            reason=text(entry.reason or entry.department),
+            rule=text(cause.rule if cause is not None else to.skill or entry.skill),
+            reason=text(entry.reason or entry.department or to.department),
         )
         return identity
 

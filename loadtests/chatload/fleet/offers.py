@@ -34,10 +34,11 @@ class Offers:
 
     def offered(self, frame: Offered, stamp_ns: int, free_ns: int) -> None:
         """A dialog is offered to a seat that had room since `free_ns`; what is not of this run is left to lapse."""
-        subject = subject_of(self._world, frame.dialog)
+        subject, text = subject_of(self._world, frame.dialog), self._world.recorder.text
         self._actor.row(
             codes.OFFER, codes.OK, subject, stamp_ns, done=stamp_ns, assignment=frame.number, place=frame.place,
-            priority=frame.priority, reason=self._world.recorder.text(frame.department),
+            priority=frame.priority, size=frame.weight, reason=text(frame.department), rule=text(frame.skill),
+            author=text(frame.language),
         )  # fmt: skip
         if frame.number in self._open or not subject.planned:
             return

@@ -125,7 +125,7 @@ class Script:
             self._queue(stamp_ns)
         elif entry.kind == "closed":
             self._over = self._over or End(codes.FAILED, f"closed: {entry.reason}")
-        else:
+        elif entry.kind in ("assigned", "released"):
             self._owned = entry.kind == "assigned"
         self._change()
 

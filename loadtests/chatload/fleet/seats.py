@@ -21,6 +21,7 @@ from chatload.fleet.frames import (
     desk_frame,
     encode,
     provider_number,
+    split,
 )
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.identity import CUSTOMER
@@ -31,7 +32,7 @@ from chatload.fleet.offers import Offers
 from chatload.fleet.outbox import Outbox
 from chatload.fleet.tally import DESK
 from chatload.fleet.world import World
-from chatload.plan import Reply
+from chatload.plan import Destination, Reply
 
 
 class Seat:
@@ -47,6 +48,7 @@ class Seat:
         self._outbox = Outbox(self._actor, self._link)
         self._offers = Offers(self._actor, self._link, live)
         self._duty = Duty(self._actor, self._link, me, n, seated)
+        self._n = n
         self._cases: dict[str, Case] = {}
         self._sending: dict[str, Case] = {}
         self._missing: dict[str, int] = {}  # dialogs whose missed entries are still to come, with the last one's seq
@@ -137,13 +139,35 @@ class Seat:
         case.closing.assignment = case.number
         self._write_close(case, case.closing)
 
+    def destination(self, plan: int) -> Destination | None:
+        """Where the plan has us send a dialog on to."""
+        return self._world.plan.transfer(plan, self._n)
+
+    def send_on(self, case: Case, to: Destination) -> None:
+        """Transfer the dialog."""
+        self._ask("transfer", case, to=to)
+
+    def hold(self, case: Case) -> None:
+        """Put the dialog on hold; lost with the connection, it is not asked for again."""
+        self._ask("hold", case)
+
+    def resume(self, case: Case) -> None:
+        """Take it back from hold."""
+        self._ask("resume", case)
+
+    def _ask(self, op: str, case: Case, **more: Destination) -> None:
+        if self._link.live:
+            self._link.send(encode({"op": op, "dialog": case.dialog, "number": case.number, **more}))
+
     def _heard_rare(self, frame: object, stamp_ns: int) -> None:
         match frame:
             case Accepted():
                 subject = self._offers.accepted(frame, stamp_ns)
                 if subject is not None:
                     self._own(frame.dialog, frame.number, subject)
-            case Entries(contact=""):
+            case Entries() if frame.person:
+                self._read_person(frame, stamp_ns)
+            case Entries():
                 for entry in frame.entries:
                     self._entry(entry, stamp_ns)
                 self._plan(frame.dialog)
@@ -159,7 +183,7 @@ class Seat:
 
     def _welcome(self, frame: DeskWelcome, stamp_ns: int) -> None:
         self._link.welcomed(stamp_ns)
-        owned = {found.dialog: found for found in frame.open if found.state == "assigned"}
+        owned = {found.dialog: found for found in frame.open if found.state in ("assigned", "on_hold")}
         for case in list(self._cases.values()):
             found = owned.get(case.dialog)
             if found is None or found.number != case.number:
@@ -180,6 +204,8 @@ class Seat:
             self._missing[found.dialog] = found.seq
         if case.closing is not None:
             self._write_close(case, case.closing)
+        if case.sending_on is not None:
+            self.send_on(case, case.sending_on)
 
     def _came(self, entry: Entry, stamp_ns: int) -> None:
         """Tick off a missed entry."""
@@ -193,7 +219,7 @@ class Seat:
     def _own(self, dialog: str, number: int, subject: Subject) -> Case:
         self._world.tally.busy += not self._cases
         case = self._cases[dialog] = Case(self._world, self, self._actor.name, subject, dialog, number)
-        self._history.read(self._actor, subject, self._token)
+        self._history.read(self._actor, subject, self._token, number)
         return case
 
     def _forget(self, case: Case) -> None:
@@ -206,6 +232,17 @@ class Seat:
         if self._cases.pop(case.dialog, None) is not None:
             self._world.tally.busy -= not self._cases
             self._free_ns = now_ns()
+
+    def _read_person(self, frame: Entries, stamp_ns: int) -> None:
+        """What the platform shows of a customer's other contacts is a read of each, under the dialog that we own."""
+        case = self._cases.get(frame.dialog)
+        last = {split(entry.dialog)[0]: entry for entry in frame.entries}
+        for entry in last.values():
+            subject = subject_of(self._world, entry.dialog)
+            self._actor.row(
+                codes.HISTORY, codes.OK, subject, stamp_ns, started=stamp_ns, done=stamp_ns, seq=entry.seq,
+                assignment=case.number if case is not None else -1,
+            )  # fmt: skip
 
     def _entry(self, entry: Entry, stamp_ns: int) -> None:
         case = self._cases.get(entry.dialog)
@@ -237,7 +274,11 @@ class Seat:
         elif frame.cid:
             if self._outbox.refused(frame.cid, stamp_ns, frame.reason) is not None:
                 self._sending.pop(frame.cid).settled(stamp_ns)
-        elif (case := self._cases.get(frame.dialog)) is not None:
+        elif (case := self._cases.get(frame.dialog)) is not None and case.closing is None:
+            self._world.tally.fail("transfer" if case.sending_on else "hold", DESK, frame.reason)
+            if case.sending_on is not None:
+                case.settled(stamp_ns)
+        elif case is not None:
             self._world.tally.fail("close", DESK, frame.reason)
             self._closed(case, codes.REJECTED, stamp_ns, frame.reason)
             case.closing = None

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Dialog, Reply, To, Turn
+from chatload.plan.model import Destination, Dialog, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
@@ -61,6 +61,34 @@ class Dialogs:
         """From the offer of this dialog to its acceptance: drawn with the turn that asks for an operator."""
         asking = next((position for position, turn in enumerate(dialog.turns) if turn.to == "handover"), 0)
         return self._draws.lognormal(self._scenario.operators.accept, REACT_CV, Purpose.ACCEPT, dialog.index, asking)
+
+    def transfer(self, dialog: Dialog, seat: int, seats: int) -> Destination | None:
+        """Where the operator at `seat` sends this dialog on to, with `seats` there are; None if they keep it."""
+        index, draws = dialog.index, self._draws
+        if not draws.happens(self._scenario.operators.transfer_share, Purpose.TRANSFER, index):
+            return None
+        point = draws.uniform(Purpose.DESTINATION, index)
+        found = self._destinations(dialog.channel)
+        if found:
+            return found[int(point * len(found))]
+        other = 1 + int(point * (seats - 1))  # of all seats but this one
+        return Destination(operator=f"o{other + (other >= seat)}") if seats > 1 else None
+
+    def holds(self, index: int) -> bool:
+        """Whether the operator puts this dialog on hold."""
+        return self._draws.happens(self._scenario.operators.hold_share, Purpose.HOLD, index)
+
+    def _destinations(self, channel: Channel) -> list[Destination]:
+        """The other departments and the skills that a dialog of the channel can be sent on to."""
+        asked, operators = self._played[channel], self._scenario.operators
+        own = asked.department
+        if own in operators.internal:
+            return []
+        departments = dict.fromkeys(name for team in operators.teams for name in team.departments if name != own)
+        skills = dict.fromkeys(name for team in operators.teams for name in team.skills if name != asked.skill)
+        found = [(Destination(department=name), (name, "", asked.language)) for name in departments]
+        found += [(Destination(skill=name), (own, name, asked.language)) for name in skills]
+        return [to for to, wish in found if any(team.fits(*wish) for team in operators.teams)]
 
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""

@@ -49,6 +49,14 @@ class Dialog(msgspec.Struct, frozen=True):
     silent: bool
 
 
+class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom a dialog is sent on to: an operator, a department or a skill."""
+
+    operator: str = ""
+    department: str = ""
+    skill: str = ""
+
+
 class Reply(msgspec.Struct, frozen=True):
     """How an operator answers one turn.
 

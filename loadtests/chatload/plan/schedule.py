@@ -37,7 +37,7 @@ from functools import cached_property
 from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals, past_arrivals
 from chatload.plan.dialogs import Dialogs
-from chatload.plan.model import Dialog, Reply
+from chatload.plan.model import Destination, Dialog, Reply
 from chatload.plan.texts import Texts
 from chatload.scenario import Part, Scenario, shape_of
 
@@ -83,6 +83,14 @@ class Plan:
     def accept_ms(self, index: int) -> float:
         """How long an operator looks at the offer of this dialog."""
         return self._details.accept_ms(self._by_index[index])
+
+    def transfer(self, index: int, seat: int) -> Destination | None:
+        """Where the operator at `seat`, its first, sends this dialog on to; None if they keep it."""
+        return self._details.transfer(self._by_index[index], seat, self.operators)
+
+    def holds(self, index: int) -> bool:
+        """Whether this dialog is put on hold while its operator prepares the first answer."""
+        return self._details.holds(index)
 
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""

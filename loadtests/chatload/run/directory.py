@@ -73,6 +73,7 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
         "labels": settings.labels,
         "target": {"name": target.name, "observes": list(target.observes), "restart": target.can_restart},
         "channels": {"played": list(scenario.channels.played()), "published": list(scenario.channels.published())},
+        "internal": list(scenario.operators.internal),
         "planned": planned(plan),
         "scheduled": scheduled,
         "published": scenario.published,

@@ -110,7 +110,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The table class inside an annotation such as `App | None` or `list[Answer]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Annotated, Union, types.UnionType, list):
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, list, tuple):
         return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
     return None
 

@@ -38,10 +38,29 @@ class Volume(Table):
         return self
 
 
+Name = Annotated[str, Field(pattern=r"^[\w .@-]{1,64}$")]
+GENERAL: Final = "general"
+
+
+class Team(Table):
+    """Operators who may take the same dialogs."""
+
+    departments: Annotated[tuple[Name, ...], Field(min_length=1)] = (GENERAL,)
+    skills: tuple[Name, ...] = ()
+    languages: tuple[Name, ...] = ()
+
+    def fits(self, department: str, skill: str, language: str) -> bool:
+        """Whether they may take a dialog that asks for these; "" asks for nothing."""
+        asked = ((department, self.departments), (skill, self.skills), (language, self.languages))
+        return all(not name or name in have for name, have in asked)
+
+
 class Operators(Table):
     """The floor, and how its people work; thinking includes turning to another dialog.
 
     `opens`: how long after t0 they come on duty; before, they are logged on and away. 0 is a floor that never closes.
+    The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
+    dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
     """
 
     count: Whole
@@ -53,6 +72,14 @@ class Operators(Table):
     types_per_min: Positive
     length: Positive
     wrap_up: DurationMs
+    teams: Annotated[tuple[Team, ...], Field(min_length=1)] = (Team(),)
+    internal: tuple[Name, ...] = ()
+    transfer_share: Share = 0.0
+    hold_share: Share = 0.0
+
+    def team(self, seat: int) -> Team:
+        """The team of a seat, counted from 1."""
+        return self.teams[(seat - 1) % len(self.teams)]
 
 
 class Unplayed(Table):
@@ -62,10 +89,14 @@ class Unplayed(Table):
 
 
 class Web(Unplayed):
-    """A channel over a socket of the platform's own."""
+    """A channel over a socket of the platform's own, and what its dialogs ask of an operator; weight 0 is all slots."""
 
     bot: bool
     types_per_min: Positive
+    department: Name = GENERAL
+    skill: Name | Literal[""] = ""
+    language: Name | Literal[""] = ""
+    weight: Annotated[int, Field(ge=0, le=1000)] = 1
 
 
 class App(Web):
@@ -212,6 +243,14 @@ class Scenario(Table):
     timers: Timers
     objectives: list[Objective]
     published: dict[str, float]
+
+    @model_validator(mode="after")
+    def _somebody_takes_each_channel(self) -> Self:
+        teams = self.operators.teams[: self.operators.count]
+        for name, channel in self.channels.played().items():
+            if not any(team.fits(channel.department, channel.skill, channel.language) for team in teams):
+                raise ValueError(f"no operator may take the dialogs of channel {name}; change operators.teams")
+        return self
 
 
 Part = Literal["peak", "day"]

@@ -19,6 +19,7 @@ PATIENCE_S: Final = 60.0
 _CHANNELS: Final = {channel.name.lower(): channel for channel in Channel}
 _KINDS: Final = {kind.name.lower(): kind for kind in Kind}
 _NAMES: Final = ROW.names or ()
+_OWNED: Final = ("assigned", "on_hold")
 
 Row = dict[str, Any]
 
@@ -86,7 +87,7 @@ def state(url: str, token: str) -> Iterator[Row]:
         found = _patiently(admin, "/v1/state")
     nobody = not found["operators"].get("online", 0)
     for dialog in found["open"]:
-        orphan = dialog["state"] == "assigned" and (nobody or not dialog.get("present", True))
+        orphan = dialog["state"] in _OWNED and (nobody or not dialog.get("present", True))
         yield {
             **_dialog(dialog["dialog"]),
             "what": What.STATE,
@@ -115,16 +116,17 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
     if entry.get("op") == "receipt" or "status" in entry:
         receipt = {"provider_id": provider_number(entry.get("provider_id")), "reason": entry["status"]}
         return row | {"what": What.AUDIT_RECEIPT, "outcome": Outcome.OK} | receipt
-    cause = entry.get("cause") or {}
+    cause, to = entry.get("cause") or {}, entry.get("to") or {}
     row |= {
         "what": What.AUDIT,
         "outcome": Outcome.OK,
         "kind": _KINDS.get(entry["kind"], Kind.NONE),
         "author": entry.get("author"),
-        "reason": entry.get("reason") or entry.get("department"),
+        "reason": entry.get("reason") or entry.get("department") or to.get("department"),
         "assignment": entry.get("number"),
         "cause_seq": cause.get("seq"),
-        "rule": cause.get("rule"),
+        "rule": cause.get("rule") or to.get("skill") or entry.get("skill"),
+        "sender": to.get("operator"),
         "done": int(entry["at"]) * 1_000_000 - wall_ns,
     }
     if entry.get("operator"):
@@ -135,7 +137,7 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
         row["size"] = len(text)
         row["provider_id"] = provider_number(entry.get("id")) if row["channel"] in MESSENGERS else None
         if identity is not None:
-            row |= {"sender": sender_of(identity, run), "counter": identity.counter}
+            row |= {"sender": sender_of(identity, run), "counter": identity.counter, "cursor": identity.edit or None}
             row["plan"] = identity.n if identity.role == "c" else None
     return row
 

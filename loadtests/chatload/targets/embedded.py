@@ -24,8 +24,9 @@ from chatload.targets.port import Fault, Target, Verb
 from chatload.targets.rest import Admin, Unanswered
 
 PARTITIONS: Final = 1
-DEPARTMENT: Final = "general"
 WINDOW_MS: Final = 86_400_000  # so long after a customer's message messengers with a window take free texts
+TRANSFER_MS: Final = 120_000
+"""So long, in business time, a dialog waits for the operator it was sent on to: the core's default."""
 READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
@@ -88,11 +89,11 @@ class Embedded(Target):
 
     def add_operators(self, seats: list[int]) -> None:
         """Through REST, as an administrator would."""
-        slots = self._scenario.operators.slots
+        people = self._scenario.operators
         with self._admin() as admin:
             for first in range(0, len(seats), SEATS_AT_ONCE):
                 block = seats[first : first + SEATS_AT_ONCE]
-                some = [{"id": f"o{seat}", "departments": [DEPARTMENT], "slots": slots} for seat in block]
+                some = [{"id": f"o{seat}", "slots": people.slots, **people.team(seat).model_dump()} for seat in block]
                 try:
                     admin.post("/v1/operators", {"operators": some})
                 except Unanswered as error:
@@ -229,7 +230,9 @@ class Embedded(Target):
                 "grace": max(1, round(timers.grace)),
                 "inactivity": max(1, round(timers.inactivity / self._speed)),
                 "window": max(1, round(WINDOW_MS / self._speed)),
+                "transfer": max(1, round(TRANSFER_MS / self._speed)),
             },
+            "departments": [{"id": name, "internal": True} for name in scenario.operators.internal],
             "snapshot_every": self.snapshot_every,
         }
 
@@ -246,7 +249,8 @@ class Embedded(Target):
             bot = "keywords" if settings.bot else "none"
             for name in played if channel in MESSENGERS else [account(channel)]:
                 own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Messenger) else {}
-                found.append({"id": name, "channel": channel, "department": DEPARTMENT, "bot": bot} | own)
+                asks = settings.model_dump(include={"department", "skill", "language", "weight"})
+                found.append({"id": name, "channel": channel, "bot": bot, **asks, **own})
         return found
 
     def _messenger(self, messenger: Messenger, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chatreport.evidence import SECOND_NS, Evidence
+from chatreport.evidence import SECOND_NS, Evidence, edit_keys
 from chatreport.grouping import (
     NEVER,
     Ints,
@@ -16,6 +16,7 @@ from chatreport.grouping import (
     order_by,
     position,
     running_sum,
+    unique,
 )
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
@@ -49,6 +50,19 @@ def durable(tally: Tally) -> None:
         "messages_lost_postfix": int((lost & ~later).sum()),
         "messages_recovered": int((~messages.acked & ~messages.rejected & found).sum()),
     }
+    _edits_stored(tally)
+
+
+def _edits_stored(tally: Tally) -> None:
+    """New words of a stored message that were acknowledged, begun after the message was, are in the final history."""
+    evidence = tally.evidence
+    edits = evidence.edits.is_("outcome", Outcome.OK)
+    stored = unique(edit_keys(evidence.history.is_("kind", Kind.EDITED)))
+    row = position(evidence.messages.identity, edits["identity"])
+    known_at = np.append(evidence.messages.acked_at, -1)[row]
+    follows = (known_at >= 0) & (known_at <= edits["started"])
+    missing = edits.where(follows & ~contains(stored, edit_keys(edits)))
+    tally.wrong("an edit was acknowledged, and is not in the final history", keys=distinct(missing["identity"]))
 
 
 def no_phantom(tally: Tally) -> None:
@@ -69,9 +83,23 @@ def no_phantom(tally: Tally) -> None:
     for rows in (sources["history"], sources["screens"]):
         bare = rows.where((rows["identity"] < 0) & (rows["cause_seq"] < 0))
         phantoms += tally.wrong("a text without sender or cause", places=distinct(bare["spot"]))
+    phantoms += _unsent_edits(tally)
     phantoms += _automatic(tally, sources["history"])
     phantoms += _unmapped(tally, sources["provider"])
     tally.counts = {"messages_phantom": phantoms}
+
+
+def _unsent_edits(tally: Tally) -> int:
+    """New words that appear, and nobody sent them, or all who did were refused."""
+    evidence = tally.evidence
+    sent = unique(edit_keys(evidence.edits.where(evidence.edits["outcome"] != Outcome.REJECTED)))
+    wrong = 0
+    for rows in (evidence.history, evidence.entries):
+        edited = rows.is_("kind", Kind.EDITED)
+        wrong += tally.wrong(
+            "an edit that nobody made", places=distinct(edited["spot"][~contains(sent, edit_keys(edited))])
+        )
+    return wrong
 
 
 def _automatic(tally: Tally, rows: Rows) -> int:
@@ -122,6 +150,10 @@ def effectively_once(tally: Tally) -> None:
         keys, places = _second_places(rows.where(rows["identity"] >= 0))
         tally.wrong(note, places=places, keys=keys)
         doubled.append(keys)
+    edited = evidence.history.is_("kind", Kind.EDITED)
+    edited = edited.at(order_by(edit_keys(edited), edited["spot"]))
+    again = edited.where(~begins(edit_keys(edited))) if len(edited) else edited
+    tally.wrong("an edit has more than one place", places=again["spot"], keys=again["identity"])
     repeated = int((evidence.messages.attempts > 1).sum())
     tally.counts = {"messages_duplicated": len(distinct(np.concatenate(doubled))), "messages_repeated": repeated}
     tally.note = f"{repeated:,} messages were sent more than once"

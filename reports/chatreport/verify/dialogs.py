@@ -5,16 +5,20 @@ from typing import Final
 import numpy as np
 
 from chatreport.grouping import Ints, between, contains, latest, order_by, position, running_max, unique
-from chatreport.ledger import Ledger
+from chatreport.ledger import OPERATOR, Ledger
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
 
+LATE: Final = (Kind.EDITED, Kind.RATED)  # what a customer may do in a closed dialog
 LISTED: Final = 10_000  # open dialogs that a platform's state lists at most
 
 
 def history_grows(tally: Tally) -> None:
-    """G6: a read holds what was read or acknowledged before; what was shown stays; an acceptance shows all."""
+    """G6: a read holds what was read or acknowledged before; what was shown stays, also when it is edited; an
+    acceptance shows all.
+    """
     reads = _reads(tally)
+    _edits_append(tally)
     handed = _handed_over(tally)
     tally.count = reads + handed
     tally.note = f"{reads:,} reads, {handed:,} dialogs handed to an operator with all before"
@@ -56,6 +60,8 @@ def _whole_reads(tally: Tally) -> None:
     evidence = tally.evidence
     reads = evidence.ledger.of(What.HISTORY).is_("outcome", Outcome.OK)
     reads = reads.where((reads["cursor"] <= 0) & (reads["size"] >= 0) & (reads["spot"] >= 0))
+    internal = contains(evidence.ledger.contact_of(evidence.internal), reads["contact"])
+    reads = reads.where(~internal | (evidence.ledger.role(reads["who"]) != OPERATOR))  # who may not see a part of it
     places = unique(np.concatenate([evidence.history["spot"], evidence.lost_places]))
     contacts = evidence.ledger.contact_of(evidence.ledger.dialog_of(places))
     first = np.searchsorted(contacts, reads["contact"])
@@ -63,6 +69,16 @@ def _whole_reads(tally: Tally) -> None:
     expected = np.where(last >= 0, last - first + 1, 0)
     short = reads["size"] < expected
     tally.wrong("a read leaves out entries", places=reads["spot"][short], people=reads["who"][short])
+
+
+def _edits_append(tally: Tally) -> None:
+    """A message keeps its words, and new ones stand behind it."""
+    evidence = tally.evidence
+    messages = evidence.history_messages
+    tally.wrong("a message's own words are gone", places=messages.where(messages["cursor"] > 0)["spot"])
+    edited = evidence.history.is_("kind", Kind.EDITED)
+    before = evidence.place_in_history(edited["identity"])
+    tally.wrong("an edit stands before its message", places=edited["spot"][before > edited["spot"]])
 
 
 def _handed_over(tally: Tally) -> int:
@@ -83,14 +99,14 @@ def _handed_over(tally: Tally) -> int:
 
 
 def one_open_dialog(tally: Tally) -> None:
-    """G7: a contact's next dialog begins after its last one closed, and nothing follows a closing."""
+    """G7: a contact's next dialog begins after its last one closed, and nothing follows a closing but `LATE`."""
     evidence = tally.evidence
     ledger = evidence.ledger
     rows = evidence.claims
     tally.count = len(unique(rows["dialog"]))
     tally.wrong("opened while the one before was open", places=_head(tally, evidence.overlaps[0]))
     closings = rows.is_("kind", Kind.CLOSED)["spot"]
-    after = rows["spot"] > _closing_places(ledger, closings, rows["spot"])
+    after = (rows["spot"] > _closing_places(ledger, closings, rows["spot"])) & ~np.isin(rows["kind"], LATE)
     tally.wrong("stands after the closing of its dialog", places=distinct(rows["spot"][after]))
     state = ledger.of(What.STATE)
     state = state.where(state["dialog"] >= 0)

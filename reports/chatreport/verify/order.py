@@ -58,9 +58,10 @@ def _same_for_all(tally: Tally) -> int:
 
 
 def _content(rows: Rows, acknowledgement: bool) -> Ints:
-    """One number for what stands at a place: the identity; or kind, author or operator, and cause."""
+    """One number for what stands at a place: the identity; or kind, and cause, or whose edit, and rule or skill."""
     kind = np.full(len(rows), int(Kind.MESSAGE), np.int64) if acknowledgement else rows["kind"]
-    other = -2 - ((rows["cause_seq"] + 1) << 32 | (rows["rule"] + 1) << 3 | kind)
+    cause = np.where(kind == Kind.EDITED, rows["identity"], rows["cause_seq"])
+    other = -2 - ((cause + 1) << 32 | (rows["rule"] + 1) << 4 | kind)
     return np.where((kind == Kind.MESSAGE) & (rows["identity"] >= 0), rows["identity"], other)
 
 

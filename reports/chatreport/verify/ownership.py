@@ -9,11 +9,12 @@ from chatreport.verify.finding import Tally
 
 
 def no_leak(tally: Tally) -> None:
-    """G5: operators see only what they own, and not before they ask; customers and messenger users only their own."""
+    """G5: operators see and read only what they own, and not before they ask; customers, messenger users their own."""
     evidence = tally.evidence
     attempts = evidence.ledger.of(What.ATTEMPT)
     tally.count = len(evidence.entries) + len(attempts)
     _beyond_ownership(tally)
+    _read_by_others(tally)
     _somebody_else(tally, evidence.entries.where(evidence.ledger.role(evidence.entries["who"]) != OPERATOR))
     messages = evidence.messages
     for note, rows in (("another contact's message", evidence.entries), ("sent to another contact", attempts)):
@@ -34,6 +35,17 @@ def _beyond_ownership(tally: Tally) -> None:
     asked_at = lookup(asked["seat"][order], asked["started"][order], rows["seat"])
     early = (asked_at >= 0) & (rows["done"] < asked_at) & (rows["seq"] <= allowed)
     tally.wrong("shown to an operator before the acceptance", **_where(rows.where(early)))
+
+
+def _read_by_others(tally: Tally) -> None:
+    """Histories that an operator could read under an assignment of somebody else's, or one that it had seen end."""
+    reads = tally.evidence.ledger.of(What.HISTORY).is_("outcome", Outcome.OK)
+    reads = reads.where(reads["assignment"] >= 0)
+    held = tally.floor.holdings
+    holder = lookup(held.assignment, held.operator, reads["assignment"])
+    ended = lookup(held.assignment, held.ended_at, reads["assignment"])
+    wrong = (holder >= 0) & ((holder != reads["who"]) | (reads["started"] > ended))
+    tally.wrong("read by an operator who did not own the dialog", **_where(reads.where(wrong)))
 
 
 def _where(rows: Rows) -> dict[str, Ints]:
@@ -99,7 +111,8 @@ def _too_many(tally: Tally) -> None:
     over = lines[held.ended_at[lines] < NEVER]
     who = np.concatenate([held.operator[lines], held.operator[over]])
     when = np.concatenate([held.accepted_at[lines], held.ended_at[over]])
-    step = np.repeat(np.array([1, -1], np.int64), [len(lines), len(over)])
+    taken = tally.floor.taken(held.accepted_at)
+    step = np.concatenate([taken[lines], -taken[over]])
     line = np.concatenate([lines, over])
     order = order_by(who, when, step)
     holds = running_sum(who[order], step[order])
@@ -107,7 +120,7 @@ def _too_many(tally: Tally) -> None:
     line, holds, who, when = line[order][accepting], holds[accepting], who[order][accepting], when[order][accepting]
     slots = tally.floor.slots(who, when)
     most = int(holds.max(initial=0))
-    tally.note = f"at most {most} dialogs at once with one operator"
+    tally.note = f"at most {most} slots in use at once with one operator"
     past = (slots >= 0) & (holds > slots)
     ledger = tally.evidence.ledger
     place = ledger.spot(held.dialog[line[past]], held.accepted_seq[line[past]])

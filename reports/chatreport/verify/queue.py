@@ -3,9 +3,10 @@
 import numpy as np
 
 from chatreport.evidence import SECOND_NS
-from chatreport.grouping import NEVER, Ints, Mask, begins, contains, dense, merged, order_by, running_max, unique
+from chatreport.grouping import NEVER, Ints, Mask, begins, contains, merged, order_by, running_max, unique
 from chatreport.ledger import Rows
 from chatreport.rundir import What
+from chatreport.staff import ALL_SLOTS, Wish, weight_of, wishes
 from chatreport.verify.finding import Tally, rows_of
 
 LIMIT_NS = SECOND_NS  # waiting and free may coexist so long
@@ -16,6 +17,7 @@ def fair_queue(tally: Tally) -> None:
     """G9: by place numbers for the order, by the desks' clock for the waiting."""
     offers = _first_offers(tally)
     tally.count = len(offers)
+    _not_theirs(tally, offers)
     overtaken = _overtaken(tally, offers)
     idle = _left_waiting(tally)
     tally.counts = {"dialogs_overtaken": overtaken, "dialogs_left_waiting": idle}
@@ -29,27 +31,69 @@ def _first_offers(tally: Tally) -> Rows:
     return rows.where(begins(rows["assignment"]))
 
 
+def _not_theirs(tally: Tally, offers: Rows) -> None:
+    """Offers to operators who are not of the department, or lack the skill or the language."""
+    numbers, asked = _wishes(offers)
+    who = offers["who"]
+    for number, wish in enumerate(asked):
+        mine = np.flatnonzero(numbers == number)
+        fitting = tally.floor.staff.fitting(wish, unique(who[mine]), unknown=True)
+        wrong = offers.at(mine[~np.isin(who[mine], fitting)])
+        tally.wrong(
+            "offered to an operator who may not take it", places=_heads(tally, wrong["dialog"]), people=wrong["who"]
+        )
+
+
+def _wishes(offers: Rows) -> tuple[Ints, list[Wish]]:
+    return wishes(offers["reason"], offers["rule"], offers["author"], weight_of(offers))
+
+
+def _heads(tally: Tally, dialogs: Ints) -> Ints:
+    return tally.evidence.ledger.spot(dialogs, np.zeros(len(dialogs), np.int64))
+
+
 def _overtaken(tally: Tally, offers: Rows) -> int:
-    """Dialogs offered for the first time after one that stood behind them.
+    """Dialogs offered for the first time after one that stood behind them, to somebody who could have taken them.
+
+    That is who was offered one that asked for the same; or for something else that takes as many slots at least, if
+    the record says that they may take both. A lighter one may pass, for there may have been no room.
 
     A dialog stood in the queue at an offer if a later place had been offered by then: places are issued in the order
     of entering. Dialogs that came back to the queue are left out, because when they did is known by clocks only; so
     are those that waited through a fault, whose offers may have gone unseen.
     """
-    evidence = tally.evidence
-    department, dialog, place, priority = (offers[name] for name in ("reason", "dialog", "place", "priority"))
-    order = order_by(department, offers["assignment"])
-    department, dialog, place, priority = department[order], dialog[order], place[order], priority[order]
-    passed = np.zeros(len(order), np.bool_)
-    group = dense(department) if len(order) else department
-    for level in unique(priority):
-        mine = priority == level
-        passed[mine] = running_max(group[mine], place[mine], before=True) > place[mine]
-        passed |= (priority < level) & _offered_since_queued(group, place, mine)
+    numbers, asked = _wishes(offers)
+    dialog, who = offers["dialog"], offers["who"]
+    passed = np.zeros(len(offers), np.bool_)
+    for number, wish in enumerate(asked):
+        mine = numbers == number
+        rivals = np.flatnonzero(mine | _could_take(tally, wish, who, numbers, asked))
+        passed[rivals] |= mine[rivals] & _behind(offers["place"][rivals], offers["priority"][rivals])
     passed &= ~_offered_before(dialog)
     passed &= ~_waited_through_fault(tally, dialog)
-    heads = evidence.ledger.spot(dialog[passed], np.zeros(int(passed.sum()), np.int64))
-    return tally.wrong("offered after a dialog that stood behind it", places=heads, people=offers["who"][order][passed])
+    return tally.wrong(
+        "offered after a dialog that stood behind it", places=_heads(tally, dialog[passed]), people=who[passed]
+    )
+
+
+def _could_take(tally: Tally, wish: Wish, who: Ints, numbers: Ints, asked: list[Wish]) -> Mask:
+    """Which offers of other kinds went to an operator who may take this kind, and took as many slots as it would."""
+    heavy = [each.weight == ALL_SLOTS or (wish.weight != ALL_SLOTS and each.weight >= wish.weight) for each in asked]
+    others = np.array(heavy)[numbers]
+    fitting = tally.floor.staff.fitting(wish, unique(who[others]), unknown=False) if len(asked) > 1 else who[:0]
+    found: Mask = others & np.isin(who, fitting)
+    return found
+
+
+def _behind(place: Ints, priority: Ints) -> Mask:
+    """Which of some offers, in their order, came after one that stood behind them."""
+    group = np.zeros(len(place), np.int64)
+    passed = np.zeros(len(place), np.bool_)
+    for level in unique(priority):
+        mine = priority == level
+        passed[mine] |= running_max(group[mine], place[mine], before=True) > place[mine]
+        passed |= (priority < level) & _offered_since_queued(group, place, mine)
+    return passed
 
 
 def _offered_since_queued(group: Ints, place: Ints, less_urgent: Mask) -> Mask:
@@ -78,32 +122,49 @@ def _waited_through_fault(tally: Tally, dialogs: Ints) -> Mask:
 def _left_waiting(tally: Tally) -> int:
     """Dialogs that waited longer than the limit while an operator who had not let them lapse was free."""
     waits = tally.floor.waits
-    begin, end = tally.floor.free_stretches()
-    begin, end = _seen(tally, begin, end)
-    long = end - begin > LIMIT_NS
-    begin, end = begin[long], end[long]
     others = ~contains(tally.evidence.overlapping, waits.dialog)
     suspects = np.flatnonzero(others & (waits.end - waits.begin > LIMIT_NS))
-    idle = [int(line) for line in suspects[_longest(waits.begin[suspects], waits.end[suspects], begin, end) > LIMIT_NS]]
+    numbers, asked = tally.floor.wishes(suspects)
+    specialised = len(set(tally.floor.staff.teams.values())) > 1
+    idle: list[tuple[int, Wish]] = []
+    for number, wish in enumerate(asked):
+        if specialised and wish.department < 0:  # who may take it is not known
+            continue
+        lines = suspects[numbers == number]
+        idle += [(int(line), wish) for line in lines[_beside_free(tally, lines, wish) > LIMIT_NS]]
+    refusers = _refusers(tally) if idle else {}
+    explained = {line for line, wish in idle[:RECHECKED] if _lapses_explain(tally, line, wish, refusers)}
+    left = np.array(sorted(line for line, _ in idle if line not in explained), np.int64)
+    return tally.wrong("waited over 1 s while an operator was free", places=_heads(tally, waits.dialog[left]))
+
+
+def _beside_free(tally: Tally, lines: Ints, wish: Wish, without: tuple[int, ...] = ()) -> Ints:
+    """The longest part of each of these stays during which somebody who may take the dialog had room for it."""
+    floor, waits = tally.floor, tally.floor.waits
+    everybody = unique(floor.presence[0])
+    people = floor.staff.fitting(wish, everybody[~np.isin(everybody, without)], unknown=True)
+    among = None if len(people) == len(everybody) else people
+    begin, end = _seen(tally, *floor.free_stretches(among, wish.weight))
+    long = end - begin > LIMIT_NS
+    return _longest(waits.begin[lines], waits.end[lines], begin[long], end[long])
+
+
+def _refusers(tally: Tally) -> dict[int, tuple[int, ...]]:
+    """By dialog: the operators who had let it lapse, or had sent it on."""
     held = tally.floor.holdings
-    lapsed = (held.accepted_at < 0) & (held.ended_at < NEVER)
-    lapses: dict[int, list[int]] = {}
-    for dialog, operator in rows_of(held.dialog[lapsed], held.operator[lapsed]):
-        lapses.setdefault(dialog, []).append(operator)
-    explained = {line for line in idle[:RECHECKED] if _lapses_explain(tally, line, lapses)}
-    lines = np.array([line for line in idle if line not in explained], np.int64)
-    heads = tally.evidence.ledger.spot(waits.dialog[lines], np.zeros(len(lines), np.int64))
-    return tally.wrong("waited over 1 s while an operator was free", places=heads)
+    refused = ((held.accepted_at < 0) & (held.ended_at < NEVER)) | tally.floor.transfers.sent_on
+    found: dict[int, tuple[int, ...]] = {}
+    for dialog, operator in rows_of(held.dialog[refused], held.operator[refused]):
+        found[dialog] = (*found.get(dialog, ()), operator)
+    return found
 
 
-def _lapses_explain(tally: Tally, line: int, lapses: dict[int, list[int]]) -> bool:
-    """Whether only operators who had let the dialog lapse were free while it waited."""
-    waits = tally.floor.waits
-    operators = lapses.get(int(waits.dialog[line]))
+def _lapses_explain(tally: Tally, line: int, wish: Wish, refusers: dict[int, tuple[int, ...]]) -> bool:
+    """Whether only operators who had let the dialog lapse, or had sent it on, were free while it waited."""
+    operators = refusers.get(int(tally.floor.waits.dialog[line]))
     if not operators:
         return False
-    begin, end = _seen(tally, *tally.floor.free_stretches(np.array(operators, np.int64)))
-    return bool(_longest(waits.begin[[line]], waits.end[[line]], begin, end)[0] <= LIMIT_NS)
+    return bool(_beside_free(tally, np.array([line]), wish, operators)[0] <= LIMIT_NS)
 
 
 def _seen(tally: Tally, begin: Ints, end: Ints) -> tuple[Ints, Ints]:

@@ -53,10 +53,13 @@ def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0,
     return msgspec.structs.replace(planned, **changes)
 
 
-def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0) -> Plan:
-    """A real plan of handmade dialogs, with the smoke scenario's operators and words; the floor opens at `opens_ms`."""
+def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, **people: Any) -> Plan:
+    """A real plan of handmade dialogs, with the smoke scenario's operators and words; the floor opens at `opens_ms`.
+
+    `people`: what else is different with the operators.
+    """
     scenario, draws = load("smoke").scenario, Draws(7)
-    operators = scenario.operators.model_copy(update={"opens": opens_ms})
+    operators = scenario.operators.model_copy(update={"opens": opens_ms, **people})
     scenario = scenario.model_copy(update={"operators": operators})
     details = Dialogs(scenario, shape_of(scenario), draws)
     return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, 3)
@@ -72,11 +75,12 @@ class Stage:
         speed: float = SPEED,
         opens_ms: float = 0.0,
         channel: str = "telegram",
+        people: dict[str, Any] | None = None,
         **provider: Any,
     ) -> None:
         (folder / "ledger").mkdir()
         self.folder = folder
-        self.plan = make_plan(dialogs, opens_ms)
+        self.plan = make_plan(dialogs, opens_ms, **(people or {}))
         bot = self.plan.scenario.bot
         answers = {keyword: answer.text for answer in bot.answers for keyword in answer.keywords}
         self.core = StubCore(answers, tuple(bot.handover))

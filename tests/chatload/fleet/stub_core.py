@@ -15,6 +15,8 @@ import orjson
 from aiohttp import WSMsgType, web
 
 SLOTS = 3
+HOLDS = {"hold": ("held", "on_hold"), "resume": ("resumed", "assigned")}
+OWNED = ("assigned", "on_hold")
 HOOK_SECRET = "hook"
 BOT_TOKEN = "111:bot"
 Frame = dict[str, Any]
@@ -180,7 +182,7 @@ class StubCore:
         for contact in mine:
             if contact.state == "offered":
                 await self._send_offer(socket, contact)
-            for entry in contact.entries if contact.state == "assigned" else ():
+            for entry in contact.entries if contact.state in OWNED else ():
                 if entry["dialog"] == contact.dialog and entry["seq"] > hello["cursors"].get(contact.dialog, 0):
                     await _send(socket, entry)
         self.desks[name] = socket
@@ -212,6 +214,13 @@ class StubCore:
             await self._operator_sent(contact, name, socket, frame)
         elif frame["op"] == "close":
             await self.close(contact, "operator")
+        elif frame["op"] in HOLDS:
+            kind, contact.state = HOLDS[frame["op"]]
+            await self._enter(contact, kind, author="system", operator=name, number=frame["number"])
+        elif frame["op"] == "transfer":
+            to = {"operator": name, "number": frame["number"], "to": frame["to"]}
+            await self._enter(contact, "transferred", author="system", **to)
+            await self.release(contact, "transferred")
 
     async def _operator_sent(self, contact: Contact, name: str, socket: Socket, frame: Frame) -> None:
         known = contact.seen.get(frame["cid"])
@@ -243,7 +252,7 @@ class StubCore:
 
     async def release(self, contact: Contact, reason: str) -> None:
         """Take a dialog or an offer from its operator, back to the head of the queue."""
-        if contact.state == "assigned":
+        if contact.state in OWNED:
             about: Frame = {"operator": contact.operator, "number": contact.assignment, "reason": reason}
             await self._enter(contact, "released", author="system", **about)
         else:
@@ -283,7 +292,7 @@ class StubCore:
         entry = {"op": "entry", "dialog": contact.dialog, "seq": contact.seq, "kind": kind, "at": 0, **content}
         contact.entries.append(entry)
         audience = list(contact.sessions)
-        if contact.state == "assigned" and kind != "assigned" and contact.operator in self.desks:
+        if contact.state in OWNED and kind != "assigned" and contact.operator in self.desks:
             audience.append(self.desks[contact.operator])
         for socket in audience:
             if socket is not origin:

@@ -1,5 +1,6 @@
 """Whole dialogs between simulated customers and operators, over real sockets against the stub platform."""
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,43 @@ def test_a_seat_holds_several_dialogs_at_once(tmp_path: Path) -> None:
     assert counters == [1, 2, 3, 4, 5, 6]
     answers = of(ledger, "ENTRY", author="o1", kind="MESSAGE")
     assert all(row["who"] == f"c{row['contact'].removeprefix('web/u')}" for row in answers)
+
+
+def test_an_operator_puts_on_hold_once_and_takes_back_before_the_answer(tmp_path: Path) -> None:
+    """While the first answer is prepared; the dialog goes on as planned."""
+
+    async def act(stage: Stage) -> None:
+        await stage.seat(1)
+        assert await stage.play()
+
+    ledger = played(tmp_path, [dialog(5, *WHOLE)], act, people={"hold_share": 1.0})
+    assert [row["kind"] for row in of(ledger, "ENTRY", who="o1") if row["kind"] in ("HELD", "RESUMED")] == [
+        "HELD",
+        "RESUMED",
+    ]
+    held, resumed = (of(ledger, "ENTRY", who="o1", kind=kind)[0]["seq"] for kind in ("HELD", "RESUMED"))
+    assert held < resumed < of(ledger, "SEND", who="o1")[0]["seq"]
+    assert columns(of(ledger, "DIALOG"), "outcome", "counter") == [("COMPLETED", 3)]
+
+
+@pytest.mark.parametrize("refusal, sent_on", [("", True), ("nobody_there", False)])
+def test_a_dialog_is_sent_on_once_and_answered_by_its_next_owner(refusal: str, sent_on: bool, tmp_path: Path) -> None:
+    """Whoever has it then answers what is unanswered; if the transfer is refused, that is who wanted it."""
+
+    async def act(stage: Stage) -> None:
+        stage.core.refuse["transfer"] = deque([refusal])
+        await stage.seat(1)
+        assert await stage.play()
+
+    ledger = played(tmp_path, [dialog(5, *WHOLE)], act, people={"transfer_share": 1.0})
+    moved = of(ledger, "ENTRY", who="o1", kind="TRANSFERRED")
+    assert columns(moved, "author", "assignment")[:1] == ([("o1", 1)] if sent_on else [])
+    assert {row["sender"] for row in moved} <= {"o2", "o3"}
+    accepted = columns(of(ledger, "ACCEPT"), "assignment", "outcome")
+    assert accepted == ([(1, "OK"), (2, "OK")] if sent_on else [(1, "OK")])
+    assert columns(of(ledger, "HISTORY"), "assignment") == [(number,) for number, _ in accepted]
+    assert {row["assignment"] for row in of(ledger, "SEND", who="o1")} == {len(accepted)}
+    assert columns(of(ledger, "DIALOG"), "outcome", "counter") == [("COMPLETED", 3)]
 
 
 def test_the_operator_reads_the_history_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from chatload.fleet.clock import MS
+from chatload.fleet.identity import edited, parse
 from chatload.fleet.world import Target
 from tests.chatload.fleet.messengers import Listener, Platform, join, posted
 from tests.chatload.fleet.stage import Stage, columns, of
@@ -163,8 +164,8 @@ def test_accepted_updates_are_repeated_in_their_place(tmp_path: Path) -> None:
     assert customer.acknowledged_counters == [1, 2]
 
 
-def test_other_kinds_of_updates_are_posted_and_are_no_messages(tmp_path: Path) -> None:
-    """With a share of one each message is followed by an edit or a reaction, of which the ledger knows nothing."""
+def test_edits_have_other_words_and_are_recorded_and_reactions_are_not(tmp_path: Path) -> None:
+    """With a share of one each message is followed by an edit, under its identity, or by a reaction."""
     platform = Platform()
 
     async def act(stage: Stage) -> None:
@@ -177,4 +178,13 @@ def test_other_kinds_of_updates_are_posted_and_are_no_messages(tmp_path: Path) -
     kinds = [key for _, _, update in platform.calls for key in update if key != "update_id"]
     assert kinds.count("message") == 20
     assert set(kinds) == {"message", "edited_message", "message_reaction"}
-    assert len(of(ledger, "SEND")) == 20
+    assert len(of(ledger, "SEND", kind="MESSAGE")) == 20
+    updates = [update for *_, update in platform.calls]
+    messages = [update["message"] for update in updates if "message" in update]
+    said = {message["message_id"]: message["text"] for message in messages}
+    edits = [update["edited_message"] for update in updates if "edited_message" in update]
+    assert [edit["text"] for edit in edits] == [edited(said[edit["message_id"]], 1) for edit in edits]
+    rows = columns(of(ledger, "SEND", kind="EDITED"), "sender", "counter", "cursor", "provider_id", "outcome")
+    named = [(parse(edit["text"]), edit["message_id"]) for edit in edits]
+    assert rows == [(name.sender, name.counter, 1, message_id, "OK") for name, message_id in named if name]
+    assert rows

@@ -15,14 +15,14 @@ from chatload.fleet import codes
 from chatload.fleet.clock import MS, now_ns
 from chatload.fleet.frames import provider_number
 from chatload.fleet.http import Answer, Http, NoAnswer
-from chatload.fleet.identity import parse, sender_of
+from chatload.fleet.identity import edited, parse, sender_of
 from chatload.fleet.ledger import Actor, Message, Subject
 from chatload.fleet.providers import media
 from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
 from chatload.fleet.providers.limits import SECOND_NS, Profile, TokenBucket, share_of
 from chatload.fleet.providers.receipts import Receipts
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.providers.webhooks import Lane, Update, Webhooks
+from chatload.fleet.providers.webhooks import Lane, Settled, Update, Webhooks
 from chatload.fleet.server import Pending, Request, Server, plain, reply
 from chatload.fleet.session import Customer
 from chatload.fleet.tally import NAMES
@@ -65,6 +65,7 @@ class Provider(ABC):
     statuses: tuple[str, ...] = ()
     watermarks: frozenset[str] = frozenset()
     carries_files = True
+    edits: ClassVar[bool] = False  # the event of an edit has other words than the message, and is recorded
 
     def __init__(self, world: World, account: str, settings: Settings, worker: int = 0, workers: int = 1) -> None:
         self._world = world
@@ -192,9 +193,13 @@ class Provider(ABC):
         point = share_of(f"other:{key}")
         if point < self._settings.other_share:
             edit = point < self._settings.other_share / 2
+            told: Settled = self._other_settled
+            if edit and self.edits:
+                heard = heard._replace(text=edited(heard.text, 1))
+                told = partial(self._edit_settled, message, provider_number(heard.id))
             event = self.other(chat, heard, edit)
             if event is not None:
-                self._post_other(chat, Update(f"{key}e", event, self._other_settled), edit)
+                self._post_other(chat, Update(f"{key}e", event, told), edit)
 
     def post_event(self, chat: Chat, update: Update, late: bool) -> int:
         """Post an event; where there is no order, up to a moment `late`. Returns how late it is, in ns."""
@@ -237,11 +242,23 @@ class Provider(ABC):
                 chat.customer.acknowledged(message, done_ns)
 
     def _other_settled(self, update: Update, outcome: int, done_ns: int, reason: str) -> None:
-        """An edit or another kind was posted: counted, not recorded, for it is no message."""
+        """An event that is neither message nor new words was posted: counted, not recorded."""
         if outcome == codes.OK:
             self._world.tally.add("update", self._method, done_ns - update.started_ns)
         else:
             self._world.tally.fail("update", self._method, reason)
+
+    def _edit_settled(
+        self, message: Message, message_id: int, update: Update, outcome: int, done_ns: int, reason: str
+    ) -> None:
+        """A message's new words were posted."""
+        self._other_settled(update, outcome, done_ns, reason)
+        recorder = self._world.recorder
+        self._actor.row(
+            codes.SEND, outcome, message.subject, update.started_ns, kind=codes.EDITED, started=update.started_ns,
+            done=done_ns, counter=message.counter, cursor=1, attempt=update.attempt, provider_id=message_id,
+            sender=recorder.text(f"c{message.subject.plan}"), reason=recorder.text(reason),
+        )  # fmt: skip
 
     @property
     def _hook(self) -> str:

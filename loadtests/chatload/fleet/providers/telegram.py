@@ -21,6 +21,7 @@ class Telegram(Provider):
 
     channel = "telegram"
     profile = TELEGRAM
+    edits = True
     refusals: ClassVar = {
         "token": Refusal(401, 401, "Unauthorized"),
         "method": Refusal(404, 404, "Not Found: method not found"),

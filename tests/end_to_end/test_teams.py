@@ -1,0 +1,31 @@
+"""Operators who differ: whole runs with skills, departments, weights, transfers, holds and edits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatreport.rundir import Kind, What, read_ledger
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(250)
+def test_an_honest_core_keeps_its_promises_to_every_kind_of_dialog(tmp_path: Path) -> None:
+    """Nothing is violated, and all that the scenario asks for was played: weights, skills, transfers, holds, edits."""
+    out = tmp_path / "run"
+    scenario = Path(__file__).with_name("teams.toml")
+    command = [sys.executable, "-m", "tests.end_to_end.launch", str(scenario), str(out)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert (out / "verdict.json").exists(), ended.stdout + ended.stderr
+    found = json.loads((out / "verdict.json").read_text())["guarantees"]
+    assert {name for name, each in found.items() if each["status"] == "violated"} == set()
+    rows = read_ledger(out).to_pylist()
+    offers = {(row["reason"], row["rule"], row["size"]) for row in rows if row["what"] == What.OFFER}
+    assert offers >= {("general", "", 0), ("general", "", 1), ("general", "cards", 1), ("loans", "", 1)}
+    seats = {(row["sender"], row["rule"], row["author"]) for row in rows if row["what"] == What.PRESENCE}
+    assert seats == {("general", "", ""), ("general,loans", "cards", "kk")}
+    kinds = {Kind(row["kind"]).name for row in rows if row["what"] == What.AUDIT}
+    shown = {Kind(row["kind"]).name for row in rows if row["what"] == What.ENTRY and row["who"].startswith("o")}
+    assert kinds & shown >= {"TRANSFERRED", "HELD", "RESUMED", "EDITED"}
