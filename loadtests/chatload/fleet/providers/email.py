@@ -1,0 +1,211 @@
+"""The customers' mail server: SMTP both ways, threads, quotations, HTML now and then, and bounces.
+
+Each mail's subject opens with its identity, as a ticket's number would: platforms show the subject first.
+"""
+
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage, Message
+from email.policy import SMTP as POLICY
+from email.utils import format_datetime
+from html import escape
+from typing import ClassVar, Final, NamedTuple
+
+from chatload.fleet.providers import media
+from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
+from chatload.fleet.providers.limits import share_of
+from chatload.fleet.providers.profiles import SMTP
+from chatload.fleet.providers.provider import Listener, Provider, Refusal
+from chatload.fleet.providers.webhooks import Carrier
+from chatload.fleet.server import Pending, Request
+from chatload.fleet.smtp import MailServer, Smtp
+
+SUBJECT: Final = "Письмо"
+NAME: Final = "Анна"
+HTML_SHARE: Final = 0.3  # of the mails, besides the plain text; a third of them have no plain text
+SIGNED_SHARE: Final = 0.5
+QUOTED_SHARE: Final = 0.7  # of the answers
+
+
+class Thread(NamedTuple):
+    """What an answer refers to: the first mail, the latest, and what the bank's latest said."""
+
+    first: str
+    latest: str
+    said: str = ""
+
+
+class Email(Provider):
+    """Mails in no order, each offered again by its Message-ID until it is taken or refused for good; bounces."""
+
+    channel = "email"
+    profile = SMTP
+    statuses = ("failed",)
+    refusals: ClassVar = {
+        "token": Refusal(550, "5.7.1", "this sender may not send here"),
+        "method": Refusal(502, "5.5.1", "no such command"),
+        "bad": Refusal(554, "5.6.0", "the mail cannot be read"),
+        "user": Refusal(550, "5.1.1", "no such mailbox here"),
+        "empty": Refusal(554, "5.6.0", "the mail is empty"),
+        "long": Refusal(552, "5.3.4", "the mail is too long"),
+        "blocked": Refusal(550, "5.7.1", "the recipient wants no mail of this sender"),
+        "many": Refusal(450, "4.7.1", "too many mails: come back later"),
+    }
+
+    def listener(self) -> Listener:
+        """SMTP."""
+        self._threads: dict[str, Thread] = {}
+        return MailServer(self.answer)
+
+    def carrier(self, connections: int, timeout_s: float) -> Carrier:
+        """SMTP to where the target takes mails."""
+        url = self._world.target.mail
+        if not url:
+            raise ValueError(f"{self._account}: the target does not say where it takes mails")
+        return Smtp(self._world.clock, url, self.keys.sender, timeout_s)
+
+    def new_id(self, chat: Chat) -> MessageId:
+        """A Message-ID."""
+        self._serial += 1
+        return f"<{self._serial:x}.{self._account}@customers.example>"
+
+    def said(self, chat: Chat, heard: Heard) -> bytes:
+        """A mail, in the thread of those before."""
+        name = str(heard.id)
+        thread = self._threads.get(chat.user)
+        mark = heard.text.partition(" ")[0]
+        mail = self._mail(chat, name, f"{mark} Re: {SUBJECT}" if thread else f"{mark} {SUBJECT}", heard.at_ms)
+        if thread is not None:
+            mail["In-Reply-To"] = thread.latest
+            mail["References"] = " ".join(dict.fromkeys((thread.first, thread.latest)))
+        self._write(mail, mark, heard.text, thread.said if thread else "")
+        if heard.media:
+            main, _, sub = media.TYPES[heard.media[-3:]].partition("/")
+            mail.add_attachment(media.content(heard.media), main, sub, filename=heard.media)
+        self._threads[chat.user] = Thread(thread.first if thread else name, name)
+        return _enveloped(chat.user, mail.as_bytes())
+
+    def other(self, chat: Chat, heard: Heard, edit: bool) -> bytes | None:
+        """A mail cannot be edited; now and then an automatic one follows."""
+        if edit:
+            return None
+        mail = self._mail(chat, str(self.new_id(chat)), "Автоответ", heard.at_ms)
+        mail["Auto-Submitted"] = "auto-replied"
+        mail.set_content("Я в отпуске.")
+        return _enveloped(chat.user, mail.as_bytes())
+
+    def told(self, chat: Chat, status: str, covered: list[Sent], at_ms: int) -> bytes:
+        """A bounce (RFC 3464)."""
+        facts = {"bank": self.keys.sender, "user": chat.user, "name": covered[-1].id, "date": _date(at_ms)}
+        return _enveloped("", _BOUNCE.format_map(facts).replace("\n", "\r\n").encode())
+
+    def called(self, request: Request) -> bytes | Pending:
+        """A mail of the bank to one recipient."""
+        if request.query.lower() != self.keys.sender:
+            return self.refuse("token")
+        mail = message_from_bytes(request.body)
+        name = str(mail["Message-ID"] or "").strip()
+        if not name:
+            return self.refuse("bad")
+        text, enclosed = _read(mail)
+        upload = self._files.upload(enclosed) if enclosed is not None else ""
+        return self.take(Send(request.path, text, upload=upload, id=name), request)
+
+    def accepted(self, chat: Chat, send: Send, message_id: MessageId) -> bytes:
+        """250."""
+        thread = self._threads.get(chat.user) or Thread(send.id, send.id)
+        self._threads[chat.user] = Thread(thread.first, send.id, send.text)
+        return b"250 2.0.0 queued\r\n"
+
+    def refused(self, refusal: Refusal, wait_s: int) -> bytes:
+        """One line."""
+        return f"{refusal.status} {refusal.code} {refusal.text}\r\n".encode()
+
+    def _mail(self, chat: Chat, name: str, subject: str, at_ms: int) -> EmailMessage:
+        mail = EmailMessage(POLICY)
+        mail["From"] = f"{NAME} <{chat.user}>"
+        mail["To"] = self.keys.sender
+        mail["Subject"] = subject
+        mail["Date"] = _date(at_ms)
+        mail["Message-ID"] = name
+        return mail
+
+    @staticmethod
+    def _write(mail: EmailMessage, mark: str, text: str, answered: str) -> None:
+        """The text, perhaps with a signature and what it answers below, perhaps also or only as HTML."""
+        if share_of(f"signed:{mark}") < SIGNED_SHARE:
+            text += f"\n\n-- \n{NAME}"
+        quoted = answered.split("\n") if answered and share_of(f"quoted:{mark}") < QUOTED_SHARE else []
+        lines = (f"> {line}" for line in quoted)
+        plain = "\n".join((text, "", "Банк пишет:", *lines)) if quoted else text
+        point = share_of(f"html:{mark}")
+        if point >= HTML_SHARE:
+            mail.set_content(plain)
+            return
+        html = _HTML.format(text=escape(text).replace("\n", "<br>"), quote=_quote(quoted))
+        if point < HTML_SHARE / 3:
+            mail.set_content(html, subtype="html")
+        else:
+            mail.set_content(plain)
+            mail.add_alternative(html, subtype="html")
+
+
+def _read(mail: Message) -> tuple[str, bytes | None]:
+    """The first plain part's text, and the first file; None without one."""
+    text, enclosed = "", None
+    for part in mail.walk():
+        data = part.get_payload(decode=True)
+        if not isinstance(data, bytes):
+            continue
+        if part.get_filename() is not None:
+            enclosed = data if enclosed is None else enclosed
+        elif part.get_content_type() == "text/plain" and not text:
+            text = data.decode(part.get_content_charset() or "us-ascii").replace("\r\n", "\n").removesuffix("\n")
+    return text, enclosed
+
+
+def _enveloped(sender: str, mail: bytes) -> bytes:
+    return b"Return-Path: <%b>\r\n%b" % (sender.encode(), mail)
+
+
+def _quote(lines: list[str]) -> str:
+    return f"<div>Банк пишет:</div><blockquote>{'<br>'.join(map(escape, lines))}</blockquote>" if lines else ""
+
+
+def _date(at_ms: int) -> str:
+    return format_datetime(datetime.fromtimestamp(at_ms / 1000, UTC))
+
+
+_HTML: Final = "<html><head><style>p {{ margin: 0 }}</style></head><body><p>{text}</p>{quote}</body></html>"
+_BOUNCE: Final = """\
+From: Mail Delivery System <MAILER-DAEMON@customers.example>
+To: {bank}
+Subject: Undelivered Mail Returned to Sender
+Date: {date}
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="bounce"
+
+--bounce
+Content-Type: text/plain
+
+Your message could not be delivered.
+--bounce
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; customers.example
+
+Final-Recipient: rfc822; {user}
+Action: failed
+Status: 5.2.2
+Diagnostic-Code: smtp; 552 5.2.2 Mailbox full
+
+--bounce
+Content-Type: text/rfc822-headers
+
+Message-ID: {name}
+From: {bank}
+To: {user}
+
+--bounce--
+"""
