@@ -20,7 +20,7 @@ class Messenger(NamedTuple):
 MESSENGERS: Final = {
     "telegram": Messenger("tg"),
     "messenger": Messenger("fb", keys=("sender", "verify_token")),
-    "viber": Messenger("viber", suffix="+A=="),
+    "viber": Messenger("viber", suffix="+A==", keys=("sender",)),
     "vk": Messenger("vk", first_user=100_000_000, keys=("sender", "verify_token")),  # from two billion on, group chats
     "whatsapp": Messenger("wa", keys=("sender", "verify_token")),
     "infobip": Messenger("ib", keys=("sender",)),

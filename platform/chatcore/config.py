@@ -57,11 +57,25 @@ class Limits(NamedTuple):
 
 LIMITS: Final = {
     "email": Limits(20, 1, 10, True, "assumed: a relay of the bank's own sets its own limits", "2026-11", threads=True),
+    "max": Limits(30, 30, 30, False, "dev.max.ru: of a bot; a user's not documented", "2026-10"),
+    "infobip": Limits(80, 1 / 6, 45, True, "assumed to be WhatsApp's own; Infobip throttles no sending", "2026-03"),
+    "sms": Limits(100, 1, 10, True, "assumed; Infobip throttles no sending", "2026-03"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
+    "whatsapp": Limits(80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05"),
+    "messenger": Limits(300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03"),
+    "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
+    "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests: of a community; a user's not documented", "2026-10"),
 }
 NEEDS: Final = {
     "email": ("api", "webhook_secret", "sender"),
+    "max": ("api", "token", "webhook_secret"),
+    "infobip": ("api", "token", "webhook_secret", "sender"),
+    "sms": ("api", "token", "webhook_secret", "sender"),
     "telegram": ("api", "token", "webhook_secret"),
+    "whatsapp": ("api", "token", "webhook_secret", "sender", "verify_token"),
+    "messenger": ("api", "token", "webhook_secret", "sender", "verify_token"),
+    "viber": ("api", "token", "sender"),
+    "vk": ("api", "token", "webhook_secret", "sender", "verify_token"),
 }
 """What an account of a messenger must say; an account with sockets says none of it."""
 

@@ -114,6 +114,12 @@ class Desk(Peer):
         await self.until(op="accepted", dialog=offer["dialog"], number=offer["number"])
         return await self.until(op="entries", dialog=offer["dialog"])
 
+    async def own(self, dialog: str) -> Frame:
+        """Accept the offer of a dialog; the offer."""
+        offer = await self.until(op="offered", dialog=dialog)
+        await self.accept(offer)
+        return offer
+
     async def say(self, offer: Frame, cid: str, text: str) -> Frame:
         """Send a message; its acknowledgement or refusal."""
         await self.send(op="send", dialog=offer["dialog"], number=offer["number"], cid=cid, text=text)
@@ -173,10 +179,15 @@ class Client:
 
     async def webhook(self, update: Any, secret: str = HOOK_SECRET, account: str = "tg") -> tuple[int, Any]:
         """Post an Update as Telegram does; (status, answer)."""
-        body = BytesIO(update if isinstance(update, bytes) else orjson.dumps(update))
-        headers = {"X-Telegram-Bot-Api-Secret-Token": secret, "Content-Type": "application/json"}
-        async with self.http.post(f"{self.url}/webhooks/telegram/{account}", data=body, headers=headers) as answer:
-            return answer.status, orjson.loads(await answer.read())
+        body = update if isinstance(update, bytes) else orjson.dumps(update)
+        status, answer = await self.hook(f"telegram/{account}", body, {"X-Telegram-Bot-Api-Secret-Token": secret})
+        return status, orjson.loads(answer)
+
+    async def hook(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Post to `/webhooks/{path}` as a provider does; (status, body)."""
+        sent = {"Content-Type": "application/json"} | headers
+        async with self.http.post(f"{self.url}/webhooks/{path}", data=BytesIO(body), headers=sent) as answer:
+            return answer.status, await answer.read()
 
     async def rest(self, method: str, path: str, body: Any = None, bearer: str | None = None) -> tuple[int, Any]:
         """(status, answer) of a REST call, as an administrator unless told otherwise."""
@@ -184,6 +195,12 @@ class Client:
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         async with self.http.request(method, self.url + path, data=data, headers=headers) as answer:
             return answer.status, orjson.loads(await answer.read())
+
+    async def store(self, data: bytes, bearer: str) -> str:
+        """Store an attachment; its reference."""
+        status, answer = await self.rest("POST", "/v1/files", data, bearer)
+        assert (status, answer["size"]) == (201, len(data))
+        return str(answer["ref"])
 
     async def bytes(self, path: str, bearer: str | None = None) -> tuple[int, bytes]:
         """(status, body) of a GET, with a token or without one."""

@@ -1,12 +1,27 @@
 """Valid webhooks of every channel, and what becomes of them in hostile hands."""
 
+import hmac
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
+from chatcore.config import Account
 from chatcore.edges.gateway import MAX_BODY
+from tests.chatcore import (
+    infobip,
+    test_infobip,
+    test_max,
+    test_messenger,
+    test_viber,
+    test_vk,
+    test_whatsapp,
+    vk_api,
+    whatsapp,
+)
 from tests.chatcore.client import HOOK_SECRET, update
 from tests.chatcore.cores import telegram
 
@@ -21,6 +36,28 @@ class Seed(NamedTuple):
     bodies: list[Body]
 
 
+def _signed(header: str, key: str, prefix: str = "") -> Callable[[Body], dict[str, str]]:
+    """Signs a body as Meta and Viber do."""
+    return lambda body: {header: prefix + hmac.new(key.encode(), body, "sha256").hexdigest()}
+
+
+def _basic(account: Account) -> Callable[[Body], dict[str, str]]:
+    pair = b64encode(f"infobip:{account.webhook_secret}".encode()).decode()
+    return lambda body: {"Authorization": f"Basic {pair}"}
+
+
+def _told(account: Account, headers: Callable[[Body], dict[str, str]], told: Mapping[str, tuple[Any, Any]]) -> Seed:
+    """The bodies of a channel's own tests."""
+    plain = {name: getattr(account, name) for name in ("id", "channel", "token", "webhook_secret", "sender")}
+    given = plain | {"verify_token": account.verify_token, "api": "http://127.0.0.1:9"}
+    return Seed(given, headers, [orjson.dumps(body) for body, _ in told.values()])
+
+
+def _bodies(account: Account, headers: Callable[[Body], dict[str, str]], *bodies: Body) -> Seed:
+    return _told(account, headers, {})._replace(bodies=list(bodies))
+
+
+SMS = msgspec.structs.replace(infobip.ACCOUNT, id="sms", channel="sms")
 SEEDS: dict[str, Seed] = {
     "telegram": Seed(
         telegram("http://127.0.0.1:9"),
@@ -32,6 +69,27 @@ SEEDS: dict[str, Seed] = {
             orjson.dumps(update(4, chat=2**52)),
         ],
     ),
+    "messenger": _told(
+        test_messenger.ACCOUNT,
+        _signed("X-Hub-Signature-256", test_messenger.ACCOUNT.webhook_secret, "sha256="),
+        {name: (test_messenger.envelope([event]), told) for name, (event, told) in test_messenger.TOLD.items()},
+    ),
+    "viber": _told(test_viber.ACCOUNT, _signed("X-Viber-Content-Signature", test_viber.ACCOUNT.token), test_viber.TOLD),
+    "vk": _told(vk_api.ACCOUNT, lambda body: {}, test_vk.TOLD),
+    "max": _told(
+        test_max.ACCOUNT, lambda body: {"X-Max-Bot-Api-Secret": test_max.ACCOUNT.webhook_secret}, test_max.TOLD
+    ),
+    "whatsapp": _bodies(
+        whatsapp.ACCOUNT,
+        _signed("X-Hub-Signature-256", whatsapp.ACCOUNT.webhook_secret, "sha256="),
+        *(test_whatsapp.EXAMPLE.encode(), test_whatsapp.ANY),
+    ),
+    "infobip": _bodies(
+        infobip.ACCOUNT,
+        _basic(infobip.ACCOUNT),
+        *(test_infobip.EXAMPLE.encode(), test_infobip.REPORT.encode(), test_infobip.ANY),
+    ),
+    "sms": _bodies(SMS, _basic(SMS), test_infobip.REPORT.encode(), test_infobip.ANY),
 }
 HERE = "@@here@@"
 RAW = [

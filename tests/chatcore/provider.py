@@ -2,16 +2,95 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from aiohttp import web
 
 from tests.chatcore.client import BOT_TOKEN
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, Any]
+"""The HTTP status and a JSON value, or bytes that are sent as they are, as a PNG."""
+
+
+class Asked(NamedTuple):
+    """A request; names of headers are in lower case."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body's value."""
+        return orjson.loads(self.body)
+
+
+class Provider:
+    """Says to each request what `answer` makes of it; `hold` keeps answers back.
+
+    `hang_up` makes it end the next request's connection without an answer.
+    """
+
+    def __init__(self, answer: Callable[[Asked], Answer]) -> None:
+        self.answer = answer
+        self.asked: list[Asked] = []
+        self.at_s: list[float] = []
+        self.api = ""
+        self._hangs_up = False
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def hang_up(self) -> None:
+        self._hangs_up = True
+        self.hold()
+
+    def release(self) -> None:
+        self._open.set()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        asked = Asked(request.method, request.path, dict(request.query), headers, await request.read())
+        self.asked.append(asked)
+        self.at_s.append(asyncio.get_running_loop().time())
+        await self._open.wait()
+        if self._hangs_up:
+            self._hangs_up = False
+            assert request.transport is not None
+            request.transport.abort()
+            raise asyncio.CancelledError
+        status, content = self.answer(asked)
+        if isinstance(content, bytes):
+            return web.Response(body=content, status=status, content_type="image/png")
+        return web.json_response(content, status=status)
+
+
+P = TypeVar("P", bound=Provider)
+
+
+@asynccontextmanager
+async def serve(provider: P, port: int = 0) -> AsyncIterator[P]:
+    """A provider's API on a free loopback port, for any method and path."""
+    app = web.Application()
+    app.add_routes([web.route("*", "/{path:.*}", provider.handle)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        provider.api = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield provider
+    finally:
+        provider.release()
+        await runner.cleanup()
+
+
+# --- Telegram --------------------------------------------------------------------------------------------------------
 
 
 def blocked() -> Answer:
@@ -29,70 +108,47 @@ def too_many(after_s: float) -> Answer:
     }
 
 
-class Provider:
-    """Takes every message, unless `answers` holds what is to be said to a chat next; `hold` keeps answers back.
-
-    `hang_up` makes it end the next call's connection without an answer.
-    """
+class BotApi(Provider):
+    """Telegram: takes every message, unless `answers` holds what is to be said to a chat next."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[int, str]] = []
-        self.at_s: list[float] = []
+        super().__init__(self._say)
         self.taken: list[tuple[int, str]] = []
         self.answers: defaultdict[int, list[Answer]] = defaultdict(list)
         self.most_in_flight: defaultdict[int, int] = defaultdict(int)
-        self.api = ""
         self._in_flight: defaultdict[int, int] = defaultdict(int)
-        self._hangs_up = False
-        self._open = asyncio.Event()
-        self._open.set()
 
-    def hold(self) -> None:
-        self._open.clear()
-
-    def hang_up(self) -> None:
-        self._hangs_up = True
-        self.hold()
-
-    def release(self) -> None:
-        self._open.set()
+    @property
+    def calls(self) -> list[tuple[int, str]]:
+        """Chats and texts, in the order of the requests."""
+        return [self._read(asked.body) for asked in self.asked]
 
     async def handle(self, request: web.Request) -> web.Response:
-        body = orjson.loads(await request.read())
-        assert set(body) == {"chat_id", "text"}
-        chat, text = body["chat_id"], body["text"]
-        self.calls.append((chat, text))
-        self.at_s.append(asyncio.get_running_loop().time())
+        chat, _ = self._read(await request.read())
         self._in_flight[chat] += 1
         self.most_in_flight[chat] = max(self.most_in_flight[chat], self._in_flight[chat])
         try:
-            await self._open.wait()
+            return await super().handle(request)
         finally:
             self._in_flight[chat] -= 1
-        if self._hangs_up:
-            self._hangs_up = False
-            assert request.transport is not None
-            request.transport.abort()
-            raise asyncio.CancelledError
+
+    def _say(self, asked: Asked) -> Answer:
+        assert (asked.method, asked.path) == ("POST", f"/bot{BOT_TOKEN}/sendMessage")
+        chat, text = self._read(asked.body)
         if self.answers[chat]:
-            status, answer = self.answers[chat].pop(0)
-            return web.json_response(answer, status=status)
+            return self.answers[chat].pop(0)
         self.taken.append((chat, text))
-        return web.json_response({"ok": True, "result": {"message_id": 1_000 + len(self.taken)}})
+        return 200, {"ok": True, "result": {"message_id": 1_000 + len(self.taken)}}
+
+    @staticmethod
+    def _read(body: bytes) -> tuple[int, str]:
+        found = orjson.loads(body)
+        assert set(found) == {"chat_id", "text"}
+        return found["chat_id"], found["text"]
 
 
 @asynccontextmanager
-async def serving(port: int = 0) -> AsyncIterator[Provider]:
-    """A provider's API on a free loopback port."""
-    provider = Provider()
-    app = web.Application()
-    app.add_routes([web.post(f"/bot{BOT_TOKEN}/sendMessage", provider.handle)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        provider.api = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield provider
-    finally:
-        provider.release()
-        await runner.cleanup()
+async def serving(port: int = 0) -> AsyncIterator[BotApi]:
+    """Telegram's API on a free loopback port."""
+    async with serve(BotApi(), port) as found:
+        yield found

@@ -1,77 +1,51 @@
 """Attachments: stored once, fetched by reference, both ways; what cannot be had is said; edits append."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from aiohttp import ClientSession, web
 
 from chatcore.edges import fetcher
 from chatcore.edges.files import MAX_FILE
 from chatcore.journal.memory import Disk
-from tests.chatcore.client import BOT_TOKEN, SECRET, Client, Desk, Frame, message, plain, system, token, until, update
+from tests.chatcore.client import BOT_TOKEN, SECRET, Client, Frame, message, plain, system, token, until, update
 from tests.chatcore.cores import inside, play, restarting, running, telegram
+from tests.chatcore.provider import Answer, Asked, Provider, serve
 
 PICTURE = b"\x89PNG\r\n" + bytes(range(256)) * 40
 CUSTOMER = token("customer", "web/u1")
 BUSY = [{"id": "o1", "slots": 100}]
 
 
-class FileServer:
-    """Telegram's side: it has pictures to give, and fetches what it is told to show."""
+class FileServer(Provider):
+    """Telegram's side: it has pictures to give, and takes every message."""
 
     def __init__(self) -> None:
-        self.api = ""
-        self.asked: list[str] = []
-        self.shown: list[tuple[str, str, bytes]] = []
+        super().__init__(self._say)
         self.fails = 0
         self.pictures: dict[str, bytes] = {"AgAC": PICTURE}
 
-    async def get_file(self, request: web.Request) -> web.Response:
-        file_id = (await request.json())["file_id"]
-        self.asked.append(file_id)
+    def named(self, method: str) -> list[Any]:
+        """The bodies of the calls of a method."""
+        return [asked.json() for asked in self.asked if asked.path == f"/bot{BOT_TOKEN}/{method}"]
+
+    def _say(self, asked: Asked) -> Answer:
+        name = asked.path.rpartition("/")[2]
+        if asked.path == f"/file/bot{BOT_TOKEN}/photos/{name}":
+            return 200, self.pictures[name]
+        if name == "getFile":
+            return self._path(asked.json()["file_id"])
+        return 200, {"ok": True, "result": {"message_id": 1_000}}
+
+    def _path(self, file_id: str) -> Answer:
         if self.fails:
             self.fails -= 1
-            return web.json_response({"ok": False}, status=500)
+            return 500, {"ok": False}
         if file_id not in self.pictures:
-            return web.json_response({"ok": False, "description": "Bad Request: wrong file_id"}, status=400)
-        return web.json_response({"ok": True, "result": {"file_id": file_id, "file_path": f"photos/{file_id}"}})
-
-    async def give(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.pictures[request.match_info["name"]], content_type="image/png")
-
-    async def show(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        kind = "photo" if request.path.endswith("sendPhoto") else "document"
-        async with ClientSession() as session, session.get(body[kind]) as answer:
-            self.shown.append((kind, answer.url.name, await answer.read()))
-        return web.json_response({"ok": True, "result": {"message_id": 1_000 + len(self.shown)}})
-
-
-@asynccontextmanager
-async def serving() -> AsyncIterator[FileServer]:
-    """Telegram's files and methods on a free loopback port."""
-    found, app = FileServer(), web.Application()
-    base = f"/bot{BOT_TOKEN}"
-    app.add_routes(
-        [
-            web.post(f"{base}/getFile", found.get_file),
-            web.get(f"/file{base}/photos/{{name}}", found.give),
-            web.post(f"{base}/sendPhoto", found.show),
-            web.post(f"{base}/sendDocument", found.show),
-        ]
-    )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        found.api = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield found
-    finally:
-        await runner.cleanup()
+            return 400, {"ok": False, "description": "Bad Request: wrong file_id"}
+        return 200, {"ok": True, "result": {"file_id": file_id, "file_path": f"photos/{file_id}"}}
 
 
 def photo(message_id: int, file_id: str = "AgAC", size: int = len(PICTURE), caption: str = "") -> Frame:
@@ -80,20 +54,6 @@ def photo(message_id: int, file_id: str = "AgAC", size: int = len(PICTURE), capt
     large = small | {"file_id": file_id, "file_size": size}
     bare = update(message_id, None)
     return bare | {"message": bare["message"] | {"photo": [small, large], "caption": caption}}
-
-
-async def own(client: Client, desk: Desk, dialog: str) -> Frame:
-    """Accept the offer of a dialog."""
-    offer = await desk.until(op="offered", dialog=dialog)
-    await desk.accept(offer)
-    return offer
-
-
-async def stored(client: Client, data: bytes, bearer: str = CUSTOMER) -> str:
-    """Store an attachment; its reference."""
-    status, answer = await client.rest("POST", "/v1/files", data, bearer)
-    assert (status, answer["size"]) == (201, len(data))
-    return str(answer["ref"])
 
 
 def shown(**changes: Any) -> Frame:
@@ -105,18 +65,18 @@ def test_a_customers_picture_is_fetched_and_shown() -> None:
     """A photo's entry comes at once; where its bytes are follows, after trouble, too; who has the ref reads them."""
 
     async def acts() -> None:
-        async with serving() as server, inside(accounts=[telegram(server.api)], operators=BUSY) as core:
+        async with serve(FileServer()) as server, inside(accounts=[telegram(server.api)], operators=BUSY) as core:
             server.fails = 1
             desk = await core.client.desk("o1", presence="online")
             assert await core.client.webhook(update(1)) == (200, {})
-            await own(core.client, desk, "tg/77#1")
+            await desk.own("tg/77#1")
             assert await core.client.webhook(photo(2, caption="my card")) == (200, {})
             entry = await desk.until(op="entry", kind="message")
             assert (entry["text"], entry["files"]) == ("my card", [shown()])
             told = await desk.until(op="attachment")
             assert (told["seq"], told["index"], told["status"]) == (entry["seq"], 0, "stored")
             assert (told["size"], told["mime"]) == (len(PICTURE), "image/png")
-            assert server.asked == ["AgAC", "AgAC"]
+            assert server.named("getFile") == [{"file_id": "AgAC"}] * 2
             assert await core.client.bytes(f"/v1/files/{told['ref']}", token("operator", "o1")) == (200, PICTURE)
 
     play(acts)
@@ -129,10 +89,10 @@ def test_what_cannot_be_had_is_said(sent: Frame, reason: str) -> None:
     """An attachment that its provider has not, or that is too big, ends visibly, and the dialog goes on."""
 
     async def acts() -> None:
-        async with serving() as server, inside(accounts=[telegram(server.api)], operators=BUSY) as core:
+        async with serve(FileServer()) as server, inside(accounts=[telegram(server.api)], operators=BUSY) as core:
             desk = await core.client.desk("o1", presence="online")
             await core.client.webhook(update(1))
-            await own(core.client, desk, "tg/77#1")
+            await desk.own("tg/77#1")
             await core.client.webhook(sent)
             told = await desk.until(op="attachment")
             assert (told["seq"], told["status"], told["reason"]) == (4, "missing", reason)
@@ -147,7 +107,7 @@ def test_fetching_goes_on_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def acts() -> None:
         disk = Disk()
-        async with serving() as server:
+        async with serve(FileServer()) as server:
             async with restarting(disk, accounts=[telegram(server.api)]) as core:
                 server.fails = 1
                 await core.client.webhook(photo(1))
@@ -166,17 +126,20 @@ def test_an_operators_document_reaches_the_messenger() -> None:
     """A stored attachment is sent by an address that the provider can read, without a token of its own."""
 
     async def acts() -> None:
-        async with serving() as server, inside(accounts=[telegram(server.api)], operators=BUSY) as core:
+        async with serve(FileServer()) as server, inside(accounts=[telegram(server.api)], operators=BUSY) as core:
             desk = await core.client.desk("o1", presence="online")
             await core.client.webhook(update(1))
-            offer = await own(core.client, desk, "tg/77#1")
-            ref = await stored(core.client, b"%PDF contract", token("operator", "o1"))
+            offer = await desk.own("tg/77#1")
+            ref = await core.client.store(b"%PDF contract", token("operator", "o1"))
             file = {"kind": "document", "ref": ref, "name": "contract №7.pdf", "mime": "application/pdf"}
             place = {"op": "send", "dialog": offer["dialog"], "number": offer["number"], "text": ""}
             await desk.send(**place, cid="1", files=[file])
             assert (await desk.until(cid="1"))["op"] == "ack"
             assert (await desk.until(op="receipt"))["status"] == "sent"
-            assert server.shown == [("document", "contract №7.pdf", b"%PDF contract")]
+            (sent,) = server.named("sendDocument")
+            address = urlsplit(sent.pop("document"))
+            assert (sent, unquote(address.path).rpartition("/")[2]) == ({"chat_id": 77}, "contract №7.pdf")
+            assert await core.client.bytes(f"{address.path}?{address.query}") == (200, b"%PDF contract")
             for files, reason in (([file, file], "too_many_files"), ([file | {"ref": "0" * 64}], "unknown_file")):
                 await desk.send(**place, cid="2", files=files)
                 assert (await desk.until(cid="2"))["reason"] == reason
@@ -193,8 +156,8 @@ def test_a_customer_on_the_site_sends_a_picture(tmp_path: Path) -> None:
         async with running(tmp_path) as core:
             async with Client(core.url) as client:
                 customer = await client.customer("web/u1")
-                ref = await stored(client, PICTURE)
-                assert await stored(client, PICTURE) == ref
+                ref = await client.store(PICTURE, CUSTOMER)
+                assert await client.store(PICTURE, CUSTOMER) == ref
                 file = {"kind": "image", "ref": ref, "name": "card.png", "mime": "image/png"}
                 await customer.send(op="send", cid="1", text="", files=[file])
                 assert (await customer.until(cid="1"))["op"] == "ack"
@@ -222,7 +185,7 @@ def test_attachments_are_for_those_who_were_shown_them() -> None:
     async def acts() -> None:
         async with inside() as core:
             client = core.client
-            one, other = await stored(client, b"one"), await stored(client, b"other")
+            one, other = await client.store(b"one", CUSTOMER), await client.store(b"other", CUSTOMER)
             link = token("file", one)
             assert await client.bytes(f"/v1/files/{one}/x.pdf?token={link}") == (200, b"one")
             for path, status in (

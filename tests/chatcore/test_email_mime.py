@@ -60,7 +60,7 @@ def test_a_mail_is_built_the_same_in_every_attempt() -> None:
     """Byte by byte, with its attachment; an automatic one says so; nothing in a subject or name adds a header."""
     file = Enclosure("document", "a\r\nBcc: x@y.z.pdf", "application/pdf", "", PDF)
     thread = Thread(("<m1@example.org>",), "<m1@example.org>", "Re: Card\r\nBcc: x@y.z")
-    reply = Outbound(ANNA, "", f"{KEY}#3.7", file, thread, automatic=True)
+    reply = Outbound(ANNA, "", f"{KEY}#3.7", file, thread=thread, automatic=True)
     built = email.build(ACCOUNT, reply)
     assert built == email.build(ACCOUNT, reply)
     found = message_from_bytes(built)

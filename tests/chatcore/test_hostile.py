@@ -23,7 +23,7 @@ Post = tuple[str, str, dict[str, str], bytes]
 
 def test_every_channel_has_valid_webhooks_to_spoil() -> None:
     """A new channel brings its account, its headers and some of its bodies to `tests/chatcore/hostile.py`."""
-    assert set(SEEDS) == set(CHANNELS)
+    assert set(SEEDS) == set(CHANNELS) - {"email"}  # which takes no webhooks; its mails are spoiled in test_email
 
 
 def posts(draw: Random, count: int) -> list[Post]:

@@ -95,6 +95,39 @@ def test_a_receipt_may_be_faster_than_the_sends_answer() -> None:
     assert talk.state.contacts[1].early == {}
 
 
+def test_early_receipts_in_any_order_tell_the_most() -> None:
+    """Of receipts that come before their message's id, those that say less than one before are no news either."""
+    talk = Talk()
+    seq = talk.reply()
+    assert talk.told("failed", "a", reason="131026") == talk.told("read", "a") == talk.told("delivered", "a") == []
+    told = [(event.seq, event.state) for event in talk.send(seq, "a") if isinstance(event, e.Receipted)]
+    assert told == [(seq, "failed"), (seq, "read")]
+
+
+@pytest.mark.parametrize(
+    "through, told, news",
+    [
+        ("time", "250", [1, 2]),
+        ("time", "199", [1]),
+        ("order", "11", [1, 2]),
+        ("number", "11", [1, 2]),
+        ("number", "10", [1]),
+        ("order", "99", []),
+    ],
+)
+def test_a_receipt_of_many_may_be_faster_than_the_answer(through: str, told: str, news: list[int]) -> None:
+    """What comes while a reply is under way counts for those before it, and for it once it is known if it is meant."""
+    talk = Talk()
+    seqs = [talk.reply() for _ in range(2)]
+    talk.send(seqs[0], "10", posted=100)
+    before = talk.told("read", told, through) + talk.told("read", told, through)
+    after = [
+        (event.seq, event.state) for event in talk.send(seqs[1], "11", posted=200) if isinstance(event, e.Receipted)
+    ]
+    assert before + after == [(seqs[number - 1], "read") for number in news]
+    assert talk.state.contacts[1].early == {}
+
+
 def test_late_receipts_go_to_the_old_dialog() -> None:
     """After closing, and when the next dialog is open, a receipt belongs to the message that was sent."""
     talk = Talk()
@@ -117,7 +150,7 @@ def test_a_contact_remembers_a_bounded_number_of_messages() -> None:
 
 
 RECEIPTS = st.tuples(
-    st.sampled_from(["failed", "delivered", "read"]), st.integers(0, 3), st.sampled_from(["", "order"])
+    st.sampled_from(["failed", "delivered", "read"]), st.integers(0, 3), st.sampled_from(["", "order", "number"])
 )
 
 
@@ -132,11 +165,11 @@ def test_no_order_of_receipts_takes_anything_back(
     ranks = dict.fromkeys(seqs, 0)
     events: list[Any] = []
     for state, number, through in receipts[:early]:
-        events += talk.ask(c.Told(CONTACT, state, f"p{number}", through, ""))
+        events += talk.ask(c.Told(CONTACT, state, str(number), through, ""))
     for number in order:
-        events += talk.send(seqs[number], f"p{number}")
+        events += talk.send(seqs[number], str(number))
     for state, number, through in receipts[early:]:
-        events += talk.ask(c.Told(CONTACT, state, f"p{number}", through, ""))
+        events += talk.ask(c.Told(CONTACT, state, str(number), through, ""))
     for event in events:
         if isinstance(event, e.Receipted):
             assert RANK[event.state] > ranks[event.seq]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chatcore.channels import email, telegram
+from chatcore.channels import email, infobip, messenger, sms, telegram, viber, vk, whatsapp
+from chatcore.channels import max as max_messenger
 from chatcore.channels.shapes import Event, Fetching, Outbound, Sending
 from chatcore.config import Account
 
@@ -22,7 +23,7 @@ class Channel(Protocol):
         """Everything that a webhook's body tells, in its order; empty for kinds that tell nothing.
 
         Raises:
-            ValueError: it is unreadable.
+            ValueError, RecursionError: it is unreadable.
         """
 
     def handshake(self, account: Account, query: Mapping[str, str], body: bytes) -> bytes | None:
@@ -38,4 +39,14 @@ class Channel(Protocol):
         """The calls that fetch an attachment's bytes."""
 
 
-CHANNELS: Final[dict[str, Channel]] = {"email": email, "telegram": telegram}
+CHANNELS: Final[dict[str, Channel]] = {
+    "email": email,
+    "infobip": infobip,
+    "max": max_messenger,
+    "messenger": messenger,
+    "sms": sms,
+    "telegram": telegram,
+    "viber": viber,
+    "vk": vk,
+    "whatsapp": whatsapp,
+}

@@ -1,9 +1,20 @@
 """What every messenger channel translates to and from."""
 
 from collections.abc import Generator, Mapping
-from typing import Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
 
 from chatcore.config import Account
+
+UNREADABLE: Final = (ValueError, RecursionError)
+"""What a decoder raises; the latter when it is nested too deep."""
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+"""A provider's name of a user or a message."""
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""The same, of providers that number them."""
+REASON_MOST: Final = 500  # characters
 
 
 class File(NamedTuple):
@@ -83,25 +94,27 @@ class Thread(NamedTuple):
 class Outbound(NamedTuple):
     """A reply to `user`: a text or an attachment, so that it is one message at every provider.
 
-    `key` names it alike in every attempt, and no other reply of the installation. `thread` is given to a channel whose
-    limits say that it shows threads; `automatic`: no person wrote it.
+    `key` names it alike in every attempt, and no other reply of the installation; `attempt` counts from 1. `thread` is
+    given to a channel whose limits say that it shows threads; `automatic`: no person wrote it.
     """
 
     user: str
     text: str
     key: str
     file: Enclosure | None = None
+    attempt: int = 1
     thread: Thread | None = None
     automatic: bool = False
 
 
 class Call(NamedTuple):
-    """A request to a provider."""
+    """A request to a provider; one of a send is made once `after_s` seconds have passed."""
 
     url: str
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     method: Literal["POST", "GET"] = "POST"
+    after_s: float = 0.0
 
 
 class Answer(NamedTuple):
@@ -115,13 +128,22 @@ class Answer(NamedTuple):
 class Outcome(NamedTuple):
     """How a send ended: taken by the provider under its id, failed with a reason, or to be tried again after a while.
 
-    `after_s` is None when the provider names no delay and the outbox backs off by itself.
+    `after_s` is None when the provider names no delay and the outbox backs off by itself. A `reason` to try again is
+    told when there is no further attempt.
     """
 
     kind: Literal["taken", "failed", "again"]
     provider_id: str = ""
     reason: str = ""
     after_s: float | None = None
+
+
+class Ended(Exception):
+    """Ends a send from within its steps."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 class Fetched(NamedTuple):
@@ -131,6 +153,13 @@ class Fetched(NamedTuple):
     mime: str = ""
     reason: str = ""
     again: bool = False
+
+
+def refused(account: Account, reason: str) -> Outcome:
+    """A failure in the provider's words, less the account's secrets, which some providers repeat in them."""
+    for secret in (account.token, account.webhook_secret):
+        reason = reason.replace(secret, "...") if secret else reason
+    return Outcome("failed", reason=reason.strip()[:REASON_MOST])
 
 
 Sending = Generator[Call, Answer, Outcome]

@@ -22,7 +22,7 @@ from aiohttp import web
 from chatcore import wire
 from chatcore.edges import sockets
 from chatcore.edges.gateway import MAX_BODY, Gateway
-from chatcore.edges.webhooks import TOO_FAST, Refusal, take
+from chatcore.edges.webhooks import TOO_FAST, Refusal, content_type, take
 
 MAX_HEAD = 8 * 1024
 WHOLE_WITHIN_S = 10.0
@@ -230,7 +230,7 @@ def _refused(refusal: Refusal) -> bytes:
 
 def _response(status: int, body: bytes, now_s: int) -> bytes:
     head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type(body)}\r\n"
         f"Content-Length: {len(body)}\r\nDate: {formatdate(now_s, usegmt=True)}\r\n\r\n"
     )
     return head.encode() + body

@@ -213,7 +213,8 @@ class AccountOutbox:
     def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
         outgoing = line.waiting[0]
         key = _key(line, outgoing.number, outgoing.seq)
-        message = Outbound(line.user, outgoing.text, key, enclosure, followed, outgoing.automatic)
+        text, attempt = outgoing.text, outgoing.attempt
+        message = Outbound(line.user, text, key, enclosure, attempt, followed, outgoing.automatic)
         self._go_on(line, self._channel.send(self.account, message), None)
 
     def _go_on(self, line: Line, steps: Sending, answer: Answer | None) -> None:
@@ -223,7 +224,17 @@ class AccountOutbox:
         except StopIteration as end:
             self._settle(line, end.value)
         else:
-            self._providers.call(call, partial(self._try, self._answered, line, steps))
+            answered = partial(self._try, self._answered, line, steps)
+            if call.after_s:
+                self._loop.call_later(call.after_s, self._try, self._call_late, line, call, answered)
+            else:
+                self._providers.call(call, answered)
+
+    def _call_late(self, line: Line, call: Call, answered: Callable[[Answer | None], None]) -> None:
+        if self._closing:
+            self._leave()
+        else:
+            self._providers.call(call, answered)
 
     def _answered(self, line: Line, steps: Sending, answer: Answer | None) -> None:
         if answer is None:

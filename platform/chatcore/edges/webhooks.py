@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from chatcore.channels import CHANNELS, Channel
-from chatcore.channels.shapes import Consent, Event, Inbound, Receipt
+from chatcore.channels.shapes import UNREADABLE, Consent, Event, Inbound, Receipt
 from chatcore.config import Account
 from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
 from chatcore.edges.messages import edit, receive
@@ -55,7 +55,7 @@ def take(
         return TOO_FAST
     try:
         events = channel.parse(account, body)
-    except (ValueError, RecursionError):  # the latter from msgspec, for what is nested too deeply
+    except UNREADABLE:
         gateway.count("webhook_unreadable")
         return Refusal(400, "unreadable")
     if not events:
@@ -120,6 +120,11 @@ def _receipt(gateway: Gateway, account: Account, receipt: Receipt) -> PartitionO
     return partition
 
 
+def content_type(answer: bytes) -> str:
+    """Of the answer to a webhook."""
+    return "application/json" if answer.startswith(b"{") else "text/plain"
+
+
 async def webhook(request: web.Request) -> web.Response:
     """`POST /webhooks/{channel}/{account}` in any form that the door leaves to aiohttp, such as a chunked body."""
     body = await request.read()
@@ -129,7 +134,8 @@ async def webhook(request: web.Request) -> web.Response:
     refusal = take(request.app[GATEWAY], found["channel"], found["account"], headers, body, taken.set_result)
     if refusal is not None:
         return error(*refusal)
-    return web.Response(body=await taken, content_type="application/json")
+    answer = await taken
+    return web.Response(body=answer, content_type=content_type(answer))
 
 
 async def handshake(request: web.Request) -> web.Response:

@@ -270,12 +270,13 @@ class Receipted(Event, tag=41):
 
 
 class ReceiptKept(Event, tag=42):
-    """The provider told of a message whose `Sent` is not here yet; it counts as soon as it is."""
+    """The provider told of a message whose `Sent` may not be here yet; it counts as soon as it is."""
 
     contact: int
     provider_id: str
     state: str
     reason: str
+    through: str = ""
 
 
 class Stored(Event, tag=43):

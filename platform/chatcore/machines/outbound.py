@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import msgspec
+
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact, Tracked, Unsettled
@@ -26,13 +28,21 @@ def _settle(state: Partition, command: c.Settle, now: int) -> list[e.DialogEvent
         return []
     if command.reason:
         return [e.Undelivered(contact.id, number, seq, command.reason, now)]
-    events: list[e.DialogEvent] = [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted)]
-    rank = 0
-    for told, reason in contact.early.get(command.provider_id, ()):
-        if RANK[told] > rank:
-            rank = RANK[told]
-            events.append(e.Receipted(contact.id, number, seq, told, reason, now))
-    return events
+    sent = Tracked(command.provider_id, number, seq, command.posted)
+    return [e.Sent(contact.id, number, seq, command.provider_id, now, command.posted), *_caught_up(contact, sent, now)]
+
+
+def _caught_up(contact: Contact, sent: Tracked, now: int) -> Iterator[e.Receipted]:
+    """What receipts that came before `sent` tell of it, and of those before it."""
+    if not contact.early:
+        return
+    tracked = [msgspec.structs.replace(each) for each in (*contact.tracked, sent)]
+    for provider_id, kept in contact.early.items():
+        for state, reason, through in kept:
+            for each in _meant(tracked, provider_id, through):
+                if RANK[each.state] < RANK[state]:
+                    each.state = state
+                    yield e.Receipted(contact.id, each.number, each.seq, state, reason, now)
 
 
 def find_unsettled(contact: Contact, number: int, seq: int) -> Unsettled | None:
@@ -45,31 +55,31 @@ def _told(state: Partition, command: c.Told, now: int) -> list[e.DialogEvent]:
     rank = RANK[command.state]
     news = [
         e.Receipted(contact.id, sent.number, sent.seq, command.state, command.reason, now)
-        for sent in _meant(contact.tracked, command)
+        for sent in _meant(contact.tracked, command.id, command.through)
         if RANK[sent.state] < rank
     ]
-    return [*news] or _early(contact, command)
+    return [*news, *_early(contact, command)]
 
 
-def _meant(tracked: list[Tracked], command: c.Told) -> Iterator[Tracked]:
+def _meant(tracked: list[Tracked], provider_id: str, through: str) -> Iterator[Tracked]:
     """The messages that a receipt is about, the oldest first."""
-    match command.through:
+    match through:
         case "time":
-            yield from (sent for sent in tracked if sent.posted <= int(command.id))
+            yield from (sent for sent in tracked if sent.posted <= int(provider_id))
         case "number":
-            yield from (sent for sent in tracked if int(sent.provider_id) <= int(command.id))
+            yield from (sent for sent in tracked if int(sent.provider_id) <= int(provider_id))
         case _:
-            last = next((at for at, sent in enumerate(tracked) if sent.provider_id == command.id), -1)
-            yield from tracked[last if not command.through and last >= 0 else 0 : last + 1]
+            last = next((at for at, sent in enumerate(tracked) if sent.provider_id == provider_id), -1)
+            yield from tracked[last if not through and last >= 0 else 0 : last + 1]
 
 
 def _early(contact: Contact, command: c.Told) -> list[e.DialogEvent]:
     """Keep a receipt whose message may still be on its way: its provider was faster with it than with its answer."""
     known = any(sent.provider_id == command.id for sent in contact.tracked)
-    told = contact.early.get(command.id, ())
-    if known or command.through or not contact.unsettled or any(state == command.state for state, _ in told):
+    old = any(RANK[state] >= RANK[command.state] for state, _, _ in contact.early.get(command.id, ()))
+    if known or old or not contact.unsettled:
         return []
-    return [e.ReceiptKept(contact.id, command.id, command.state, command.reason)]
+    return [e.ReceiptKept(contact.id, command.id, command.state, command.reason, command.through)]
 
 
 DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
@@ -107,7 +117,7 @@ def _apply_receipted(state: Partition, contact: Contact, event: e.Receipted) -> 
 
 
 def _apply_receipt_kept(state: Partition, contact: Contact, event: e.ReceiptKept) -> None:
-    contact.early.setdefault(event.provider_id, []).append((event.state, event.reason))
+    contact.early.setdefault(event.provider_id, []).append((event.state, event.reason, event.through))
     if len(contact.early) > EARLY_MOST:
         del contact.early[next(iter(contact.early))]
 
