@@ -39,30 +39,27 @@ class _Exchange:
 
 
 class Smtp:
-    """Hands mails to the server of `url` for `recipient`, one after the other over each connection.
+    """Hands mails to the server of `url`, one after the other over each connection.
 
     `done` of every mail is called once, later: with the server's last reply as an answer, or with NoAnswer when the
     connection broke, when the server left after the mail was written, or `timeout_s` after asking. How many mails are
     on their way at once, and so how many connections there are, is for the caller to say.
     """
 
-    def __init__(self, clock: Clock, url: str, recipient: str, timeout_s: float) -> None:
+    def __init__(self, clock: Clock, url: str, timeout_s: float) -> None:
         where = urlsplit(url)
         self._clock = clock
         self._host, self._port = where.hostname or "", where.port or 25
-        self._recipient = recipient.encode()
         self._timeout_ns = int(timeout_s * 1e9)
         self._idle: list[_Sending] = []
         self._asked: dict[_Exchange, None] = {}
         self._dialling: set[asyncio.Task[None]] = set()
 
-    def carry(self, mail: bytes, attempt: int, done: Done) -> None:
-        """Hand over a mail; its first line is the Return-Path, which makes the envelope."""
-        path, _, content = mail.partition(b"\r\n")
-        sender = path.removeprefix(b"Return-Path: ")
-        body = _STUFFED.sub(b"..", content).removesuffix(b"\r\n") + END
-        steps = (b"MAIL FROM:%b\r\n" % sender, b"RCPT TO:<%b>\r\n" % self._recipient, b"DATA\r\n", body)
-        exchange = _Exchange(steps, done)
+    def hand_over(self, sender: str, recipient: str, mail: bytes, done: Done) -> None:
+        """Send a mail."""
+        envelope = f"MAIL FROM:<{sender}>\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode()
+        body = _STUFFED.sub(b"..", mail).removesuffix(b"\r\n") + END
+        exchange = _Exchange((*envelope, b"DATA\r\n", body), done)
         self._asked[exchange] = None
         exchange.timer = self._clock.at(now_ns() + self._timeout_ns, partial(self._expire, exchange))
         while self._idle:
