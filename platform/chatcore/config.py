@@ -12,6 +12,7 @@ from chatcore.machines.events import Hired
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 SECRETS: Final = ("token", "webhook_secret", "verify_token")
+HttpUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")]
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(max_length=64)]
@@ -83,13 +84,14 @@ NEEDS: Final = {
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A channel account; all from `api` on concerns messengers only.
 
+    `bot` is who answers first: the menu or the keywords of the answers' file, the bank's own bot over HTTP, or nobody.
     `token` is shown to the provider, `webhook_secret` by it; `sender` is who writes there (a page, a number), and
     `verify_token` what a handshake asks for. A rate of 0 stands for the messenger's documented one.
     """
 
     id: str
     channel: str
-    bot: bool = False
+    bot: Literal["none", "menu", "keywords", "http"] = "none"
     department: Name = "general"
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
     """Of its dialogs in the queue; the lower is served first."""
@@ -113,21 +115,24 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return limits is not None and limits.receipts
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer of the bot, given when one of `keywords` occurs in the text."""
-
-    rule: str
-    keywords: tuple[str, ...]
-    text: str
-
-
 class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keyword bot: answers, the words that ask for a person, and how many misses it is allowed."""
+    """Bots: how many misses in a row they are allowed, and where the bank's own is, which is shown `token`.
 
-    answers: tuple[Answer, ...] = ()
-    handover: tuple[str, ...] = ("operator",)
+    A customer whom it does not answer within `timeout_ms` gets an operator.
+    """
+
     misses: AtLeast1 = 2
-    again: str = "I did not understand. Please say it in other words, or ask for an operator."
+    url: HttpUrl = ""
+    token: str = ""
+    timeout_ms: AtLeast1 = 3_000
+
+
+class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bank's service that suggests answers to operators; it is shown `token`."""
+
+    url: HttpUrl = ""
+    token: str = ""
+    timeout_ms: AtLeast1 = 5_000
 
 
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,6 +168,7 @@ class SenderLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. `secret`, `token`, `webhook_secret` and `verify_token` may be `env:NAME` or `file:PATH`.
 
+    `answers` is the file that the bank edits (`chatcore.answers`); "" stands for an empty one.
     `public_url` is where providers reach this core to fetch attachments; without it, the address it listens at.
     """
 
@@ -179,7 +185,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounts: tuple[Account, ...] = ()
     hold_text: str = "One moment, please: I am looking into it."
     """What a customer is told when an operator puts the dialog on hold; "" = nothing."""
+    answers: str = ""
     bot: Bot = Bot()
+    hints: Hints = Hints()
     timers_ms: Timers = Timers()
     limits: SenderLimits = SenderLimits()
     snapshot_every: AtLeast1 = 20_000
@@ -190,7 +198,8 @@ def load(path: Path) -> Config:
     """Read the configuration and resolve its secrets.
 
     Raises:
-        BadConfig: unreadable, not JSON, an unknown key, a wrong type, a missing secret, two accounts of one id.
+        BadConfig: unreadable, not JSON, an unknown key, a wrong type, a missing secret, two accounts of one id, a bot
+            over HTTP that is nowhere.
     """
     try:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
@@ -210,7 +219,12 @@ def load(path: Path) -> Config:
         msgspec.structs.replace(account, **{name: _secret(path, getattr(account, name)) for name in SECRETS})
         for account in config.accounts
     )
-    return msgspec.structs.replace(config, secret=_secret(path, config.secret), accounts=accounts)
+    if not config.bot.url and any(account.bot == "http" for account in accounts):
+        raise BadConfig(path, "bot.url: an account's bot is the bank's own, and this says where it is")
+    bot = msgspec.structs.replace(config.bot, token=_shown(path, "bot.token", config.bot.token))
+    hints = msgspec.structs.replace(config.hints, token=_shown(path, "hints.token", config.hints.token))
+    secret = _secret(path, config.secret)
+    return msgspec.structs.replace(config, secret=secret, accounts=accounts, bot=bot, hints=hints)
 
 
 def _check(path: Path, account: Account) -> None:
@@ -230,6 +244,14 @@ def _check(path: Path, account: Account) -> None:
         raise BadConfig(
             path, f"account {account.id}: e-mail needs an smtp:// api and an address as sender, others http"
         )
+
+
+def _shown(path: Path, name: str, reference: str) -> str:
+    """A token that stands in a header."""
+    value = _secret(path, reference)
+    if not (value.isascii() and value.isprintable()):
+        raise BadConfig(path, f"{name}: it is shown in a header, so it holds printable ASCII alone")
+    return value
 
 
 def _secret(path: Path, reference: str) -> str:

@@ -14,16 +14,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chatcore.config import Config
-from chatcore.edges import api, attachments, webhooks
+from chatcore.edges import api, attachments, automatic, webhooks
+from chatcore.edges.bankbot import BankBot
 from chatcore.edges.door import Door
 from chatcore.edges.fetcher import Fetcher
 from chatcore.edges.gateway import GATEWAY, MAX_BODY, MAX_WEBHOOK, Gateway, error
+from chatcore.edges.hints import HintService
 from chatcore.edges.hub import Hub
 from chatcore.edges.mail import Postmaster
 from chatcore.edges.mailer import Mailer
@@ -43,6 +46,7 @@ EXIT_INDETERMINATE = 70
 GOING_AWAY = 1012
 ENDS_WITHIN_S = 2.0
 ANSWERS_WITHIN_S = 60.0
+SERVICE_LATER_S = 1.0  # a bank's service is given up after its time-out in the machine, which says so in the record
 _SILENT = logging.Logger("chatcore.http", logging.CRITICAL)  # aiohttp logs broken requests, with what was in them
 LARGE = ("/webhooks/", "/v1/files")  # paths whose bodies may be larger than MAX_BODY
 
@@ -129,11 +133,14 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     timers = config.timers_ms
     internal = frozenset(department.id for department in config.departments if department.internal)
     rules = Rules(
-        timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses,
+        timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses, bot_ms=config.bot.timeout_ms,
         transfer_ms=timers.transfer, internal=internal,
     )  # fmt: skip
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
-    return Gateway(core, config, hub)
+    gateway = Gateway(core, config, hub)
+    for partition in core.partitions:
+        partition.reminder = partial(automatic.reminder, gateway)
+    return gateway
 
 
 @asynccontextmanager
@@ -196,28 +203,37 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
         JournalError: the journal cannot be opened or read.
     """
     core, config = gateway.core, gateway.config
-    watch = asyncio.get_running_loop().create_task(_watch(core, config.commit_timeout_s))
-    async with Providers() as providers, Mailer() as mailer:
+    loop = asyncio.get_running_loop()
+    watches = [loop.create_task(_watch(core, config.commit_timeout_s)), loop.create_task(automatic.follow(gateway))]
+    service_s = SERVICE_LATER_S + max(config.bot.timeout_ms, config.hints.timeout_ms) / 1000
+    async with Providers() as providers, Mailer() as mailer, Providers(service_s) as services:
         link = attachments.linker(gateway)
         outbox = gateway.hub.outbox = MessengerOutbox(list(config.accounts), providers, mailer, gateway.files, link)
         fetcher = gateway.hub.fetcher = Fetcher(list(config.accounts), providers, gateway.files)
+        bank_bot = BankBot(gateway, services)
+        gateway.hub.asked_about = bank_bot.put
+        gateway.hub.hints = HintService(config.hints, services)
         try:
             with _nothing_is_garbage():
                 await core.start()
             await outbox.resume(core)
             await fetcher.resume(core)
+            await bank_bot.resume(core)
             core.ready = True
             if config.operators and not core.floor.state.operators:
                 core.floor.submit(Hire([seed.hired() for seed in config.operators]))
             await stop.wait()
             gateway.stopping = True
+            bank_bot.close()
             await asyncio.gather(outbox.close(), fetcher.close())
             await _drain(gateway)
         finally:
+            bank_bot.close()
             await asyncio.gather(outbox.close(), fetcher.close())
             gateway.files.close()
             await core.journal.close()
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def entry(dialog: str, event: e.Event) -> dict[str, Any]:
         case e.Queued():
             view = _view(dialog, event.seq, "queued", "system", event.at)
             view["department"] = event.department
-            view |= _asked(skill=event.wish.skill, language=event.wish.language)
+            view |= _asked(skill=event.wish.skill, language=event.wish.language, topic=event.topic, reason=event.reason)
         case e.Assigned() | e.Held() | e.Resumed() | e.Transferred() | e.Released():
             view = _ownership(dialog, event)
         case e.Closed():
@@ -87,12 +87,20 @@ def attachment(dialog: str, event: e.Stored | e.Unfetched) -> dict[str, Any]:
     return view | {"status": "missing", "ref": "", "size": 0, "mime": "", "reason": event.reason}
 
 
+def rating(dialog: str, event: e.Rated) -> dict[str, Any]:
+    """How the customer rated a dialog, and by which message, if by one."""
+    view = {"op": "rating", "dialog": dialog, "at": event.at, "score": event.score, "scale": event.scale}
+    return view | ({"id": event.id, "text": event.text} if event.id else {})
+
+
 def stored(key: str, blob: bytes) -> dict[str, Any]:
     """The view of a history row of contact `key`."""
     event = e.decode_event(blob)
     dialog = f"{key}#{event.number}"
     if isinstance(event, e.RECEIPT_TYPES):
         return receipt(dialog, event)
+    if isinstance(event, e.Rated):
+        return rating(dialog, event)
     return attachment(dialog, event) if isinstance(event, e.FILE_TYPES) else entry(dialog, event)
 
 

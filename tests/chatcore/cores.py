@@ -29,8 +29,8 @@ def settings(**changes: Any) -> dict[str, Any]:
         "secret": SECRET,
         "port": 0,
         "operators": [{"id": f"o{n}", "slots": 2} for n in (1, 2, 3)],
-        "accounts": [{"id": "web", "channel": "web", "bot": True}, {"id": "app", "channel": "app"}],
-        "bot": {"answers": [{"rule": "balance", "keywords": ["balance"], "text": "42 roubles."}], "again": "Pardon?"},
+        "accounts": [{"id": "web", "channel": "web", "bot": "keywords"}, {"id": "app", "channel": "app"}],
+        "answers": str(Path(__file__).parent / "answers.json"),
         "timers_ms": {"offer": LONG_MS, "grace": LONG_MS, "inactivity": LONG_MS},
     } | changes
 

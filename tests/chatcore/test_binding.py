@@ -77,7 +77,7 @@ def test_the_right_code_binds_for_good() -> None:
     for _ in range(2):
         assert talk.say("balance", BALANCE) == ["OperationAsked"]
         contact = talk.state.by_key[CONTACT]
-        told = talk.ask(c.Tell(contact.id, *contact.asked, "42 roubles"))
+        told = talk.ask(c.Tell(contact.id, *contact.operation, "42 roubles"))
         assert [_name(event) for event in told] == ["OperationTold", "operation:done"]
         assert told[1].text == "42 roubles"
         talk.ask(c.Leave(CONTACT))

@@ -264,7 +264,7 @@ def test_a_blocked_sender_is_refused_until_unblocked_also_after_a_crash(partitio
     play(acts)
 
 
-ACCOUNTS = [{"id": "web", "channel": "web", "bot": True}, NOWHERE]
+ACCOUNTS = [{"id": "web", "channel": "web", "bot": "keywords"}, NOWHERE]
 
 
 async def blocked(client: Client) -> list[str]:

@@ -10,9 +10,9 @@ from tests.chatcore.cores import inside, play, telegram
 from tests.chatcore.scenes import owned
 
 ACCOUNTS = [
-    {"id": "web", "channel": "web", "bot": True},
+    {"id": "web", "channel": "web", "bot": "keywords"},
     {"id": "app", "channel": "app", "department": "cards"},
-    telegram("http://127.0.0.1:9", bot=True),
+    telegram("http://127.0.0.1:9", bot="keywords"),
 ]
 
 
@@ -55,6 +55,7 @@ def test_metrics_say_what_there_is() -> None:
             assert {sample: value for sample, value in found.items() if sample not in logs} == {
                 ("messages_total", "web"): 1, ("messages_total", "app"): 1, ("messages_total", "tg"): 2,
                 ("dialogs", "bot"): 0, ("dialogs", "queued"): 1, ("dialogs", "offered"): 0, ("dialogs", "assigned"): 1,
+                ("dialogs", "on_hold"): 0,
                 ("waiting", "cards"): 1, ("waiting", "general"): 0,
                 ("operators", "online"): 1, ("operators", "lost"): 0, ("operators", "away"): 0,
                 ("operators", "offline"): 2, ("unsettled_replies",): 1, ("blocked_contacts",): 1,

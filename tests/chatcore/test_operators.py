@@ -169,7 +169,7 @@ def test_operators_are_added_while_it_runs(partitions: int) -> None:
     scene(partitions, acts)
 
 
-WEB = {"id": "web", "channel": "web", "bot": True}
+WEB = {"id": "web", "channel": "web", "bot": "keywords"}
 CHANNELS = [
     WEB,
     {"id": "kk", "channel": "web", "language": "kk"},

@@ -86,7 +86,7 @@ def test_a_held_commit_releases_nothing() -> None:
     play(acts)
 
 
-ACCOUNTS: list[dict[str, Any]] = [{"id": "web", "channel": "web", "bot": True}]
+ACCOUNTS: list[dict[str, Any]] = [{"id": "web", "channel": "web", "bot": "keywords"}]
 
 
 @pytest.mark.parametrize("fault", [Fault.ABSENT, Fault.PRESENT])

@@ -277,7 +277,7 @@ def test_unsettled_replies_are_tried_again_as_logged_attempts() -> None:
     async def acts() -> None:
         disk = Disk()
         async with serving() as provider:
-            accounts = [{"id": "web", "channel": "web", "bot": True}, telegram(provider.api, bot=True)]
+            accounts = [{"id": "web", "channel": "web", "bot": "keywords"}, telegram(provider.api, bot="keywords")]
             async with restarting(disk, accounts=accounts) as core:
                 provider.hold()
                 await core.client.webhook({"update_id": 1, "message": {
@@ -302,7 +302,7 @@ def test_dialogs_that_end_while_replies_are_taken_up_again_disturb_nothing(tmp_p
 
     async def acts() -> None:
         async with serving() as provider:
-            accounts = [{"id": "web", "channel": "web", "bot": True}, telegram(provider.api, bot=True)]
+            accounts = [{"id": "web", "channel": "web", "bot": "keywords"}, telegram(provider.api, bot="keywords")]
             provider.hold()
             async with running(tmp_path, accounts=accounts, timers_ms={"inactivity": 500}) as core:
                 async with Client(core.url) as client:

@@ -97,7 +97,7 @@ def test_the_audit_is_the_whole_log_in_order() -> None:
 
     async def acts() -> None:
         async with serving() as provider, inside(accounts=[
-            {"id": "web", "channel": "web", "bot": True}, telegram(provider.api, bot=True)
+            {"id": "web", "channel": "web", "bot": "keywords"}, telegram(provider.api, bot="keywords")
         ]) as core:  # fmt: skip
             client = core.client
             await filled(client)

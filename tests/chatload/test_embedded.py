@@ -150,7 +150,7 @@ def test_workers_have_accounts_of_their_own_and_share_the_limits(tmp_path: Path)
     core = Embedded(SMOKE, 60, tmp_path / "core.log")
     try:
         core.start(callbacks)
-        [config] = core._temporary.glob("*.json")  # what it was started with is told to nobody else
+        config = core._config()  # what it was started with is told to nobody else
         accounts = {account["id"]: account for account in json.loads(config.read_text())["accounts"]}
         wire = core.wire()["accounts"]
     finally:

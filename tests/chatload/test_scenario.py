@@ -37,11 +37,11 @@ def test_every_number_says_where_it_comes_from(name: str) -> None:
 
 
 def test_tbank_is_the_published_bank() -> None:
-    """30,000 dialogs a day, 400 operators, six channels of which three can be played, 15 messages and 12 minutes."""
+    """30,000 dialogs a day, 400 operators, six channels that are all played, 15 messages and 12 minutes."""
     scenario = TBANK.scenario
     assert (scenario.volume.dialogs_per_day, scenario.operators.count) == (30_000, 400)
     assert list(scenario.channels.published()) == ["web", "app", "telegram", "messenger", "viber", "vk"]
-    assert list(scenario.channels.played()) == ["web", "app", "telegram"]
+    assert scenario.channels.played() == scenario.channels.published()
     assert (scenario.dialog.messages, scenario.dialog.duration, scenario.speed) == (15, 12 * 60_000, 60)
 
 
@@ -60,7 +60,7 @@ MISTAKES = [
     ("contained = 0.30 ", "contained = 1.3 ", "bot.contained", 1.3, None, "less than or equal to 1"),
     ("slots = 3 ", "slots = 0 ", "operators.slots", 0, None, "greater than or equal to 1"),
     ("slots = 3 ", 'slots = "three" ', "operators.slots", "three", None, "valid integer"),
-    ("messages = 15 ", "messages = 4 ", "dialog.messages", 4, None, "make 4.8 messages a dialog"),
+    ("messages = 15 ", "messages = 4 ", "dialog.messages", 4, None, "make 4.1 messages a dialog"),
     ('duration = "12 min"', 'duration = "2 min"', "dialog.duration", "2 min", None, "alone take"),
     ('keywords = ["limit", ', 'keywords = ["rato", ', "bot", None, None, 'hides the hand-over word "operator"'),
     ("slots = 3 ", "# slots = 3 ", "operators.slots", "nothing", None, "this key is missing"),
@@ -106,7 +106,8 @@ def test_a_published_figure_that_no_run_measures_is_a_mistake() -> None:
 
 def test_a_messenger_of_which_only_the_share_is_given_is_not_played() -> None:
     """One that says more must say all, and then is played; the error names the key as it stands in the file."""
-    text = (shipped()["tbank"]).read_text()
+    played = (shipped()["tbank"]).read_text()
+    text = re.sub(r"(\[channels\.viber\].*?\nshare = [^\n]*\n).*?\n\n", r"\1\n", played, flags=re.DOTALL)
     whole = "types_per_min = 180\nbot = false\nrate_per_s = 10\nchat_rate_per_s = 1\nburst = 3\n"
     viber = text.replace("[channels.viber]", f"[channels.viber]\n{whole}")
     assert "viber" not in parse(text, Path("mine.toml")).channels.played()

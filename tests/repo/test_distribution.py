@@ -59,7 +59,7 @@ def test_what_is_imported_is_declared() -> None:
         for path in modules(package)
         for found in imports(path)
         if (top := found.module.partition(".")[0]) not in {*sys.stdlib_module_names, *PACKAGES}
-        and declared.isdisjoint(name.lower() for name in provided.get(top, []))
+        and declared.isdisjoint(re.sub(r"[-_.]+", "-", name).lower() for name in provided.get(top, []))
     ]
     assert undeclared == []
 

@@ -108,7 +108,7 @@ class Case:
         elif entry.author == "bot":
             answered = entry.cause.seq if entry.cause else -1
             self._waiting = deque(waiting for waiting in self._waiting if waiting.seq != answered)
-        elif self._waiting and not self._is_mine(entry, identity):
+        elif entry.author != "system" and self._waiting and not self._is_mine(entry, identity):
             self._acted_ns = stamp_ns
             self._answered(self._waiting.popleft())
 

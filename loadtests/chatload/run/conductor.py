@@ -241,9 +241,11 @@ class Conductor:
         self._make_known(self.settings.operators)
 
     def _require(self, kind: str, otherwise: str) -> None:
-        self.crew.require(kind, otherwise, ARMED_WITHIN_S, self.interrupted.is_set)
-        if self.failure is not None:
-            raise self.failure
+        try:
+            self.crew.require(kind, otherwise, ARMED_WITHIN_S, self.interrupted.is_set)
+        finally:  # also when that is why it was interrupted
+            if self.failure is not None:
+                raise self.failure
 
     def _make_known(self, most: int) -> None:
         """Make operators known in blocks, so that seats added one by one do not ask one by one."""

@@ -61,7 +61,8 @@ def history(url: str, token: str, partitions: int, run: str) -> Iterator[Row]:
     with Admin(url, token) as admin:
         for partition in range(partitions):
             for entry in _pages(admin, partition):
-                yield _audited(entry, wall_ns, run)
+                if entry["op"] != "rating":  # takes no place, and nothing is planned that rates
+                    yield _audited(entry, wall_ns, run)
 
 
 def _pages(admin: Admin, partition: int) -> Iterator[Row]:

@@ -82,6 +82,7 @@ class Embedded(Target):
             self._data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadOption("--data", self._data, f"cannot be made ({error.strerror})") from error
+        self._answers().write_text(json.dumps(self._answered(), ensure_ascii=False))
         self._config().write_text(json.dumps(self._configuration(callbacks), ensure_ascii=False, indent=1))
         self._wanted = True
         self._launch()
@@ -208,6 +209,9 @@ class Embedded(Target):
     def _config(self) -> Path:
         return self._temporary / "chatcore.json"
 
+    def _answers(self) -> Path:
+        return self._temporary / "answers.json"
+
     def _configuration(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
         scenario, timers = self._scenario, self._scenario.timers
         return {
@@ -220,11 +224,8 @@ class Embedded(Target):
             "secret": "env:CHATCORE_SECRET",
             "operators": [],
             "accounts": self._accounts(callbacks),
-            "bot": {
-                "answers": [answer.model_dump() for answer in scenario.bot.answers],
-                "handover": scenario.bot.handover,
-                "misses": scenario.bot.misses,
-            },
+            "answers": str(self._answers()),
+            "bot": {"misses": scenario.bot.misses},
             "timers_ms": {
                 "offer": max(1, round(timers.offer / self._speed)),
                 "grace": max(1, round(timers.grace)),
@@ -233,22 +234,30 @@ class Embedded(Target):
             "snapshot_every": self.snapshot_every,
         }
 
+    def _answered(self) -> dict[str, Any]:
+        """What the bank would say in the file of its answers."""
+        bot = self._scenario.bot
+        return {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
+
     def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
         """One account a channel; of a messenger, those whose provider somebody plays."""
         found: list[dict[str, Any]] = []
         for channel, settings in self._scenario.channels.played().items():
             played = [name for name in callbacks if channel_of(name) == channel]
+            bot = "keywords" if settings.bot else "none"
             for name in played if channel in MESSENGERS else [account(channel)]:
                 own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Messenger) else {}
-                found.append({"id": name, "channel": channel, "department": DEPARTMENT, "bot": settings.bot} | own)
+                found.append({"id": name, "channel": channel, "department": DEPARTMENT, "bot": bot} | own)
         return found
 
     def _messenger(self, messenger: Messenger, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
         """The messenger's side of an account, which has its part of the limits of the scenario's one."""
         return {
             "api": callbacks[name],
-            **{what: f"env:{_variable(name, what)}" for what in self._keys[name] if what != "sender"},
-            **({"sender": self._keys[name]["sender"]} if "sender" in self._keys[name] else {}),
+            **{
+                what: value if what == "sender" else f"env:{_variable(name, what)}"  # who writes is no secret
+                for what, value in self._keys[name].items()
+            },
             "rate_per_s": messenger.rate_per_s * self._speed / share,
             "chat_rate_per_s": messenger.chat_rate_per_s * self._speed,
             "burst": messenger.burst,

@@ -17,8 +17,8 @@ def open_contacts(core: Core) -> Iterator[Contact]:
 
 
 def dialogs(core: Core) -> Counter[str]:
-    """Dialogs by state, with those that are closed."""
-    found = Counter({known.name.lower(): 0 for known in State if known is not State.NONE})
+    """Dialogs by state; those that are closed, rated or not, are one."""
+    found = Counter({known.name.lower(): 0 for known in State if known not in (State.NONE, State.RATED)})
     for contact in open_contacts(core):
         found[contact.state.name.lower()] += 1
     found["closed"] = sum(partition.state.contacts.dialogs for partition in core.partitions) - found.total()

@@ -4,12 +4,13 @@ from functools import partial
 
 from chatcore import wire
 from chatcore.config import Account
+from chatcore.edges.automatic import place_of
 from chatcore.edges.gateway import MAX_TEXT, Gateway
 from chatcore.edges.messages import MAX_FILES, enclosed, receive
 from chatcore.edges.routes import SOCKETS
 from chatcore.edges.session import TOO_FAST, Session
 from chatcore.errors import BadFrame, Unauthorized
-from chatcore.machines.commands import Leave, Refused
+from chatcore.machines.commands import Leave, Rate, Refused
 from chatcore.machines.contacts import Contact
 from chatcore.runtime.owner import Poisoned
 from chatcore.runtime.partition import PartitionOwner
@@ -81,7 +82,7 @@ class Customer:
         self.gateway.hub.leave_customer(self.contact, self.name, self.session)
 
     def take(self, frame: dict[str, object]) -> None:
-        """Take a message, or the wish to end the dialog."""
+        """Take a message, a rating, a question for the place in the queue, or the wish to end the dialog."""
         match frame:
             # the machine marks operators' ids with a character that is not printable
             case {"op": "send", "cid": str(cid), "text": str(text)} if 0 < len(cid) <= 64 and cid.isprintable():
@@ -91,6 +92,11 @@ class Customer:
                 self.session.close(TOO_FAST, "too many frames: come back with your cursor")
             case {"op": "end"}:
                 self._end()
+            case {"op": "place"}:
+                place = place_of(self.gateway, self.partition, self.contact)
+                self.gateway.core.floor.hold(self.session.send, {"op": "place", "place": place})
+            case {"op": "rate", "score": score} if type(score) is int:
+                self._rate(score)
             case {"op": "ping"}:
                 self.session.send({"op": "pong"})
             case _:
@@ -123,6 +129,19 @@ class Customer:
             self.partition.submit(Leave(self.contact))
         except (Refused, Poisoned):
             self.gateway.count("ends_refused")
+
+    def _rate(self, score: int) -> None:
+        try:
+            self.gateway.check_ready()
+            self.partition.submit(Rate(self.contact, score), answer=partial(self._rated, score))
+        except Refused as refusal:
+            self._refuse("", refusal.reason)
+        except Poisoned:
+            self._refuse("", "unprocessable")
+
+    def _rated(self, score: int) -> None:
+        contact = self.partition.state.by_key[self.contact]
+        self.session.send({"op": "rated", "dialog": contact.dialog, "score": score, "scale": contact.scale})
 
     def _refuse(self, cid: str, reason: str) -> None:
         self.gateway.count(f"refused_{reason}")

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chatcore import wire
+from chatcore.edges.automatic import replies
 from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.hints import ENTRIES, HintService
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest, enclosed
 from chatcore.edges.routes import SOCKETS
@@ -24,7 +26,7 @@ from chatcore.machines.commands import (
     SetPresence,
     Transfer,
 )
-from chatcore.machines.events import Presence, State
+from chatcore.machines.events import OWNED, Presence, State
 from chatcore.machines.ownership import reply_id
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.partition import PartitionOwner
@@ -131,16 +133,10 @@ class Seat:
             match frame:
                 case {"op": "send", "dialog": str(dialog), "number": int(number), "cid": str(cid), "text": str(text)}:
                     self._send(dialog, number, cid, text, frame.get("files"))
-                case {"op": "accept", "dialog": str(dialog), "number": int(number)}:
-                    self._accept(dialog, number)
-                case {"op": "close", "dialog": str(dialog), "number": int(number)}:
-                    self._act(Close, dialog, number)
-                case {"op": "hold", "dialog": str(dialog), "number": int(number)}:
-                    self._act(Hold, dialog, number, self.gateway.config.hold_text)
-                case {"op": "resume", "dialog": str(dialog), "number": int(number)}:
-                    self._act(Resume, dialog, number)
                 case {"op": "transfer", "dialog": str(dialog), "number": int(number), "to": dict(to)}:
                     self._transfer(dialog, number, to)
+                case {"op": str(op), "dialog": str(dialog), "number": int(number)} if op in VERBS:
+                    VERBS[op](self, dialog, number)
                 case {"op": "presence", "state": "online" | "away" | "offline" as state}:
                     self._presence(state)
                 case {"op": "ping"}:
@@ -211,7 +207,18 @@ class Seat:
         else:
             self._act(Transfer, dialog, number, *found)
 
-    def _act(self, verb: Callable[..., OwnerCommand], dialog: str, number: int, *more: str) -> None:
+    def _close(self, dialog: str, number: int) -> None:
+        account = self.gateway.accounts.get(dialog.partition("/")[0])
+        texts = replies(self.gateway, account) if account is not None else {}
+        self._act(Close, dialog, number, texts, self.gateway.bot.rating)
+
+    def _hold(self, dialog: str, number: int) -> None:
+        self._act(Hold, dialog, number, self.gateway.config.hold_text)
+
+    def _resume_dialog(self, dialog: str, number: int) -> None:
+        self._act(Resume, dialog, number)
+
+    def _act(self, verb: Callable[..., OwnerCommand], dialog: str, number: int, *more: object) -> None:
         """Ask for something that only the dialog's owner may; what it changes is shown as an entry."""
         key, dialog_number = wire.split_dialog(dialog)
         partition = self.gateway.core.partition_of(key)
@@ -220,6 +227,33 @@ class Seat:
             partition.submit(verb(key, dialog_number, number, self.operator, *more))
         except (Refused, Poisoned) as refusal:
             self._refuse(partition, refusal, {"dialog": dialog, "number": number})
+
+    def _hint(self, dialog: str, number: int) -> None:
+        key, dialog_number = wire.split_dialog(dialog)
+        partition, hints = self.gateway.core.partition_of(key), self.gateway.hub.hints
+        try:
+            self.gateway.check_ready()
+            contact = partition.state.contact(key)
+            shown = (dialog_number, number, self.operator)
+            if contact.state not in OWNED or shown != (contact.number, contact.assignment, contact.operator):
+                raise Refused("not_owner")
+            if hints is None:
+                raise Refused("no_hints")
+            hints.begin(contact.dialog)
+        except Refused as refusal:
+            self._refuse(partition, refusal, {"dialog": dialog, "number": number})
+        else:
+            place = (contact.id, key, dialog_number, number)
+            self.session.errand(self._hinted(hints, Open(partition, *place, contact.state, contact.seq)))
+
+    async def _hinted(self, hints: HintService, found: Open) -> None:
+        try:
+            await found.partition.settled()
+            entries = await self._entries(found, max(0, found.seq - ENTRIES))
+            texts = await hints.ask(found.dialog, entries)
+            self.session.send({"op": "hint", "dialog": found.dialog, "number": found.number, "texts": texts})
+        finally:
+            hints.end(found.dialog)
 
     def _presence(self, state: str) -> None:
         try:
@@ -234,6 +268,16 @@ class Seat:
         reason = refusal.reason if isinstance(refusal, Refused) else "unprocessable"
         self.gateway.count(f"refused_{reason}")
         owner.hold(self.session.send, {"op": "refused", **about, "reason": reason})
+
+
+VERBS: Final[dict[str, Callable[[Seat, str, int], None]]] = {
+    "accept": Seat._accept,
+    "close": Seat._close,
+    "hint": Seat._hint,
+    "hold": Seat._hold,
+    "resume": Seat._resume_dialog,
+}
+"""What a desk may ask for by a dialog and its number alone."""
 
 
 def _held(partition: PartitionOwner, operator: str) -> list[Open]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from chatcore.bot import KeywordBot
+from chatcore.answers import Answers, load
+from chatcore.bot import Bot
 from chatcore.config import Account, Config
 from chatcore.edges.files import Files
 from chatcore.edges.guard import Guard
@@ -24,7 +25,11 @@ MAX_ID = 512  # of a user or a message, as a provider names them
 
 
 class Gateway:
-    """The core, its configuration, the hub and the bot, as the edges use them; counts what it refuses."""
+    """The core, its configuration, the hub and the bot, as the edges use them; counts what it refuses.
+
+    Raises:
+        BadConfig: the bank's answers cannot be used.
+    """
 
     def __init__(self, core: Core, config: Config, hub: Hub) -> None:
         self.core = core
@@ -32,7 +37,7 @@ class Gateway:
         self.config = config
         self.hub = hub
         self.public_url = config.public_url  # where providers reach us; known once the port is bound
-        self.bot = KeywordBot(config.bot)
+        self.bot = Bot(load(Path(config.answers)) if config.answers else Answers())
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
         self.wishes = {each.id: Wish(each.skill, each.language, each.weight) for each in config.accounts}
         self.guard = Guard(config.limits)

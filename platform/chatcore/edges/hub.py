@@ -1,9 +1,12 @@
 """Who is connected, and what each is shown of a durable record. Nothing in here outlives the process."""
 
+from collections.abc import Callable
+
 import orjson
 
 from chatcore import wire
 from chatcore.edges.fetcher import Fetcher
+from chatcore.edges.hints import HintService
 from chatcore.edges.outbox import MessengerOutbox
 from chatcore.edges.session import FENCED, Session
 from chatcore.machines import events as e
@@ -20,6 +23,8 @@ class Hub:
         self.desks: dict[str, Session] = {}
         self.outbox: MessengerOutbox | None = None
         self.fetcher: Fetcher | None = None
+        self.hints: HintService | None = None
+        self.asked_about: Callable[[PartitionOwner, Contact, e.Said], None] | None = None
 
     def join_customer(self, contact: str, name: str, session: Session) -> None:
         """Add a contact's session; an older one of the same name is fenced off."""
@@ -86,6 +91,11 @@ class Hub:
         """Have the attachments of a customer's message fetched."""
         if self.fetcher is not None:
             self.fetcher.put(partition, contact.key, message)
+
+    def asked(self, partition: PartitionOwner, contact: Contact, message: e.Said) -> None:
+        """Have the bank's bot asked about a customer's message."""
+        if self.asked_about is not None:
+            self.asked_about(partition, contact, message)
 
 
 def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:

@@ -8,15 +8,15 @@ import msgspec
 
 from chatcore.channels.shapes import File, Inbound
 from chatcore.config import Account
+from chatcore.edges.automatic import chosen, replies, with_place
 from chatcore.edges.files import Files
 from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
 from chatcore.machines import events as e
-from chatcore.machines.commands import Choice, Edit, Receive, Refused
+from chatcore.machines.commands import Edit, Receive, Refused
 from chatcore.runtime.partition import PartitionOwner
 
 MAX_FILES = 10
 MAX_NAME = 200
-FILES_NEED_A_PERSON = Choice("handover")
 
 
 def digest(text: str, files: Sequence[e.File] = ()) -> int:
@@ -46,12 +46,18 @@ def receive(
     """
     contact = f"{account.id}/{user}"
     admit(gateway, contact, message_id)
-    choice = (gateway.bot.choose(text) if text else FILES_NEED_A_PERSON) if account.bot else None
+    partition = gateway.core.partition_of(contact)
+    choice = chosen(gateway, account, partition, contact, text)
+    texts = replies(gateway, account, choice)
+    if gateway.bot.asks_place(text):
+        texts = with_place(gateway, account, partition, contact, texts)
     enclosed = tuple(map(_file, files[:MAX_FILES])) if files else ()
+    score = 0 if enclosed else gateway.bot.score(text)
     said = message_id, digest(text, enclosed), text, choice, enclosed
     asked = account.priority, gateway.wishes[account.id]
-    command = Receive(contact, bool(account.api), account.department, *said, account.receipts, *asked)
-    partition = gateway.core.partition_of(contact)
+    command = Receive(
+        contact, bool(account.api), account.department, *said, account.receipts, *asked, replies=texts, score=score
+    )
     partition.submit(command, origin, answer)
     return partition
 

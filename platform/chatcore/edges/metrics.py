@@ -31,7 +31,7 @@ class CoreCollector(Collector):
 
     def _dialogs(self) -> Iterator[Metric]:
         core = self._gateway.core
-        queues: Counter[str] = Counter()
+        queues = Counter({each: 0 for operator in core.floor.state.operators.values() for each in operator.departments})
         for kind, queue in core.floor.state.queues.items():
             queues[kind.department] += len(queue)
         open_ = {state: count for state, count in census.dialogs(core).items() if state != "closed"}

@@ -27,6 +27,11 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what a path or query may hold as it is; quoted
 Done = Callable[[Answer | None], None]
 
 
+def service_headers(token: str) -> tuple[tuple[str, str], ...]:
+    """The headers of a request to a service of the bank."""
+    return (("Content-Type", "application/json"), ("Authorization", f"Bearer {token}"))
+
+
 class Origin(NamedTuple):
     """Where connections go."""
 
@@ -72,7 +77,8 @@ class Exchange:
 class Providers:
     """Connections to providers, kept for further requests; leaving the context drops them and all they carry."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._idle: defaultdict[Origin, dict[Connection, float]] = defaultdict(dict)  # since when; the latest last
         self._under_way: dict[Exchange, None] = {}  # the oldest first
@@ -95,7 +101,7 @@ class Providers:
         await asyncio.sleep(0)  # transports let go of their sockets in the loop's next turn
 
     def call(self, call: Call, done: Done) -> None:
-        """Make a request; `done` is called once, later: with the answer, or with None if none came within `TIMEOUT_S`.
+        """Make a request; `done` is called once, later: with the answer, or with None if none came within the time-out.
 
         Redirects are not followed. There is no answer either if it is malformed or larger than `MAX_ANSWER`. `done`
         must not raise; it is not called when the context was left before.
@@ -106,7 +112,7 @@ class Providers:
         origin, head = target(call.url, call.method, call.headers)
         now_s = self._loop.time()
         data = b"%b%d\r\n\r\n%b" % (head, len(call.body), call.body)
-        exchange = Exchange(data, MAX_ANSWER[call.method], now_s + TIMEOUT_S, done)
+        exchange = Exchange(data, MAX_ANSWER[call.method], now_s + self._timeout_s, done)
         self._under_way[exchange] = None
         if self._timer is None:
             self._timer = self._loop.call_at(exchange.deadline_s, self._expire)

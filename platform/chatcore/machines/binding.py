@@ -12,6 +12,7 @@ from typing import Final
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
+from chatcore.machines.bot import Turn
 from chatcore.machines.contacts import Binding, Contact
 from chatcore.machines.events import State
 from chatcore.machines.partition import Partition
@@ -43,62 +44,67 @@ def awaits_code(contact: Contact | None) -> bool:
     return contact.binding.stage == "code" and contact.binding.number == contact.number
 
 
-def turn(
-    state: Partition, contact: Contact, command: c.Receive, number: int, seq: int, now: int
-) -> tuple[list[e.DialogEvent], bool]:
-    """What follows message `seq` while the contact is being bound, or asks for what needs it; and whether that is all.
-
-    If it is not, the turn is the bot's.
-    """
-    binding, choice = contact.binding, command.choice
-    stage = binding.stage if binding.number == number else ""  # a dialog that ended took the attempt with it
-    say = Speaker(state.rules, contact.id, number, seq, now)
-    if choice is not None and choice.kind == "handover":
-        return ([e.BindingEnded(contact.id, "left", 0)] if stage else []), False
-    if stage == "account":
-        return [e.AccountNamed(contact.id, number, seq, now), say("bind:code")], True
-    if stage == "code":
-        return _typed(contact, command, say, now), True
-    if choice is not None and choice.kind in ("bind", "operation"):
-        return _begin(contact, choice, say, number, seq, now), True
-    return [], False
-
-
-def _begin(contact: Contact, choice: c.Choice, say: "Speaker", number: int, seq: int, now: int) -> list[e.DialogEvent]:
-    if contact.person and choice.kind == "operation":
-        return [e.OperationAsked(contact.id, number, seq, choice.text, now)]
-    if contact.person:
-        return [say("bind:done")]
-    if contact.binding.locked > now:
-        return [say("bind:locked")]
-    return [e.BindingStarted(contact.id, number, now), say("bind:account")]
-
-
-def _typed(contact: Contact, command: c.Receive, say: "Speaker", now: int) -> list[e.DialogEvent]:
-    """A code was typed, or something in the place of one."""
+def take_turn(turn: Turn, rules: c.Rules, command: c.Receive) -> bool:
+    """What follows a message while the contact is being bound, or asks for what needs it; if not, False."""
+    contact, choice = turn.contact, command.choice
     binding = contact.binding
+    stage = binding.stage if binding.number == turn.number else ""  # a dialog that ended took the attempt with it
+    if choice is not None and choice.kind == "handover":
+        turn.events += [e.BindingEnded(contact.id, "left", 0)] if stage else []
+        return False
+    if stage == "account":
+        turn.events.append(e.AccountNamed(contact.id, turn.number, turn.cause, turn.now))
+        _say(turn, rules, "bind:code")
+    elif stage == "code":
+        _typed(turn, rules, command.code)
+    elif choice is not None and choice.kind in ("bind", "operation"):
+        _begin(turn, rules, choice)
+    else:
+        return False
+    return True
+
+
+def _say(turn: Turn, rules: c.Rules, rule: str, text: str = "") -> None:
+    turn.say("bot", text or TEXTS[rule], rule, turn.now + rules.inactivity_ms)
+
+
+def _begin(turn: Turn, rules: c.Rules, choice: c.Choice) -> None:
+    contact = turn.contact
+    if contact.person and choice.kind == "operation":
+        turn.events.append(e.OperationAsked(contact.id, turn.number, turn.cause, choice.text, turn.now))
+    elif contact.person:
+        _say(turn, rules, "bind:done")
+    elif contact.binding.locked > turn.now:
+        _say(turn, rules, "bind:locked")
+    else:
+        turn.events.append(e.BindingStarted(contact.id, turn.number, turn.now))
+        _say(turn, rules, "bind:account")
+
+
+def _typed(turn: Turn, rules: c.Rules, code: str) -> None:
+    """A code was typed, or something in the place of one."""
+    contact, binding = turn.contact, turn.contact.binding
+    event: e.DialogEvent
     if not binding.hash:
-        return [say("bind:code")]
-    if binding.expires <= now:
-        return [e.BindingEnded(contact.id, "expired", 0), say("bind:failed")]
-    if hmac.compare_digest(command.code, binding.hash):
-        return [e.Bound(contact.id, binding.person, now), say("bind:done")]
-    if binding.wrong + 1 >= WRONG_MOST:
-        return [e.BindingEnded(contact.id, "attempts", now + LOCKED_MS), say("bind:locked")]
-    return [e.CodeWrong(contact.id), say("bind:wrong")]
+        _say(turn, rules, "bind:code")
+        return
+    if binding.expires <= turn.now:
+        event, rule = e.BindingEnded(contact.id, "expired", 0), "bind:failed"
+    elif hmac.compare_digest(code, binding.hash):
+        event, rule = e.Bound(contact.id, binding.person, turn.now), "bind:done"
+    elif binding.wrong + 1 >= WRONG_MOST:
+        event, rule = e.BindingEnded(contact.id, "attempts", turn.now + LOCKED_MS), "bind:locked"
+    else:
+        event, rule = e.CodeWrong(contact.id), "bind:wrong"
+    turn.events.append(event)
+    _say(turn, rules, rule)
 
 
-class Speaker:
-    """Says a text by rule, as the bot, behind the message at `seq`, which caused it."""
-
-    def __init__(self, rules: c.Rules, contact: int, number: int, seq: int, now: int, cause_seq: int = 0) -> None:
-        self._place = (contact, number, seq + 1, now)
-        self._cause_seq = cause_seq or seq
-        self._deadline = now + rules.inactivity_ms
-
-    def __call__(self, rule: str, text: str = "") -> e.Said:
-        """The message."""
-        return e.Said(*self._place, "bot", "", 0, text or TEXTS[rule], self._cause_seq, rule, self._deadline)
+def _later(contact: Contact, cause_seq: int, now: int) -> Turn:
+    """The turn after an answer of the bank to message `cause_seq`."""
+    turn = Turn(contact, contact.number, contact.seq, now, {})
+    turn.cause = cause_seq
+    return turn
 
 
 def _issue(state: Partition, command: c.IssueCode, now: int) -> list[e.DialogEvent]:
@@ -112,21 +118,22 @@ def _fail(state: Partition, command: c.FailBinding, now: int) -> list[e.DialogEv
     contact = state.contacts[command.contact]
     if not contact.binding.waits_for(command.number, command.seq):
         return []
-    ended = e.BindingEnded(contact.id, command.reason, 0)
-    if contact.state is not State.BOT:
-        return [ended]
-    return [ended, Speaker(state.rules, contact.id, contact.number, contact.seq, now, command.seq)("bind:unable")]
+    turn = _later(contact, command.seq, now)
+    turn.events.append(e.BindingEnded(contact.id, command.reason, 0))
+    if contact.state is State.BOT:
+        _say(turn, state.rules, "bind:unable")
+    return turn.events
 
 
 def _tell(state: Partition, command: c.Tell, now: int) -> list[e.DialogEvent]:
     contact = state.contacts[command.contact]
-    if contact.asked != (command.number, command.seq):
+    if contact.operation != (command.number, command.seq):
         return []
-    told = e.OperationTold(contact.id)
-    if contact.state is not State.BOT or contact.number != command.number:
-        return [told]
-    say = Speaker(state.rules, contact.id, contact.number, contact.seq, now, command.seq)
-    return [told, say("operation:done", command.text) if command.text else say("bind:unable")]
+    turn = _later(contact, command.seq, now)
+    turn.events.append(e.OperationTold(contact.id))
+    if contact.state is State.BOT and contact.number == command.number:
+        _say(turn, state.rules, "operation:done" if command.text else "bind:unable", command.text)
+    return turn.events
 
 
 DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
@@ -167,12 +174,12 @@ def _apply_ended(state: Partition, contact: Contact, event: e.BindingEnded) -> N
 
 
 def _apply_asked(state: Partition, contact: Contact, event: e.OperationAsked) -> None:
-    contact.asked = (event.number, event.seq)
+    contact.operation = (event.number, event.seq)
     contact.deadline = 0
 
 
 def _apply_told(state: Partition, contact: Contact, event: e.OperationTold) -> None:
-    contact.asked = (0, 0)
+    contact.operation = (0, 0)
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {

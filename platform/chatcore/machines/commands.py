@@ -1,5 +1,7 @@
 """What the machines are asked. Ids, chosen answers and all that needs a clock or a socket arrive in here."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from chatcore.machines.events import File, Hired, Presence, Ref, Wish
@@ -16,12 +18,29 @@ class Refused(Exception):
 class Choice(msgspec.Struct):
     """What the bot chose for a text: an answer under `rule`, a hand-over, or a miss with a text that asks again.
 
-    Or to bind the contact to a person, or a routine operation of that person's, whose name is the text.
+    Or to bind the contact to a person, or a routine operation of that person's, whose name is the text. `ask`: the
+    bank's own bot is to be asked. A hand-over may name `department` and `topic`, and a `reason` when it was not the
+    customer's wish; `menu` is where in the menu the customer is from now on, None: where they were.
     """
 
-    kind: str  # answer | handover | miss | bind | operation
+    kind: str  # answer | handover | miss | ask | bind | operation
     rule: str = ""
     text: str = ""
+    department: str = ""
+    topic: str = ""
+    reason: str = ""
+    menu: str | None = None
+
+
+class Rating(msgspec.Struct, frozen=True):
+    """How a closed dialog may be rated: from 1 to `scale`, within `window_ms`."""
+
+    scale: int
+    window_ms: int
+
+
+Replies = Mapping[str, str]
+"""The automatic texts that are in force, by event: greeting, waiting, out_of_hours, closing, feedback, place."""
 
 
 class Receive(msgspec.Struct):
@@ -40,6 +59,8 @@ class Receive(msgspec.Struct):
     wish: Wish = Wish()
     windowed: bool = False  # whether it lets free texts pass only for a while after the customer's last message
     code: str = ""  # the hash of the text, where it may be a one-time code and is masked
+    replies: Replies = {}
+    score: int = 0  # what the text says as a rating; 0: nothing
 
 
 class Edit(msgspec.Struct):
@@ -80,12 +101,34 @@ class Reply(msgspec.Struct):
 
 
 class Close(msgspec.Struct):
-    """The owner closes dialog `dialog` of the contact."""
+    """The owner closes dialog `dialog` of the contact, which may be rated then, unless `rating` is None."""
 
     contact: str
     dialog: int
     number: int
     operator: str
+    replies: Replies = {}
+    rating: Rating | None = None
+
+
+class Rate(msgspec.Struct):
+    """The customer rates their last dialog."""
+
+    contact: str
+    score: int
+
+
+class Answered(msgspec.Struct):
+    """The bank's bot was asked about message `seq` of dialog `number`; this is what it chose."""
+
+    contact: int
+    number: int
+    seq: int
+    choice: Choice
+    department: str
+    replies: Replies = {}
+    priority: int = 0
+    wish: Wish = Wish()
 
 
 class Transfer(msgspec.Struct):
@@ -123,9 +166,16 @@ class Resume(msgspec.Struct):
 
 
 class Remind(msgspec.Struct):
-    """A deadline of the contact may have passed; the state knows."""
+    """A deadline of the contact may have passed; the state knows.
+
+    If the bank's bot is late, the dialog waits for an operator of `department`.
+    """
 
     contact: int
+    department: str = "general"
+    replies: Replies = {}
+    priority: int = 0
+    wish: Wish = Wish()
 
 
 class Attempting(msgspec.Struct):
@@ -339,13 +389,16 @@ class Rules(msgspec.Struct, frozen=True):
     transfer_ms: int = 120_000  # so long a transferred dialog waits for one operator
     internal: frozenset[str] = frozenset()  # departments whose dialogs nobody else may see
     window_ms: int = 86_400_000
+    bot_ms: int = 3_000  # the bank's bot answers within this time, or the customer gets an operator
 
 
 OwnerCommand = Reply | Close | Transfer | Hold | Resume
 DialogCommand = (
     Receive
+    | Answered
     | Edit
     | Leave
+    | Rate
     | Accept
     | OwnerCommand
     | Remind

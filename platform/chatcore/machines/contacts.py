@@ -14,6 +14,8 @@ from chatcore.machines.events import OWNED, State
 
 REST_MOST: Final = 500  # message ids; packing more at every closing would cost whoever closes dialogs all day
 OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED)) | OWNED
+OVER: Final = frozenset((State.CLOSED, State.RATED))
+AT_REST: Final = OVER | {State.NONE}
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
@@ -88,9 +90,13 @@ class Contact(msgspec.Struct, array_like=True):
     notices: int = 0
     person: str = ""  # whom it is bound to
     binding: Binding = msgspec.field(default_factory=Binding)
-    asked: tuple[int, int] = (0, 0)  # dialog and seq of the operation that the bank is to do
+    operation: tuple[int, int] = (0, 0)  # dialog and seq of what the bank is to do for them
     unfetched: list[tuple[int, int, int]] = []  # attachments whose bytes are not here yet: dialog, seq, index
     internal: dict[int, str] = {}  # dialogs that only this department may see
+    asked: int = 0  # the message about which the bank's bot is being asked
+    menu: str = ""  # where in the menu the customer is
+    rate_until: int = 0
+    scale: int = 0
 
     @property
     def dialog(self) -> str:
@@ -105,7 +111,7 @@ class Contact(msgspec.Struct, array_like=True):
     def idle(self) -> bool:
         """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
         busy = self.unsettled or self.unfetched
-        return self.state in (State.NONE, State.CLOSED) and not busy and len(self.seen) <= REST_MOST
+        return self.state in AT_REST and not busy and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode

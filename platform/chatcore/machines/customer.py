@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import binding
+from chatcore.machines import binding, feedback
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
+from chatcore.machines.bot import Turn, Wanted, take_turn
 from chatcore.machines.contacts import OPEN, Contact, Seen, Unsettled
 from chatcore.machines.events import OWNED, State
 from chatcore.machines.notices import heard
@@ -25,6 +26,9 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
             return []
         if contact.id in state.blocked:
             raise c.Refused("blocked")
+        if command.score and feedback.ratable(contact, command.score, now):
+            text = command.id, command.digest, command.text
+            return [feedback.rated(contact, command.score, now, *text)]
     number, seq, dialog_state = contact.number, contact.seq, contact.state
     if dialog_state not in OPEN:
         number, seq, dialog_state = number + 1, 0, State.BOT
@@ -32,31 +36,18 @@ def _receive(state: Partition, command: c.Receive, now: int) -> list[e.DialogEve
     seq += 1
     said = (contact.id, number, seq, now, "customer", command.id, command.digest, command.text)
     events.append(e.Said(*said, 0, "", 0, command.files))
+    if dialog_state is not State.BOT and not command.replies:
+        return events
+    turn = Turn(contact, number, seq, now, command.replies)
+    if seq == 1:
+        turn.reply("greeting")
     if dialog_state is State.BOT:
-        misses = contact.misses if seq > 1 else 0
-        bound, enough = binding.turn(state, contact, command, number, seq, now)
-        events += bound if enough else [*bound, *_bot(state.rules, contact, command, number, seq, misses, now)]
-    return events
-
-
-def _bot(
-    rules: c.Rules, contact: Contact, command: c.Receive, number: int, seq: int, misses: int, now: int
-) -> list[e.DialogEvent]:
-    """The bot's turn after message `seq`: its answer, or the queue."""
-    choice = command.choice
-    missed: list[e.DialogEvent] = []
-    if choice is not None and choice.kind == "miss":
-        misses += 1
-        missed = [e.Missed(contact.id, misses)]
-    elif misses:
-        missed = [e.Missed(contact.id, 0)]
-    if choice is None or choice.kind == "handover" or misses >= rules.bot_misses:
-        asked = command.department, command.priority, contact.previous, command.wish
-        internal = command.department in rules.internal
-        return [*missed, e.Queued(contact.id, number, seq + 1, now, *asked, internal)]
-    deadline = now + rules.inactivity_ms
-    answer = e.Said(contact.id, number, seq + 1, now, "bot", "", 0, choice.text, seq, choice.rule, deadline)
-    return [*missed, answer]
+        if not binding.take_turn(turn, state.rules, command):
+            wanted = Wanted(command.department, command.priority, command.wish)
+            take_turn(turn, state.rules, command.choice, wanted)
+    else:
+        turn.reply("place")
+    return events + turn.events
 
 
 def _edit(state: Partition, command: c.Edit, now: int) -> list[e.DialogEvent]:
@@ -108,10 +99,30 @@ def closed(contact: Contact, reason: str, now: int) -> e.Closed:
     return e.Closed(contact.id, contact.number, contact.seq + 1, now, reason, number, operator, contact.state)
 
 
+def ending(
+    contact: Contact, reason: str, now: int, replies: c.Replies, rating: c.Rating | None = None
+) -> list[e.DialogEvent]:
+    """The automatic texts at the end of the open dialog, caused by its last entry, and the end itself."""
+    turn = Turn(contact, contact.number, contact.seq, now, replies)
+    turn.reply("closing")
+    end = closed(contact, reason, now)
+    if rating is not None:
+        turn.reply("feedback")
+        end.rate_until, end.scale = now + rating.window_ms, rating.scale
+    end.seq = turn.seq + 1
+    return [*turn.events, end]
+
+
 def _remind(state: Partition, command: c.Remind, now: int) -> list[e.DialogEvent]:
     contact = state.contacts[command.contact]
-    due = 0 < contact.deadline <= now and contact.state in (State.BOT, State.ASSIGNED)
-    return [closed(contact, "inactive", now)] if due else []
+    if not 0 < contact.deadline <= now or contact.state not in (State.BOT, State.ASSIGNED):
+        return []
+    if not contact.asked:
+        return ending(contact, "inactive", now, command.replies)
+    turn = Turn(contact, contact.number, contact.seq, now, command.replies)
+    wanted = Wanted(command.department, command.priority, command.wish)
+    turn.queue(state.rules, wanted, reason="bot_slow")
+    return turn.events
 
 
 DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
@@ -128,11 +139,12 @@ DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
 
 def _apply_opened(state: Partition, contact: Contact, event: e.Opened) -> None:
     contact.number, contact.seq, contact.misses, contact.deadline = event.number, 0, 0, 0
+    contact.asked, contact.menu, contact.rate_until = 0, "", 0
     state.contacts.dialogs += 1
 
 
 def _apply_said(state: Partition, contact: Contact, event: e.Said) -> None:
-    contact.seq, contact.deadline = event.seq, event.deadline
+    contact.seq, contact.deadline, contact.asked = event.seq, event.deadline, 0
     if event.id:
         _forget(contact.seen, event.at - state.rules.dedupe_ms)
         contact.seen[event.id] = Seen(event.number, event.seq, event.digest, event.at)
@@ -163,12 +175,8 @@ def _apply_fetched(state: Partition, contact: Contact, event: e.Stored | e.Unfet
     contact.unfetched.remove((event.number, event.seq, event.index))
 
 
-def _apply_missed(state: Partition, contact: Contact, event: e.Missed) -> None:
-    contact.misses = event.in_a_row
-
-
 def _apply_queued(state: Partition, contact: Contact, event: e.Queued) -> None:
-    contact.seq, contact.deadline = event.seq, 0
+    contact.seq, contact.deadline, contact.asked = event.seq, 0, 0
     if event.internal:
         contact.internal[event.number] = event.department
 
@@ -179,6 +187,5 @@ APPLY: Final[dict[type, Callable[..., None]]] = {
     e.Edited: _apply_edited,
     e.Stored: _apply_fetched,
     e.Unfetched: _apply_fetched,
-    e.Missed: _apply_missed,
     e.Queued: _apply_queued,
 }

@@ -22,13 +22,14 @@ clocks that agree; a lock over both needs them to fail together. Both were rejec
 
 What takes a seq. Messages, their edits, queue entries, assignments, holds, transfers, releases and closings stand in
 one dense numbering per dialog, which every observer shares. Offers and receipts do not: they concern one desk or one
-provider, and a gap in what an observer sees must mean a loss, nothing else.
+provider, and a gap in what an observer sees must mean a loss, nothing else. Nor does a rating: nothing follows a
+closing. An automatic text at the end therefore stands before the closing, caused by the entry before it.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import binding, blocking, customer, notices, outbound, ownership
+from chatcore.machines import binding, blocking, bot, customer, feedback, notices, outbound, ownership
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
@@ -64,31 +65,36 @@ TABLE: Final[dict[State, dict[type[e.Event], State]]] = {
         e.Released: State.QUEUED,
         e.Closed: State.CLOSED,
     },
-    State.CLOSED: {e.Opened: State.BOT, e.Edited: State.CLOSED},
+    State.CLOSED: {e.Opened: State.BOT, e.Edited: State.CLOSED, e.Rated: State.RATED},
+    State.RATED: {e.Opened: State.BOT, e.Edited: State.RATED},
 }
 
 
 _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **customer.DECIDE,
+    **bot.DECIDE,
     **binding.DECIDE,
     **notices.DECIDE,
     **ownership.DECIDE,
     **outbound.DECIDE,
     **blocking.DECIDE,
+    **feedback.DECIDE,
 }
 _STANDING: Final = frozenset(
     (
-        *(e.Missed, e.OfferRefused, e.Attempted, e.Sent, e.Undelivered, e.Receipted, e.ReceiptKept),
-        *(e.Stored, e.Unfetched, *blocking.APPLY, *binding.APPLY, *notices.APPLY),
+        *(e.OfferRefused, e.Stored, e.Unfetched, *bot.APPLY, *outbound.APPLY),
+        *(*blocking.APPLY, *binding.APPLY, *notices.APPLY),
     )
 )
 _APPLY: Final[dict[type, Callable[..., None]]] = {
     **customer.APPLY,
+    **bot.APPLY,
     **binding.APPLY,
     **notices.APPLY,
     **ownership.APPLY,
     **outbound.APPLY,
     **blocking.APPLY,
+    **feedback.APPLY,
 }
 
 

@@ -23,6 +23,7 @@ class State(enum.IntEnum):
     ASSIGNED = 4
     CLOSED = 5
     ON_HOLD = 6
+    RATED = 7
 
 
 OWNED: Final = frozenset((State.ASSIGNED, State.ON_HOLD))
@@ -105,7 +106,10 @@ class File(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Said(Entry, tag=3):
-    """A message took a place. `author` is customer, bot or an operator's id; automatic texts carry cause and rule."""
+    """A message took a place. `author` is customer, bot, system or an operator's id.
+
+    Automatic texts, which are those of bot and system, carry cause and rule.
+    """
 
     author: str
     id: str
@@ -125,13 +129,18 @@ class Missed(Event, tag=4):
 
 
 class Queued(Entry, tag=5):
-    """The dialog asks for an operator of `department`; `internal`: others may not see it from now on."""
+    """The dialog asks for an operator of `department`; `internal`: others may not see it from now on.
+
+    `reason` says why, where the customer did not ask for one.
+    """
 
     department: str
     priority: int
     previous: str
     wish: Wish = Wish()
     internal: bool = False
+    topic: str = ""
+    reason: str = ""  # bot_slow | bot_broken | bot_wrong
 
 
 class Offered(Event, tag=6):
@@ -181,12 +190,17 @@ class Released(Entry, tag=10):
 
 
 class Closed(Entry, tag=11):
-    """The dialog ended. `assignment` is the number it sets free, 0 if it held none."""
+    """The dialog ended. `assignment` is the number it sets free, 0 if it held none.
+
+    Until `rate_until` the customer may rate it from 1 to `scale`.
+    """
 
     reason: str
     assignment: int
     operator: str
     was: State
+    rate_until: int = 0
+    scale: int = 0
 
 
 class Attempted(Event, tag=12):
@@ -301,6 +315,38 @@ class Unfetched(Event, tag=44):
     index: int
     reason: str
     at: int
+
+
+class Asked(Event, tag=45):
+    """The bank's bot is asked about message `seq`; it has until `deadline`."""
+
+    contact: int
+    number: int
+    seq: int
+    deadline: int
+
+
+class MenuMoved(Event, tag=46):
+    """Where in the menu the customer is now."""
+
+    contact: int
+    menu: str
+
+
+class Rated(Event, tag=47):
+    """The customer rated dialog `number` with `score` of `scale`; by the message `id`, or without one if that is "".
+
+    It takes no seq: nothing follows a closing.
+    """
+
+    contact: int
+    number: int
+    at: int
+    score: int
+    scale: int
+    id: str = ""
+    digest: int = 0
+    text: str = ""
 
 
 class Blocked(Event, tag=60):
@@ -553,6 +599,9 @@ DialogEvent = (
     | OperationTold
     | Noticed
     | Consented
+    | Asked
+    | MenuMoved
+    | Rated
 )
 FloorEvent = (
     Inert
@@ -573,6 +622,8 @@ AnyEvent = DialogEvent | FloorEvent
 
 RECEIPT_TYPES: Final = (Sent, Undelivered, Receipted)
 FILE_TYPES: Final = (Stored, Unfetched)
+SEATLESS_TYPES: Final = (*RECEIPT_TYPES, *FILE_TYPES, Rated)
+"""What the history keeps beside the entries; it takes no seq."""
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):

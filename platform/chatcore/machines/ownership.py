@@ -8,8 +8,8 @@ from typing import Final
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
-from chatcore.machines.contacts import Contact
-from chatcore.machines.customer import closed, is_repeat
+from chatcore.machines.contacts import OVER, Contact
+from chatcore.machines.customer import ending, is_repeat
 from chatcore.machines.events import OWNED, State
 from chatcore.machines.notices import check_window
 from chatcore.machines.partition import Partition
@@ -31,7 +31,7 @@ def _owned(state: Partition, command: c.OwnerCommand) -> Contact:
     shown = (command.dialog, command.number, command.operator)
     if contact.state in OWNED and (contact.number, contact.assignment, contact.operator) == shown:
         return contact
-    over = contact.number if contact.state is State.CLOSED else contact.number - 1
+    over = contact.number if contact.state in OVER else contact.number - 1
     raise c.Refused("closed" if 1 <= command.dialog <= over else "not_owner")
 
 
@@ -77,7 +77,7 @@ def shown_id(message_id: str) -> str:
 
 def _close(state: Partition, command: c.Close, now: int) -> list[e.DialogEvent]:
     contact = _owned(state, command)
-    return [closed(contact, "operator", now)]
+    return ending(contact, "operator", now, command.replies, command.rating)
 
 
 def _transfer(state: Partition, command: c.Transfer, now: int) -> list[e.DialogEvent]:
@@ -172,6 +172,8 @@ def _apply_offered(state: Partition, contact: Contact, event: e.Offered) -> None
 def _apply_let_go(state: Partition, contact: Contact, event: e.OfferEnded | e.Released | e.Closed) -> None:
     if not isinstance(event, e.OfferEnded):
         contact.seq = event.seq
+    if isinstance(event, e.Closed):
+        contact.rate_until, contact.scale = event.rate_until, event.scale
     contact.deadline = 0
     if contact.operator:
         state.held[contact.operator].discard(contact.id)

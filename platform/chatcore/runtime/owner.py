@@ -18,7 +18,7 @@ from chatcore.machines import events as e
 
 logger = logging.getLogger("chatcore")
 
-SNAPSHOT_VERSION = 5
+SNAPSHOT_VERSION = 6
 SNAPSHOT_BYTES_A_RECORD = 400
 """A snapshot comes after one record for so many bytes of the last: a large state must not make records dearer."""
 REPLAY_PAGE = 20_000

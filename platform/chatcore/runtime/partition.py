@@ -34,9 +34,15 @@ class Audience(Protocol):
     def enclosed(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
         """Have the attachments of a customer's message fetched."""
 
+    def asked(self, partition: "PartitionOwner", contact: Contact, message: e.Said) -> None:
+        """Have the bank's bot asked about a customer's message."""
+
 
 class PartitionOwner(Owner):
-    """Owns partition `index`. `to_floor(log, position, commands)` delivers to the floor."""
+    """Owns partition `index`. `to_floor(log, position, commands)` delivers to the floor.
+
+    `reminder(contact)` is the command for a deadline, with the texts that the edge has for it.
+    """
 
     def __init__(self, index: int, state: dialog.Partition, audience: Audience, **owner: Any) -> None:
         super().__init__(f"dialogs-{index}", state, **owner)
@@ -44,17 +50,18 @@ class PartitionOwner(Owner):
         self.state = state
         self.messages: dict[str, int] = {}  # by channel account, since the process began
         self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
+        self.reminder: Callable[[Contact], Remind] = lambda contact: Remind(contact.id)
         self._audience = audience
         self._rows: list[Row] = []
         self._contacts: list[tuple[int, str]] = []
         self._reminders = Reminders(self._now_ms, self._remind)
-        self._armed: set[int] = set()
+        self._armed: dict[int, int] = {}  # contact → the earliest deadline that its reminder was asked for
 
     def _step(self, command: Any, now: int) -> list[e.DialogEvent]:
         events = dialog.decide(self.state, command, now)
         for event in events:
             dialog.apply(self.state, event)
-            if isinstance(event, e.Said | e.Resumed) and event.deadline:
+            if isinstance(event, e.Said | e.Resumed | e.Asked) and event.deadline:
                 self._arm(event.contact, event.deadline)
         return events
 
@@ -64,7 +71,9 @@ class PartitionOwner(Owner):
     # --- what is shown ---------------------------------------------------------------------------------------------
 
     def _publish(self, position: int, events: list[e.DialogEvent], origin: object) -> Callable[[], None]:
-        owners = [self._owner(event) for event in events]
+        last = events[-1] if events else None  # the texts before a closing are its owner's, too
+        ended = last.operator if isinstance(last, e.Closed) and last.was in e.OWNED else ""
+        owners = [ended if ended and isinstance(event, e.Said) else self._owner(event) for event in events]
         return partial(self._show, position, events, owners, origin)
 
     def _owner(self, event: e.DialogEvent) -> str:
@@ -87,6 +96,8 @@ class PartitionOwner(Owner):
             if isinstance(event, e.Met | e.Inert):
                 continue
             contact = self.state.contacts[event.contact]
+            if isinstance(event, e.Asked):
+                self._audience.asked(self, contact, message_of(event, events))
             if isinstance(event, e.Entry):
                 own = isinstance(event, e.Said) and event.id  # what follows from a message, its sender is shown, too
                 self._audience.customers(self, position, contact, event, origin if own else None)
@@ -101,11 +112,11 @@ class PartitionOwner(Owner):
                     self._audience.enclosed(self, contact, event)
 
     def _keep(self, position: int, events: list[Any]) -> None:
-        """Collect what the history is to know of a record; receipts and what concerns attachments take no seq."""
+        """Collect what the history is to know of a record; not all of it takes a seq."""
         for event in events:
             if isinstance(event, e.Met):
                 self._contacts.append((event.contact, event.key))
-            elif isinstance(event, (e.Entry, *e.RECEIPT_TYPES, *e.FILE_TYPES)):
+            elif isinstance(event, (e.Entry, *e.SEATLESS_TYPES)):
                 seq = event.seq if isinstance(event, e.Entry) else 0
                 self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
 
@@ -117,18 +128,22 @@ class PartitionOwner(Owner):
     # --- deadlines -------------------------------------------------------------------------------------------------
 
     def _arm(self, contact: int, deadline_ms: int) -> None:
-        if contact not in self._armed:
-            self._armed.add(contact)
+        armed_ms = self._armed.get(contact)
+        if armed_ms is None or deadline_ms < armed_ms:
+            self._armed[contact] = deadline_ms
             self._reminders.at(deadline_ms, contact)
 
-    def _remind(self, contact: int) -> None:
-        self._armed.discard(contact)
-        deadline_ms = self.state.contacts[contact].deadline
-        if deadline_ms > self._now_ms():
-            self._arm(contact, deadline_ms)
-        elif deadline_ms:
+    def _remind(self, number: int) -> None:
+        now_ms = self._now_ms()
+        if self._armed.get(number, now_ms) > now_ms:
+            return  # asked for before an earlier one was, which has armed the next
+        self._armed.pop(number, None)
+        contact = self.state.contacts[number]
+        if contact.deadline > now_ms:
+            self._arm(number, contact.deadline)
+        elif contact.deadline:
             with suppress(Poisoned):
-                self.submit(Remind(contact))
+                self.submit(self.reminder(contact))
 
     # --- recovery --------------------------------------------------------------------------------------------------
 
@@ -155,3 +170,8 @@ class PartitionOwner(Owner):
     def unsettled(self) -> int:
         """Outbound messages whose end is not known yet."""
         return sum(len(contact.unsettled) for contact in self.state.contacts.active.values())
+
+
+def message_of(asked: e.Asked, events: list[e.DialogEvent]) -> e.Said:
+    """The message, of the same record, about which the bank's bot is asked."""
+    return next(event for event in events if isinstance(event, e.Said) and event.seq == asked.seq)

@@ -88,7 +88,7 @@ def test_a_core_goes_on_with_a_journal_of_format_1(tmp_path: Path, names: tuple[
     read_in(tmp_path / "data", *names)
 
     async def acts() -> None:
-        accounts = [{"id": "web", "channel": "web", "bot": True}, NOWHERE]
+        accounts = [{"id": "web", "channel": "web", "bot": "keywords"}, NOWHERE]
         async with running(tmp_path, accounts=accounts) as core, Client(core.url) as client:
             _, audit = await client.rest("GET", "/v1/audit/0?limit=10000")
             found = {"state": await client.state(), "audit": audit}

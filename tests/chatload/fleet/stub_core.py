@@ -53,6 +53,7 @@ class StubCore:
         self.queue: deque[Contact] = deque()
         self.refuse: dict[str, deque[str]] = {}
         self.swallow = 0
+        self.please_wait = ""  # what whoever is queued is told
         self.down = False
         self.customers_role = "customer"
         self.hellos: list[Frame] = []
@@ -251,7 +252,10 @@ class StubCore:
 
     async def _enqueue(self, contact: Contact) -> None:
         contact.state = "queued"
-        await self._enter(contact, "queued", author="system", department="general")
+        entry = await self._enter(contact, "queued", author="system", department="general")
+        if self.please_wait:
+            cause = {"seq": entry["seq"], "rule": "auto:waiting"}
+            await self._enter(contact, "message", author="system", text=self.please_wait, cause=cause)
         self.queue.append(contact)
         await self._offer()
 

@@ -49,6 +49,21 @@ def test_a_dialog_leaves_exactly_its_rows(tmp_path: Path) -> None:
     assert {(row["contact"], row["number"], row["channel"]) for row in seat} == {("web/u5", 1, "WEB")}
 
 
+def test_an_automatic_text_is_nobodys_answer(tmp_path: Path) -> None:
+    """Who is told to wait is still answered by the operator, who sees the text among the entries before."""
+
+    async def act(stage: Stage) -> None:
+        stage.core.please_wait = "Please wait."
+        await stage.seat(1)
+        assert await stage.play()
+
+    ledger = played(tmp_path, [dialog(5, *WHOLE)], act)
+    sent = [row for row in ledger if row["what"] == "SEND"]
+    assert columns(sent, "sender", "counter", "seq") == [
+        ("c5", 1, 1), ("c5", 2, 3), ("o1", 1, 7), ("c5", 3, 8), ("o1", 2, 9),
+    ]  # fmt: skip
+
+
 def test_the_bots_answer_names_its_cause(tmp_path: Path) -> None:
     """An automatic text is recorded with author, rule and the seq of what it answers."""
 
