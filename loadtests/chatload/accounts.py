@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 class Messenger(NamedTuple):
     """How a messenger's account and people are named: customers are numbers from `first_user` on, then `suffix`.
 
-    `keys`: what the account has besides its `token` and `webhook_secret`.
+    `keys`: what the account has besides its `token` and `webhook_secret`. `host`: what ends its `sender`.
     """
 
     account: str
     first_user: int = 5_000_000_000
     suffix: str = ""
     keys: tuple[str, ...] = ()
+    host: str = ""
 
 
 MESSENGERS: Final = {
@@ -25,6 +26,7 @@ MESSENGERS: Final = {
     "infobip": Messenger("ib", keys=("sender",)),
     "sms": Messenger("sms", keys=("sender",)),
     "max": Messenger("max"),
+    "email": Messenger("mail", suffix="@customers.example", keys=("sender",), host="@bank.example"),
 }
 _RAMP: Final = 1_000_000_000
 ACCOUNTS: Final = {"web": "web", "app": "app"} | {name: messenger.account for name, messenger in MESSENGERS.items()}

@@ -131,6 +131,7 @@ class Channel(enum.IntEnum):
     INFOBIP = 8
     SMS = 9
     MAX = 10
+    EMAIL = 11
 
 
 # Where replies leave through somebody else's API, and where a contact's messages come in the order they were written.

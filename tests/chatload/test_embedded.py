@@ -2,12 +2,14 @@
 
 import json
 import signal
+import smtplib
 import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -173,6 +175,34 @@ def test_a_messenger_has_the_keys_that_its_handshake_and_sends_need(tmp_path: Pa
         core.stop()
     assert set(wire["vk"]) == {"token", "webhook_secret", "sender", "verify_token"}
     assert {key: accounts["vk"][key] for key in wire["vk"]} == {
-        "token": "env:VK_TOKEN", "webhook_secret": "env:VK_WEBHOOK_SECRET", "sender": "env:VK_SENDER",
+        "token": "env:VK_TOKEN", "webhook_secret": "env:VK_WEBHOOK_SECRET", "sender": wire["vk"]["sender"],
         "verify_token": "env:VK_VERIFY_TOKEN",
     }  # fmt: skip
+
+
+def test_each_worker_has_a_mailbox_of_its_own_at_the_bank(tmp_path: Path) -> None:
+    """The core listens for both where the fleet is told, before and after a kill, and tells their addresses apart."""
+    email = {**SMOKE.channels.model_dump()["telegram"], "share": 0.0}
+    channels = SMOKE.channels.model_validate(SMOKE.channels.model_dump(exclude_none=True) | {"email": email})
+    core = Embedded(SMOKE.model_copy(update={"channels": channels}), 60, tmp_path / "core.log")
+    try:
+        core.start({"mail-0": "smtp://127.0.0.1:1", "mail-1": "smtp://127.0.0.1:2"})
+        wire = core.wire()
+        mailboxes = [wire["accounts"][name]["sender"] for name in ("mail-0", "mail-1")]
+        replies = [recipient_reply(wire["mail"], mailbox) for mailbox in [*mailboxes, "nobody@bank.example"]]
+        core.kill()
+        core.restart()
+        replies.append(recipient_reply(wire["mail"], mailboxes[0]))
+    finally:
+        core.stop()
+    assert len(set(mailboxes)) == 2
+    assert replies == [250, 250, 550, 250]
+
+
+def recipient_reply(url: str, recipient: str) -> int:
+    """What a mail server says to a mail for this recipient."""
+    where = urlsplit(url)
+    with smtplib.SMTP(where.hostname or "", where.port or 0, timeout=10) as client:
+        client.ehlo()
+        client.mail("a@customers.example")
+        return client.rcpt(recipient)[0]

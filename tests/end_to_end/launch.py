@@ -45,7 +45,7 @@ def main() -> None:
     elif kills_s:
         freeze_before_kills(Embedded)
     options: dict[str, Any] = extra
-    for name in ("operators", "seed"):
+    for name in ("operators", "seed", "workers"):
         if name in options:
             options[name] = int(options[name])
     if "load" in options:

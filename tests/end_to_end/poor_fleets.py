@@ -10,9 +10,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
+from chatload.fleet import fleet
 from chatload.fleet.clock import now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.fleet import Fleet
+from chatload.fleet.providers.settings import Settings
 
 FROZEN_AFTER_S: Final = 4.0
 FROZEN_S: Final = 1.5
@@ -48,7 +52,22 @@ def overworked() -> None:
     Customers.begin = now_and_then  # type: ignore[method-assign]  # the weakness
 
 
-WEAKNESSES: Final[dict[str, Callable[[], Any]]] = {"starved": starved, "overworked": overworked}
+def unlucky() -> None:
+    """Its messengers repeat more, refuse after they have taken, and carry files, in every run and not now and then."""
+    make = fleet._settings
+    often = {"repeat_share": 0.2, "failed_share": 0.1, "other_share": 0.2, "attachment_share": 0.2}
+
+    def made(*arguments: Any) -> dict[str, Settings]:
+        return {channel: msgspec.structs.replace(found, **often) for channel, found in make(*arguments).items()}
+
+    fleet._settings = made  # type: ignore[assignment]  # the same arguments, whatever they are
+
+
+WEAKNESSES: Final[dict[str, Callable[[], Any]]] = {
+    "starved": starved,
+    "overworked": overworked,
+    "unlucky": unlucky,
+}
 
 if __name__ == "__main__":
     WEAKNESSES[sys.argv.pop(1)]()

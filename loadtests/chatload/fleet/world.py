@@ -28,13 +28,15 @@ class MessengerAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Target(msgspec.Struct, frozen=True):
     """Where the system under test listens, and the secret that its tokens are signed with.
 
-    `sockets`: the base of its WebSocket addresses, where that is not the same host and port.
+    `sockets`: the base of its WebSocket addresses, where that is not the same host and port. `mail`: where it takes
+    mails, `smtp://…`.
     """
 
     url: str
     secret: str = ""
     accounts: dict[str, MessengerAccount] = {}
     sockets: str = ""
+    mail: str = ""
 
     @property
     def socket_url(self) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from chatload.scenario.units import DurationMs
 
-Channel = Literal["web", "app", "telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max"]
+Channel = Literal["web", "app", "telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max", "email"]
 PLAYED: Final[tuple[Channel, ...]] = get_args(Channel)
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -140,6 +140,7 @@ class Channels(Table):
     infobip: MaybePlayed | None = None
     sms: MaybePlayed | None = None
     max: MaybePlayed | None = None
+    email: MaybePlayed | None = None
 
     @model_validator(mode="after")
     def _shares_make_one(self) -> Self:

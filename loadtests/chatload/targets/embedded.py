@@ -62,6 +62,7 @@ class Embedded(Target):
         """`log` receives what the core writes; `data` keeps its journal (default: temporary); it listens at `host`."""
         super().__init__()
         self._host, self._port = host, free_port(port, host)
+        self._smtp_port = free_port(host=host)
         self.url = f"http://{host}:{self._port}"
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
         self._temporary = scratch.make("chatload-core-")
@@ -73,7 +74,8 @@ class Embedded(Target):
 
     def wire(self) -> dict[str, Any]:
         """Where it listens, and with which secrets."""
-        return {"url": self.url, "secret": self._secret, "accounts": self._keys}
+        mail = f"smtp://{self._host}:{self._smtp_port}"
+        return {"url": self.url, "mail": mail, "secret": self._secret, "accounts": self._keys}
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Write the configuration and bring the core up."""
@@ -217,6 +219,7 @@ class Embedded(Target):
         return {
             "host": self._host,
             "port": self._port,
+            "smtp_port": self._smtp_port,
             "data": str(self._data),
             "journal": "sqlite",
             "partitions": PARTITIONS,
@@ -271,8 +274,10 @@ def _new_keys(name: str) -> dict[str, str]:
     """The secrets of a messenger's account, as the messenger and its customer agree on them."""
     token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"
     found = {"token": token, "webhook_secret": secrets.token_hex(16)}
-    others = {"sender": str(10**9 + secrets.randbelow(10**9)), "verify_token": secrets.token_hex(16)}
-    return found | {what: others[what] for what in MESSENGERS[channel_of(name)].keys}
+    messenger = MESSENGERS[channel_of(name)]
+    sender = f"{10**9 + secrets.randbelow(10**9)}{messenger.host}"
+    others = {"sender": sender, "verify_token": secrets.token_hex(16)}
+    return found | {what: others[what] for what in messenger.keys}
 
 
 def _variable(name: str, what: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from chatload.accounts import MESSENGERS, channel_of
 from chatload.errors import TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
@@ -49,7 +50,7 @@ class Null(Target):
 
     def wire(self) -> dict[str, Any]:
         """Where it listens; HTTP and sockets apart."""
-        return {**self._listening, "accounts": dict.fromkeys(self._callbacks, KEYS)}
+        return {**self._listening, "accounts": {name: _keys(name) for name in self._callbacks}}
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Bring it up."""
@@ -125,7 +126,7 @@ class Null(Target):
             "bots": [channel for channel, settings in played.items() if settings.bot],
             "handover": bot.handover,
             "answer": bot.answers[0].text if bot.answers else "",
-            "messengers": {name: {"url": url, "keys": KEYS} for name, url in self._callbacks.items()},
+            "messengers": {name: {"url": url, "keys": _keys(name)} for name, url in self._callbacks.items()},
         }
 
     def _first_line(self, process: "subprocess.Popen[bytes]") -> bytes:
@@ -142,3 +143,9 @@ class Null(Target):
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
         return f"{lines[-1] if lines else 'it said nothing'} (see {self._log})"
+
+
+def _keys(name: str) -> dict[str, str]:
+    """Those of an account; mails find theirs by its name before the host."""
+    host = MESSENGERS[channel_of(name)].host
+    return KEYS | ({"sender": f"{name}{host}"} if host else {})

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from chatload.fleet.providers.email import Email
 from chatload.fleet.providers.infobip import Infobip, Sms
 from chatload.fleet.providers.max import Max
 from chatload.fleet.providers.messenger import Messenger
@@ -11,5 +12,5 @@ from chatload.fleet.providers.viber import Viber
 from chatload.fleet.providers.vk import Vk
 from chatload.fleet.providers.whatsapp import WhatsApp
 
-_ALL: Final[tuple[type[Provider], ...]] = (Telegram, Messenger, Viber, Vk, WhatsApp, Infobip, Sms, Max)
+_ALL: Final[tuple[type[Provider], ...]] = (Telegram, Messenger, Viber, Vk, WhatsApp, Infobip, Sms, Max, Email)
 PROVIDERS: Final = {provider.channel: provider for provider in _ALL}

@@ -26,7 +26,8 @@ class Send(NamedTuple):
     """What the platform asks a messenger to send; `text` is the caption of an attachment.
 
     `link`: where to fetch an attachment; `upload`: the token of an uploaded one. `once`: a key under which it is sent
-    once. `echo`: what the receipts carry back. `template`: may be sent at any time.
+    once. `echo`: what the receipts carry back. `template`: may be sent at any time. `id`: what the platform calls it,
+    where its sender names a message.
     """
 
     user: str
@@ -36,6 +37,7 @@ class Send(NamedTuple):
     once: str = ""
     echo: str = ""
     template: bool = False
+    id: str = ""
 
 
 class Sent(NamedTuple):

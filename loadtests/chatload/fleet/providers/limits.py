@@ -11,7 +11,8 @@ SECOND_NS: Final = 1_000_000_000
 class Profile(msgspec.Struct, frozen=True):
     """A provider's documented behaviour, in wall seconds.
 
-    `success`: which answer takes an event off the queue: "2xx", "200", or "ok" (200 with the body `ok`).
+    `success`: which answer takes an event off the queue: "2xx", "200", "ok" (200 with the body `ok`), or "250" of SMTP,
+    where 5xx does so, too, for good.
     `retry_s`: the delay after the n-th failure in a row; afterwards something between the two of `then_s`, if given.
     `horizon_s`: after so long an event is given up, as after the last of `retry_s` without `then_s`.
     `retry_after_most_s`: how long a Retry-After may ask for, 0 if it is not honoured; `retry_after_on`: the statuses
@@ -23,7 +24,7 @@ class Profile(msgspec.Struct, frozen=True):
     name: str
     source: str
     as_of: str
-    success: Literal["2xx", "200", "ok"]
+    success: Literal["2xx", "200", "ok", "250"]
     retry_s: tuple[float, ...]
     then_s: tuple[float, float] | None
     horizon_s: float

@@ -103,6 +103,19 @@ VK: Final = Profile(
     retry_after_on=(410, 429, 503),
 )
 
+SMTP: Final = Profile(
+    name="smtp",
+    source="RFC 5321 4.5.3.2 and 4.5.4.1: 10 min for the last reply, 4-5 days; steps as Postfix, up to 30 min, ours",
+    as_of="2008-10-01",
+    success="250",
+    retry_s=(900, 1200, 1500),
+    then_s=(1800, 1800),
+    horizon_s=5 * _DAY_S,
+    answer_within_s=600,
+    text_most=100_000,
+    connections=20,
+)
+
 MAX: Final = Profile(
     name="max",
     source="dev.max.ru: 200 only, every 30 to 60 s, at most 8 h; time to answer is not published, ours",

@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol
 
 from chatload.fleet import codes
 from chatload.fleet.clock import MS, now_ns
@@ -22,7 +22,7 @@ from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
 from chatload.fleet.providers.limits import SECOND_NS, Profile, TokenBucket, share_of
 from chatload.fleet.providers.receipts import Receipts
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.providers.webhooks import Lane, Settled, Update, Webhooks
+from chatload.fleet.providers.webhooks import Carrier, Hook, Lane, Settled, Update, Webhooks
 from chatload.fleet.server import Pending, Request, Server, plain, reply
 from chatload.fleet.session import Customer
 from chatload.fleet.tally import NAMES
@@ -51,6 +51,16 @@ class Hello(NamedTuple):
     query: str
     body: bytes | None
     expected: bytes | None
+
+
+class Listener(Protocol):
+    """What the platform's calls come to."""
+
+    async def start(self, host: str) -> str:
+        """Listen; returns the base URL."""
+
+    async def close(self) -> None:
+        """Listen and answer no more."""
 
 
 class Provider(ABC):
@@ -82,7 +92,7 @@ class Provider(ABC):
         self._window_ns = world.wall(self.profile.window_s * 1000)
         self._first_id = int(world.run, 16) << 6  # not the ids of an earlier run on the same platform
         self._serial = self._first_id
-        self._server = Server(self._called, headers=True)
+        self._server = self.listener()
         self.keys = MessengerAccount("", "")
         self.url = ""
 
@@ -96,7 +106,7 @@ class Provider(ABC):
         keys = self._world.target.accounts.get(self._account)
         if keys is not None:
             self.keys = keys
-            self._webhooks.begin(self._hook, {"Content-Type": "application/json", **self.headers()})
+            self._webhooks.begin(self.carrier)
 
     async def greet(self) -> None:
         """Do the messenger's handshake, if it has one.
@@ -133,6 +143,15 @@ class Provider(ABC):
         return chat
 
     # --- the verbs of a messenger ------------------------------------------------------------------------------------
+
+    def listener(self) -> Listener:
+        """Its API: what listens, and has calls answered by `answer`."""
+        return Server(self.answer, headers=True)
+
+    def carrier(self, connections: int, timeout_s: float) -> Carrier:
+        """What takes events to the platform."""
+        http = Http(self._world.clock, self._world.target.url, connections, timeout_s)
+        return Hook(http, http.head("POST", self._hook, {"Content-Type": "application/json", **self.headers()}), self)
 
     def hello(self) -> Hello | None:
         """Its handshake with the platform."""
@@ -306,7 +325,7 @@ class Provider(ABC):
         self._bucket.take()
         chat.bucket.take()
         chat.sends += 1
-        sent = Sent(self.new_id(chat), send, now_ms())
+        sent = Sent(send.id or self.new_id(chat), send, now_ms())
         if send.once:
             chat.once = chat.once or {}
             chat.once[send.once] = (request.stamp_ns, sent)
@@ -353,14 +372,15 @@ class Provider(ABC):
         wait_ns = max(self._bucket.wait_ns(stamp_ns), chat.bucket.wait_ns(stamp_ns))
         return ("many" if wait_ns else None), wait_ns
 
-    def _called(self, request: Request) -> bytes | Pending:
+    def answer(self, request: Request) -> bytes | Pending:
+        """The answer to any call."""
         if not self.keys.token:
             return self.refuse("token")
         if request.method == "GET" and request.path.startswith("/media/"):
             return self.download(request)
         try:
             return self.called(request)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             return self.refuse("bad")
 
     def download(self, request: Request) -> bytes:

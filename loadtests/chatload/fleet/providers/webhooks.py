@@ -5,7 +5,7 @@ only itself. Events of several lanes may share a request, where the messenger do
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
@@ -13,7 +13,7 @@ import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
-from chatload.fleet.http import Answer, Http, NoAnswer
+from chatload.fleet.http import Answer, Done, Http, NoAnswer
 from chatload.fleet.providers.limits import SECOND_NS, Profile, retry_ns, share_of, told_ns
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.world import World
@@ -63,6 +63,30 @@ class Wrapping(Protocol):
         """Header lines that depend on the body, such as a signature; each begins with a line's end."""
 
 
+class Carrier(Protocol):
+    """What takes requests to the platform."""
+
+    def carry(self, body: bytes, attempt: int, done: Done) -> None:
+        """Send a request; `done` is called once, later."""
+
+    async def close(self) -> None:
+        """Send nothing more; what is under way gets no answer."""
+
+
+class Hook:
+    """Carries requests to a webhook: `head` and what depends on the body, then the body."""
+
+    def __init__(self, http: Http, head: bytes, wrapping: Wrapping) -> None:
+        self._http = http
+        self._head = head
+        self._wrapping = wrapping
+        self.close = http.close
+
+    def carry(self, body: bytes, attempt: int, done: Done) -> None:
+        """Post it."""
+        self._http.ask(self._head + self._wrapping.lines(body, attempt), done, body)
+
+
 class _Error(msgspec.Struct):
     error: str = ""
 
@@ -83,17 +107,14 @@ class Webhooks:
         self._settings = settings
         self._wrapping = wrapping
         self._connections = settings.connections or profile.connections
-        self._http: Http | None = None
-        self._head = b""
+        self._carrier: Carrier | None = None
         self._ready: deque[Lane] = deque()
         self._busy = 0
         self._gathering = False
 
-    def begin(self, path: str, headers: Mapping[str, str]) -> None:
-        """Post to `path` of the target from now on."""
-        timeout_s = self._profile.answer_within_s / self._settings.time_scale
-        self._http = Http(self._world.clock, self._world.target.url, self._connections, timeout_s)
-        self._head = self._http.head("POST", path, headers)
+    def begin(self, carrier: Callable[[int, float], Carrier]) -> None:
+        """Post from now on, by what is made with the number of connections and the seconds to wait for an answer."""
+        self._carrier = carrier(self._connections, self._profile.answer_within_s / self._settings.time_scale)
 
     def post(self, lane: Lane, update: Update) -> None:
         """Append an update to its lane."""
@@ -104,9 +125,9 @@ class Webhooks:
 
     async def close(self) -> None:
         """Stop posting; what is under way stays without an answer."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            await carrier.close()
 
     def _make_ready(self, lane: Lane) -> None:
         self._ready.append(lane)
@@ -122,7 +143,7 @@ class Webhooks:
 
     def _go_on(self) -> None:
         """Post the heads of lanes, as far as connections are free."""
-        while self._ready and self._busy < self._connections and self._http is not None:
+        while self._ready and self._busy < self._connections and self._carrier is not None:
             lanes, events, attempt = self._next(), [], 0
             started_ns = now_ns()
             for lane in lanes:
@@ -134,7 +155,7 @@ class Webhooks:
                 events.append(update.content)
             body = self._wrapping.envelope(events)
             self._busy += 1
-            self._http.ask(self._head + self._wrapping.lines(body, attempt), partial(self._answered, lanes), body)
+            self._carrier.carry(body, attempt, partial(self._answered, lanes))
 
     def _next(self) -> list[Lane]:
         """The lanes whose heads make the next request."""
@@ -181,6 +202,9 @@ class Webhooks:
 
     def _failed(self, lane: Lane, update: Update, status: int, retry_after: str | None) -> int:
         scale = self._settings.time_scale
+        if self._profile.success == "250" and status >= 500:
+            self._world.tally.fail("webhook", self._profile.name, "refused for good")
+            return -1
         wait_ns = told_ns(self._profile, status, retry_after, scale)
         if wait_ns is None:
             lane.failures += 1
@@ -194,6 +218,8 @@ class Webhooks:
 
 def outcome_of(answer: Answer, profile: Profile) -> tuple[int, str]:
     """What an answer says about the event: stored, surely not stored, or nobody knows; and the reason."""
+    if profile.success == "250":  # any refusal of a mail says that it was not taken
+        return (codes.OK, "") if answer.ok else (codes.REJECTED, f"smtp {answer.status}")
     if answer.ok:
         if profile.success == "2xx" or (answer.status == 200 and (profile.success == "200" or answer.body == b"ok")):
             return codes.OK, ""

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from chatload.accounts import channel_of
-from chatload.targets.nullserver.messenger import Line, Messenger
+from chatload.targets.nullserver.messenger import Line, Sending
 
 RECENT: Final = 16  # entries a contact keeps: more than a hand-over or an absence needs
 REPEATED: Final = 8  # messages of a contact that are told from repeats
@@ -79,7 +79,7 @@ class Contact:
 class Hall:
     """All contacts and seats: what happens when somebody says something."""
 
-    def __init__(self, config: Config, messengers: Mapping[str, Messenger]) -> None:
+    def __init__(self, config: Config, messengers: Mapping[str, Sending]) -> None:
         self.config = config
         self.contacts: dict[str, Contact] = {}
         self.unsettled = 0

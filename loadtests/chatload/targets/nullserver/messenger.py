@@ -1,7 +1,7 @@
 """Replies on their way to a messenger."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import orjson
@@ -23,6 +23,16 @@ class Line(msgspec.Struct, frozen=True):
 
     url: str
     keys: MessengerAccount
+
+
+class Sending(Protocol):
+    """What takes the replies of one account to their customers."""
+
+    def send(self, user: str, text: str, done: Done) -> None:
+        """Send a reply; `done` is called once."""
+
+    async def close(self) -> None:
+        """Send nothing more."""
 
 
 class Messenger:
