@@ -263,6 +263,19 @@ def test_robots_open_no_dialog(headers: dict[str, str]) -> None:
     play(acts)
 
 
+def test_what_nobody_sent_opens_no_dialog() -> None:
+    """A mail with the null sender is a bounce, whatever its form; it is counted and changes nothing."""
+
+    async def acts() -> None:
+        async with core() as found:
+            before = found.states()
+            assert await post(found.gateway.smtp_port, mail(1), sender="") == TAKEN
+            assert (await found.client.state())["counters"] == {"mail_ignored": 1}
+            assert found.states() == before
+
+    play(acts)
+
+
 def test_a_bounce_marks_the_reply_failed() -> None:
     """A DSN with the reply's name fails it with the provider's reason; one with a made-up name does nothing."""
 

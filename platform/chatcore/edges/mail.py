@@ -79,7 +79,8 @@ class Postmaster:
         if not self._gateway.ready:
             return NOT_STORED
         content = envelope.original_content or b""
-        body = b"Return-Path: <%b>\r\n%b" % ((envelope.mail_from or "").encode(), content)
+        sender = (envelope.mail_from or "").strip("<>")  # the null sender comes as it was written
+        body = b"Return-Path: <%b>\r\n%b" % (sender.encode(), content)
         accounts = {account.id: account for account in (self._accounts[to.lower()] for to in envelope.rcpt_tos)}
         try:
             taken = [await self._take(account, body) for account in accounts.values()]
