@@ -22,6 +22,8 @@ def test_an_account_that_lacks_something_is_refused(channel: str, left_out: str,
     """In one line that names the account and what is missing; with it, the configuration loads."""
     path = tmp_path / "core.json"
     account = {"id": "a", "channel": channel} | dict.fromkeys(NEEDS[channel], "http://x")
+    if channel == "email":
+        account |= {"api": "smtp://x", "sender": "bank@example.org"}
     path.write_text(json.dumps(settings(accounts=[account])))
     assert load(path).accounts[0].channel == channel
     del account[left_out]

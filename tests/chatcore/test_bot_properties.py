@@ -34,7 +34,7 @@ class Answering(Installation):
     def customer_asks_the_banks_bot(self, who: int, burst: int) -> None:
         """One or several messages at once."""
         for _ in range(burst):
-            self.customer_writes(who, "ask")
+            self.customer_writes(who, "ask", ORDINARY)
 
     @rule(who=CONTACTS, back=st.integers(0, 3), kind=KINDS, topic=st.sampled_from(["", "loans"]))
     def banks_bot_answers(self, who: int, back: int, kind: str, topic: str) -> None:

@@ -262,10 +262,6 @@ BROKEN: dict[str, tuple[Any, str]] = {
         settings(accounts=[mailbox("smtp://x"), mailbox("smtp://x", id="mail2", sender="Help@bank.example")]),
         "each e-mail account needs a sender of its own",
     ),
-    "a bot that asks no bank": (
-        settings(bot={"answers": [{"rule": "r", "keywords": ["k"], "action": "balance"}]}),
-        "needs bank.api",
-    ),
     "codes that nobody mails": (
         settings(bank={"api": "http://x", "mail_account": "web"}),
         "bank.mail_account: it needs",

@@ -136,7 +136,8 @@ def test_business_timers_are_divided_and_limits_multiplied_by_the_speed(core: Em
     command = psutil.Process(core.processes()["core"]).cmdline()
     path = Path(command[command.index("--config") + 1])
     config = json.loads(path.read_text())
-    assert config["timers_ms"] == {"offer": 333, "grace": 5000, "inactivity": 6000}
+    times = {"offer": 333, "grace": 5000, "inactivity": 6000, "transfer": 2000, "window": 1_440_000}
+    assert config["timers_ms"] == times
     [telegram] = [account for account in config["accounts"] if account["id"] == "tg"]
     assert (telegram["rate_per_s"], telegram["chat_rate_per_s"], telegram["burst"]) == (1800, 60, 3)
     wire = core.wire()

@@ -122,8 +122,10 @@ def unconnected(contact: Contact, command: c.Settle, now: int) -> list[e.DialogE
 def dialled(contact: Contact, command: c.Settle, now: int) -> list[e.DialogEvent]:
     """What was told of the call that the exchange dialled, before it named it."""
     phone, call = _under_way(contact, command), command.provider_id
+    if phone is None or phone.ordered:
+        return []
     told = _told(contact, call)
-    if phone is None or phone.ordered or RANK[told] < RANK["answered"]:
+    if RANK[told] < RANK["answered"]:
         return []
     if told == "answered":
         return [_called(contact, call, told, now)]

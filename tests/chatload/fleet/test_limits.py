@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.limits import SECOND_NS, TokenBucket, retry_ns, told_ns
 from chatload.fleet.providers.profiles import TELEGRAM, VK
+from chatload.targets.nullserver.dialects import DIALECTS
 
 
 def test_telegrams_retries_follow_its_server() -> None:
@@ -70,7 +71,7 @@ PROFILES = {
 }
 
 
-@pytest.mark.parametrize("channel", sorted(PROVIDERS))
+@pytest.mark.parametrize("channel", sorted(DIALECTS))
 def test_profiles_are_the_documented_ones(channel: str) -> None:
     """Success, first waits, what follows, the end and the time allowed; each names its source and a date."""
     profile = PROVIDERS[channel].profile
