@@ -30,7 +30,7 @@ def test_the_summary_is_short_and_names_the_report(first_run: Played) -> None:
     lines = first_run.output.strip().splitlines()
     assert len(lines) <= 25
     assert lines[0].split()[0].lower() == json.loads((first_run.rundir / "verdict.json").read_text())["verdict"]
-    assert "3 of 6 published channels" in first_run.output
+    assert "6 of 6 published channels" in first_run.output
     assert str(first_run.rundir / "report.html") in first_run.output
 
 
