@@ -19,6 +19,7 @@ from chatcore.channels.shapes import (
     Outbound,
     Outcome,
     Receipt,
+    Template,
 )
 from tests.chatcore.bodies import check_parse, hostile
 from tests.chatcore.infobip import (
@@ -219,6 +220,19 @@ def test_a_reply_on_whatsapp_is_one_call(message: Outbound, path: str, content: 
     about = {"from": "74951234567", "to": ANN, "messageId": name, "callbackData": "ib/7#1.4"}
     assert orjson.loads(call.body) == about | {"content": content}
     assert call == Call(f"{API}/whatsapp/1/message/{path}", call.body, (JSON, APP))
+    assert outcome == Outcome("taken", name)
+
+
+def test_a_template_on_whatsapp_is_a_bulk_of_one() -> None:
+    """It goes by its name, its language and what takes its places, under an id of ours."""
+    message = Outbound(ANN, "Due on 5 May.", "ib/7#0.1", template=Template("due", "ru", ("5 May",)))
+    name = infobip.message_id(message)
+    told = {"to": ANN, "messageCount": 1, "messageId": name, "status": PENDING}
+    call, outcome = sent(infobip, message, {"messages": [told], "bulkId": "b1"})
+    content = {"templateName": "due", "templateData": {"body": {"placeholders": ["5 May"]}}, "language": "ru"}
+    about = {"from": "74951234567", "to": ANN, "messageId": name, "callbackData": "ib/7#0.1"}
+    assert orjson.loads(call.body) == {"messages": [about | {"content": content}]}
+    assert call == Call(f"{API}/whatsapp/1/message/template", call.body, (JSON, APP))
     assert outcome == Outcome("taken", name)
 
 

@@ -18,6 +18,7 @@ from chatcore.channels.shapes import (
     Outbound,
     Outcome,
     Receipt,
+    Template,
 )
 from tests.chatcore.bodies import check_parse, hostile
 from tests.chatcore.whatsapp import ACCOUNT, ANN, API, BEARER, BOB, JSON, change, envelope, refusal, said, status
@@ -186,8 +187,19 @@ FILE = ("https://bank.test/v1/files/ab/x", b"bytes")
             Outbound(ANN, "", "wa/7#1.4", Enclosure("document", "№7.pdf", "application/pdf", *FILE)),
             {"type": "document", "document": {"link": FILE[0], "filename": "№7.pdf"}},
         ),
+        (
+            Outbound(ANN, "Due on 5 May.", "wa/7#1.4", template=Template("due", "ru", ("5 May",))),
+            {
+                "type": "template",
+                "template": {
+                    "name": "due",
+                    "language": {"code": "ru"},
+                    "components": [{"type": "body", "parameters": [{"type": "text", "text": "5 May"}]}],
+                },
+            },
+        ),
     ],
-    ids=["text", "image", "document"],
+    ids=["text", "image", "document", "template"],
 )
 def test_a_reply_is_one_call(message: Outbound, content: dict[str, Any]) -> None:
     """Texts and attachments by link go to the number's messages, with the reply's key; the answer names the wamid."""

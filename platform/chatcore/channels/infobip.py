@@ -194,13 +194,16 @@ def send(account: Account, message: Outbound) -> Sending:
     """A message of the kind that `_content` says, under an id of our own."""
     kind, content = _content(message)
     body = {"from": account.sender, "to": message.user, "messageId": message_id(message), "content": content}
-    path = f"/whatsapp/1/message/{kind}"
-    return outcome(account, (yield call(account, path, body | {"callbackData": message.key})))
+    path, body = f"/whatsapp/1/message/{kind}", body | {"callbackData": message.key}
+    return outcome(account, (yield call(account, path, {"messages": [body]} if kind == "template" else body)))
 
 
-def _content(message: Outbound) -> tuple[str, dict[str, str]]:
+def _content(message: Outbound) -> tuple[str, Mapping[str, object]]:
     """The one place that knows kinds of messages: the last step of the path, and `content`."""
-    file = message.file
+    file, template = message.file, message.template
+    if template is not None:
+        data = {"body": {"placeholders": template.parameters}}
+        return "template", {"templateName": template.name, "templateData": data, "language": template.language}
     if file is None:
         return "text", {"text": message.text}
     name = {"filename": file.name} if file.kind == "document" else {}

@@ -200,7 +200,12 @@ def send(account: Account, message: Outbound) -> Sending:
 
 def _content(message: Outbound) -> dict[str, object]:
     """The one place that knows kinds of messages: `type`, and what stands under its name."""
-    file = message.file
+    file, template = message.file, message.template
+    if template is not None:
+        filled = [{"type": "text", "text": parameter} for parameter in template.parameters]
+        components = [{"type": "body", "parameters": filled}] if filled else []
+        named = {"name": template.name, "language": {"code": template.language}, "components": components}
+        return {"type": "template", "template": named}
     if file is None:
         return {"type": "text", "text": {"body": message.text, "preview_url": False}}
     name = {"filename": file.name} if file.kind == "document" else {}
