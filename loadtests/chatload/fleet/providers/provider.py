@@ -184,7 +184,7 @@ class Provider(ABC):
 
     def told(self, chat: Chat, status: str, covered: list[Sent], at_ms: int) -> bytes:
         """The event of a receipt; `covered` is one reply, or all that a watermark is the first to cover."""
-        raise NotImplementedError(f"{self.channel} has no receipts")
+        raise TypeError(f"{self.channel} has no receipts")  # nothing of it is in `statuses`
 
     @abstractmethod
     def called(self, request: Request) -> bytes | Pending:
