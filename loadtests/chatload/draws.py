@@ -45,6 +45,9 @@ class Purpose(enum.IntEnum):
     TRANSFER = 23
     DESTINATION = 24
     HOLD = 25
+    TALK = 29
+    AGAIN = 30
+    AGAIN_TIME = 31
 
 
 @cache

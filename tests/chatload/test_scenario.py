@@ -120,7 +120,7 @@ def test_a_messenger_of_which_only_the_share_is_given_is_not_played() -> None:
     whole = "types_per_min = 180\nbot = false\nrate_per_s = 10\nchat_rate_per_s = 1\nburst = 3\n"
     viber = text.replace("[channels.viber]", f"[channels.viber]\n{whole}")
     assert "viber" not in parse(text, Path("mine.toml")).channels.played()
-    assert parse(viber, Path("mine.toml")).channels.played()["viber"].types_per_min == 180
+    assert parse(viber, Path("mine.toml")).channels.written()["viber"].types_per_min == 180
     with pytest.raises(BadScenario, match=r"channels\.viber\.rate_per_s .*this key is missing"):
         parse(viber.replace("rate_per_s = 10\nchat", "chat"), Path("mine.toml"))
     with pytest.raises(BadScenario, match=r"channels\.viber\.brust .*unknown key.*channels\.viber\.burst"):

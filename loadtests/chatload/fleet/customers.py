@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from chatload.fleet.caller import Caller
 from chatload.fleet.clock import now_ns
 from chatload.fleet.live import Live
 from chatload.fleet.script import Join, Script
@@ -78,7 +79,8 @@ class Customers:
         self._stopped = True
 
     def _script(self, dialog: Dialog) -> Script:
-        return Script(self._world, self._live, dialog, self._joins.get(dialog.channel, Session), self._ended)
+        script = Script if dialog.call is None else Caller
+        return script(self._world, self._live, dialog, self._joins.get(dialog.channel, Session), self._ended)
 
     def _ended(self, script: Script, unsent: bool) -> None:
         self._playing.remove(script)

@@ -86,7 +86,8 @@ class Bank:
         text, times = self.refuse
         if times and text.encode() in raw:
             self.refuse, status = (text, times - 1), 500
-        return web.Response(status=status, body=DIALECTS[self.channel].thanks)
+        thanks = DIALECTS[self.channel].thanks if self.channel in DIALECTS else b"{}"
+        return web.Response(status=status, body=thanks)
 
 
 class Person:
