@@ -78,14 +78,7 @@ LIMITS: Final = {
         80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05", window_h=24
     ),
     "messenger": Limits(
-        300,
-        300,
-        300,
-        True,
-        "Messenger Platform: of a page; no user's told",
-        "2026-03",
-        window_h=24,
-        text_most=2_000,
+        300, 300, 300, True, "Messenger Platform: of a page; no user's told", "2026-03", window_h=24, text_most=2_000
     ),
     "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
     "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests: of a community; a user's not documented", "2026-10"),
