@@ -352,7 +352,7 @@ def test_no_text_is_longer_than_max_takes(tmp_path: Path) -> None:
     templates = [{"name": "long", "text": "n" * 4_001}]
 
     async def acts() -> None:
-        changes = {"answers": str(answers), "templates": templates}
+        changes: dict[str, Any] = {"answers": str(answers), "templates": templates}
         async with serve(Max()) as provider, inside(accounts=[provider.account()], **changes) as core:
             desk = await core.client.desk("o1", presence="online")
             await take(core, new())
