@@ -71,6 +71,8 @@ class Phone(msgspec.Struct, array_like=True):
     answered: str = ""
     ordered: str = ""  # the call that the last order concerns; "" if that is to dial, until the exchange names the call
     order: int = 0  # seq of that order
+    operator: str = ""  # for whom it is
+    dialled: str = ""  # the call that the exchange dialled
 
 
 class Contact(msgspec.Struct, array_like=True):
