@@ -29,6 +29,8 @@ class Episodes:
     left_at: Ints  # when the customer's script gave up, or the caller had hung up
     messages: Ints
     bot_messages: Ints
+    rating: Ints  # the customer's score, and the best there is
+    rating_best: Ints
 
     def __len__(self) -> int:
         return len(self.dialog)
@@ -67,6 +69,7 @@ def episodes(evidence: Evidence, floor: Floor) -> Episodes:
     left_at = lookup(*earliest(scripts["plan"] + SHIFT, scripts["done"]), plans + SHIFT)
     messages = evidence.history_messages["dialog"]
     bots = evidence.history_messages.is_("author", ledger.number("bot"))["dialog"]
+    rated = ledger.of(What.AUDIT_RATING)
     return Episodes(
         dialog=dialogs,
         channel=evidence.channels[ledger.contact_of(dialogs)],
@@ -78,6 +81,8 @@ def episodes(evidence: Evidence, floor: Floor) -> Episodes:
         left_at=_hung_up(evidence, dialogs, accepted_at, left_at),
         messages=between(messages, dialogs, dialogs),
         bot_messages=between(bots, dialogs, dialogs),
+        rating=lookup(*earliest(rated["dialog"], rated["size"]), dialogs),
+        rating_best=lookup(*earliest(rated["dialog"], rated["place"]), dialogs),
     )
 
 

@@ -7,7 +7,7 @@ from chatload.fleet.clock import NEVER, now_ns
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import Identity
 from chatload.fleet.providers.phone import Line
-from chatload.fleet.script import End, Script, Steps
+from chatload.fleet.script import End, Last, Script, Steps
 
 
 class Caller(Script):
@@ -23,7 +23,7 @@ class Caller(Script):
             self._over = End(codes.ABANDONED, "unreached")
         super().saw(entry, identity, stamp_ns)
 
-    def _converse(self) -> Steps:
+    def _converse(self) -> Last:
         line, dialog, world = self._channel, self._dialog, self._world
         assert isinstance(line, Line), "who is planned to call has a line"
         assert dialog.call is not None, "and something to say"
@@ -53,7 +53,7 @@ class Caller(Script):
                 line.hang_up(patience_ends_ns)
         return patience_ends_ns
 
-    def _on_the_line(self, until_ns: int) -> Generator[int, None, None]:
+    def _on_the_line(self, until_ns: int) -> Steps:
         """Wait to be connected, until then at most."""
         while self._waits() and now_ns() < until_ns:
             yield until_ns

@@ -1,12 +1,13 @@
 """What happens in one planned dialog: who, where, which turns; and what is left of one that began before t0."""
 
+from itertools import accumulate
 from typing import Final
 
 from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Call, Destination, Dialog, Reply, To, Turn
+from chatload.plan.model import Call, Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.model import Phone
 from chatload.scenario.shape import MS_PER_MIN, bot_length
@@ -50,6 +51,7 @@ class Dialogs:
             reply_patience_ms=draws.lognormal(scenario.patience.reply, PATIENCE_CV, Purpose.REPLY_PATIENCE, index),
             silent=draws.happens(scenario.patience.silent, Purpose.SILENT, index),
             call=self._call(index, phone) if phone else None,
+            rating=None if contained or phone else self._rating(index),
         )
 
     def _call(self, index: int, phone: Phone) -> Call:
@@ -57,6 +59,15 @@ class Dialogs:
         again_ms = self._draws.exponential(phone.again_after, Purpose.AGAIN_TIME, index)
         talk_ms = self._draws.lognormal(phone.talk, TALK_CV, Purpose.TALK, index)
         return Call(talk_ms, again_ms if again else None)
+
+    def _rating(self, index: int) -> Rating | None:
+        """How the customer of an operator rates, if they do."""
+        asked, draws = self._scenario.feedback, self._draws
+        if asked is None or not draws.happens(asked.share, Purpose.RATES, index):
+            return None
+        point = draws.uniform(Purpose.SCORE, index) * sum(asked.scores)
+        score = next(at for at, upto in enumerate(accumulate(asked.scores), 1) if point < upto)
+        return Rating(score, draws.lognormal(asked.after, REACT_CV, Purpose.RATE_TIME, index))
 
     def reply(self, dialog: Dialog, turn: int) -> Reply:
         """How the operator answers this turn."""

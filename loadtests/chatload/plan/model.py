@@ -36,6 +36,13 @@ class Call(msgspec.Struct, frozen=True):
     again_ms: float | None
 
 
+class Rating(msgspec.Struct, frozen=True):
+    """A customer's `score` of a dialog, given `after_ms` after the platform asked for it."""
+
+    score: int
+    after_ms: float
+
+
 class Dialog(msgspec.Struct, frozen=True):
     """One planned dialog of one customer.
 
@@ -48,6 +55,7 @@ class Dialog(msgspec.Struct, frozen=True):
     every later answer.
     `silent`: if this customer leaves, they leave without a word.
     `call`: of a dialog by phone, which has no turns.
+    `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
     index: int
@@ -62,6 +70,7 @@ class Dialog(msgspec.Struct, frozen=True):
     reply_patience_ms: float
     silent: bool
     call: Call | None = None
+    rating: Rating | None = None
 
 
 class Destination(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,12 +15,12 @@ from chatreport.grouping import (
     lookup,
     order_by,
     position,
-    running_max,
     running_sum,
     unique,
 )
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
+from chatreport.verify import calls, ratings
 from chatreport.verify.finding import Tally, distinct
 
 
@@ -52,17 +52,8 @@ def durable(tally: Tally) -> None:
         "messages_recovered": int((~messages.acked & ~messages.rejected & found).sum()),
     }
     _edits_stored(tally)
-    _calls_stored(tally)
-
-
-def _calls_stored(tally: Tally) -> None:
-    """What was acknowledged of a call, or something later of it, is in the final history."""
-    calls = tally.evidence.calls
-    taken = calls.told["outcome"] == Outcome.OK
-    tally.count += int(taken.sum())
-    stored = -lookup(*earliest(calls.entry_call, -calls.entry_rank), calls.told_call, 0)
-    missing = calls.told.where(taken & (stored < calls.told_rank))
-    tally.wrong("what was acknowledged of a call is not in the final history", people=missing["contact"])
+    calls.kept(tally)
+    ratings.kept(tally)
 
 
 def _edits_stored(tally: Tally) -> None:
@@ -98,15 +89,9 @@ def no_phantom(tally: Tally) -> None:
     phantoms += _unsent_edits(tally)
     phantoms += _automatic(tally, sources["history"])
     phantoms += _unmapped(tally, sources["provider"])
-    _unmade_calls(tally)
     tally.counts = {"messages_phantom": phantoms}
-
-
-def _unmade_calls(tally: Tally) -> None:
-    """Calls that appear, and of which the exchange told nothing, or all that it told was refused."""
-    calls = tally.evidence.calls
-    made = unique(calls.told_call[calls.told["outcome"] != Outcome.REJECTED])
-    tally.wrong("a call that nobody made", places=calls.entries["spot"][~contains(made, calls.entry_call)])
+    calls.made(tally)
+    ratings.given(tally)
 
 
 def _unsent_edits(tally: Tally) -> int:
@@ -174,21 +159,11 @@ def effectively_once(tally: Tally) -> None:
     edited = edited.at(order_by(edit_keys(edited), edited["spot"]))
     again = edited.where(~begins(edit_keys(edited))) if len(edited) else edited
     tally.wrong("an edit has more than one place", places=again["spot"], keys=again["identity"])
-    _calls_once(tally)
+    calls.once(tally)
+    ratings.once(tally)
     repeated = int((evidence.messages.attempts > 1).sum())
     tally.counts = {"messages_duplicated": len(distinct(np.concatenate(doubled))), "messages_repeated": repeated}
     tally.note = f"{repeated:,} messages were sent more than once"
-
-
-def _calls_once(tally: Tally) -> None:
-    """What is told of a call takes a place only if it goes beyond what stands there, however late it comes."""
-    calls = tally.evidence.calls
-    told = np.flatnonzero(calls.entry_rank > 0)
-    told = told[order_by(calls.entry_call[told])]
-    call, rank = calls.entry_call[told], calls.entry_rank[told]
-    again = running_max(call, rank, before=True) >= rank
-    tally.count += int(np.count_nonzero(~again))
-    tally.wrong("said again of a call", places=calls.entries["spot"][told[again]])
 
 
 def _second_places(rows: Rows) -> tuple[Ints, Ints]:

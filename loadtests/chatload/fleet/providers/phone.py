@@ -188,7 +188,7 @@ class Phone(Provider):
         call = self._calls[line.user] = Call(str(self.new_id(line)), outbound=False)
         if share_of(f"other:{call.id}") < self._settings.other_share:
             menu = self.other(line, Heard(call.id, "", "", call.started_ms), edit=False)
-            self.post_event(line, Update(f"{call.id}:menu", menu or b"", self._other_settled), late=True)
+            self.post_event(line, Update(f"{call.id}:menu", menu or b"", self._posted.other), late=True)
         self._tell(line, call, "call.queued", "ringing", intended_ns)
 
     def hang_up(self, line: Line, intended_ns: int) -> None:
