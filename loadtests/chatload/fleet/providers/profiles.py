@@ -138,5 +138,5 @@ PHONE: Final = Profile(
     then_s=None,
     horizon_s=_HOUR_S,
     answer_within_s=5,
-    text_most=1000,
+    text_most=4096,
 )
