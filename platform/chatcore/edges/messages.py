@@ -10,7 +10,7 @@ from chatcore.channels.shapes import File, Inbound
 from chatcore.config import Account
 from chatcore.edges.automatic import chosen, replies, with_place
 from chatcore.edges.files import Files
-from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
+from chatcore.edges.gateway import MAX_ID, MAX_SAID, Gateway
 from chatcore.machines import events as e
 from chatcore.machines.binding import MASK, awaits_code, hashed
 from chatcore.machines.commands import Consent, Edit, Receive, Refused
@@ -61,7 +61,7 @@ def receive(
     command = Receive(
         contact, bool(account.api), account.department, message_id, digest(shown, enclosed), shown, choice, enclosed,
         account.receipts, account.priority, gateway.wishes[account.id], account.windowed, code, texts,
-        0 if enclosed or code else gateway.bot.score(text),
+        0 if enclosed or code else _score(gateway, account, text),
     )  # fmt: skip
     try:
         partition.submit(command, origin, answer)
@@ -71,6 +71,23 @@ def receive(
         repeat = msgspec.structs.replace(command, digest=digest(other, enclosed), text=other)
         partition.submit(repeat, origin, answer)  # a mask is decided on when the id comes first, and may not be now
     return partition
+
+
+def _score(gateway: Gateway, account: Account, text: str) -> int:
+    """What a text says as a rating; of a mail, whose subject comes first, its subject or its first line."""
+    if account.channel != "email":
+        return gateway.bot.score(text)
+    lines = text.partition("\n")[0], text.partition("\n\n")[2].partition("\n")[0]
+    return next(filter(None, map(gateway.bot.score, lines)), 0)
+
+
+def whole(gateway: Gateway, text: str) -> str:
+    """A customer's text over a provider, whole; of one that is too long, the beginning with a word about the rest."""
+    more = len(text) - MAX_SAID
+    if more <= 0:
+        return text
+    gateway.count("text_cut")
+    return f"{text[:MAX_SAID]}\n[{more} more characters]"
 
 
 def admit(gateway: Gateway, contact: str, message_id: str) -> None:
@@ -98,8 +115,8 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
     known = partition.state.by_key.get(contact)
     before = known.seen.get(message.edits) if known is not None else None
     was_masked = before is not None and before.digest == digest(MASK, files)
-    text = MASK if was_masked or awaits_code(known) else message.text[:MAX_TEXT]
-    partition.submit(Edit(contact, message.edits, digest(text, files), text))
+    text = MASK if was_masked or awaits_code(known) else whole(gateway, message.text)
+    partition.submit(Edit(contact, message.edits, digest(text, files), text, message.revision))
     return partition
 
 
