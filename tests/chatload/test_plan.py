@@ -99,10 +99,10 @@ def test_a_longer_run_begins_as_a_shorter_one(peak: Plan) -> None:
 @settings(max_examples=20, deadline=None)
 @given(workers=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_any_number_of_workers_plays_the_same_plan(workers: int, seed: int) -> None:
-    """Each makes its own plan; their shares are together the whole one, every dialog once, turns, texts and all."""
+    """Of plans made apart the workers' shares are together the whole one, every dialog once, turns, texts and all."""
     whole = make_plan(SMOKE, seed, "peak", 1, 60, 10, 2, 12)
-    made = [make_plan(SMOKE, seed, "peak", 1, 60, 10, 2, 12) for _ in range(workers)]
-    shares = [plan.share(worker, workers) for worker, plan in enumerate(made)]
+    made = [make_plan(SMOKE, seed, "peak", 1, 60, 10, 2, 12), whole]
+    shares = [made[worker % 2].share(worker, workers) for worker in range(workers)]
     together = sorted((dialog for share in shares for dialog in share), key=lambda d: (d.start_ms, d.index))
     assert tuple(together) == whole.dialogs
     some = whole.dialogs[0]
@@ -235,3 +235,14 @@ def test_users_are_people_the_channel_can_name(peak: Plan) -> None:
     users = [(d.channel, d.user) for d in peak.dialogs]
     assert len(set(users)) == len(users)
     assert all(user.isdecimal() for channel, user in users if channel == "telegram")
+
+
+def test_ratings_have_the_share_and_the_split_of_the_scenario() -> None:
+    """Of the operators' dialogs this share are rated, in the scenario's proportion; of the bot's none."""
+    plan = make_plan(TEAMS, 1, "peak", 1, 60, 1200, 0, 12)
+    asked, mine = TEAMS.feedback, [dialog for dialog in plan.main if not dialog.contained]
+    assert asked is not None
+    scores = Counter(dialog.rating.score for dialog in mine if dialog.rating is not None)
+    assert not any(dialog.rating for dialog in plan.main if dialog.contained)
+    assert scores.total() / len(mine) == pytest.approx(asked.share, abs=0.02)
+    assert scores[2] / scores.total() == pytest.approx(250 / 370, abs=0.02)

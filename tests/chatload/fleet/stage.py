@@ -15,6 +15,7 @@ from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.live import Live
 from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
@@ -23,13 +24,14 @@ from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan, Turn
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.texts import Texts
-from chatload.scenario import load, shape_of
+from chatload.scenario import Scenario, load, shape_of
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What, read_ledger
 from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET, StubCore
 
 SPEED = 1000.0
 RUN = "abc123"
 MINUTE = 60_000.0
+ANSWERS_WITHIN_S = 60.0
 UNEVENTFUL = {"repeat_share": 0, "other_share": 0, "failed_share": 0, "disorder_share": 0, "early_share": 0}
 Row = dict[str, Any]
 
@@ -53,20 +55,29 @@ def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0,
     return msgspec.structs.replace(planned, **changes)
 
 
-def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, **people: Any) -> Plan:
+def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, scenario: Scenario | None = None, **people: Any) -> Plan:
     """A real plan of handmade dialogs, with the smoke scenario's operators and words; the floor opens at `opens_ms`.
 
     `people`: what else is different with the operators.
     """
-    scenario, draws = load("smoke").scenario, Draws(7)
+    scenario, draws = scenario or load("smoke").scenario, Draws(7)
     operators = scenario.operators.model_copy(update={"opens": opens_ms, **people})
     scenario = scenario.model_copy(update={"operators": operators})
     details = Dialogs(scenario, shape_of(scenario), draws)
     return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, 3)
 
 
+def be_patient(provider: Provider) -> None:
+    """Have a messenger wait for a platform's answer however its time is scaled: how soon one comes is the machine's."""
+    carrier = provider.carrier
+    provider.carrier = lambda connections, timeout_s: carrier(connections, ANSWERS_WITHIN_S)  # type: ignore[method-assign]  # of this one alone
+
+
 class Stage:
-    """Everything of one worker but the pipe; made inside a running loop."""
+    """Everything of one worker but the pipe; made inside a running loop.
+
+    `patient`: its messenger waits for every answer, and does not give it up after the time that its profile allows.
+    """
 
     def __init__(
         self,
@@ -76,11 +87,13 @@ class Stage:
         opens_ms: float = 0.0,
         channel: str = "telegram",
         people: dict[str, Any] | None = None,
+        patient: bool = True,
+        scenario: Scenario | None = None,
         **provider: Any,
     ) -> None:
         (folder / "ledger").mkdir()
         self.folder = folder
-        self.plan = make_plan(dialogs, opens_ms, **(people or {}))
+        self.plan = make_plan(dialogs, opens_ms, scenario, **(people or {}))
         bot = self.plan.scenario.bot
         answers = {keyword: answer.text for answer in bot.answers for keyword in answer.keywords}
         self.core = StubCore(answers, tuple(bot.handover))
@@ -91,6 +104,8 @@ class Stage:
         self.world = World(self.clock, self.recorder, self.tally, self.plan, RUN, speed)
         settings = Settings(**{**UNEVENTFUL, **provider})
         self.provider = PROVIDERS[channel](self.world, ACCOUNTS[channel], settings)
+        if patient:
+            be_patient(self.provider)
         self.seated: list[tuple[int, bool]] = []
 
     async def open(self, secret: str = "secret") -> None:
