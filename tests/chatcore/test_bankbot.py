@@ -15,7 +15,7 @@ from chatcore.machines import commands as c
 from chatcore.machines import dialog
 from chatcore.machines import events as e
 from tests.chatcore.bankbot import TOKEN, BankBot, serving
-from tests.chatcore.client import HOOK_SECRET, Frame, message, plain, system, until
+from tests.chatcore.client import HOOK_SECRET, Frame, message, plain, system, token, until
 from tests.chatcore.cores import Inside, Steered, inside, play, restarting
 from tests.chatcore.test_max import Max, new
 
@@ -44,6 +44,31 @@ def with_bot(acts: Callable[[Inside, BankBot], Awaitable[None]], timeout_ms: int
 async def history(core: Inside) -> list[Frame]:
     """What web/u1's dialogs show, without times."""
     return [plain(entry) for entry in await core.client.history("web/u1")]
+
+
+def test_the_bot_reads_the_history_of_who_is_with_it() -> None:
+    """While it has the dialog: this contact's, without what is an internal department's; then no more."""
+
+    async def acts(core: Inside, bot: BankBot) -> None:
+        async def read(query: str = "") -> tuple[int, list[str]]:
+            status, answer = await core.client.rest("GET", f"/v1/history/web/u1{query}", bearer=token("bot", "b"))
+            return status, [entry["text"] for entry in answer.get("entries", ()) if entry["kind"] == "message"]
+
+        assert await read() == (403, [])
+        customer = await core.client.customer("web/u1")
+        bot.body = {"kind": "handover", "topic": "cards"}
+        await customer.say("c1", "am I fired?")
+        await customer.until(kind="queued")
+        assert await read() == (403, [])
+        await customer.send(op="end")
+        await customer.until(kind="closed")
+        bot.body = {"kind": "answer", "rule": "r", "text": "It is 42."}
+        await customer.say("c2", "how much?")
+        await customer.until(author="bot")
+        assert await read() == (200, ["how much?", "It is 42."])
+        assert await read("?scope=person") == (403, [])
+
+    with_bot(acts, answers=str(TOPICS), departments=[{"id": "cards", "internal": True}])
 
 
 def test_what_the_bot_says_is_said() -> None:

@@ -10,7 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor
 from chatcore.machines import events as e
+from chatcore.machines.contacts import OPEN
 from chatcore.machines.events import Presence, State
+from chatcore.machines.quality import draw
 from chatcore.machines.staff import eligible, fits
 from tests.chatcore.replay import check_offers, slots_taken
 from tests.chatcore.replay_dialogs import check_calls, check_dialogs
@@ -112,6 +114,21 @@ class Installation(RuleBasedStateMachine):
         assert self._blocked(index, contact) is blocked
         if blocked:
             assert self.world.partitions[index].by_key[contact].state is State.CLOSED
+
+    @rule(who=CONTACTS, number=st.integers(0, 3), internal=st.booleans())
+    def reviewer_scores(self, who: int, number: int, internal: bool) -> None:
+        """What is closed, sampled, and not another's business; the state knows nothing of it."""
+        index, contact = who % 2, f"web/u{who}"
+        known = self.world.partitions[index].by_key.get(contact)
+        before = b"".join(self.world.partitions[index].dump())
+        refusal = refused(lambda: self.world.ask(index, c.Review(contact, number, "r1", 3, "", internal)))
+        if known is None or not 1 <= number <= known.number:
+            assert refusal == "unknown_dialog"
+        elif draw(f"{contact}#{number}") >= 2**31 or (number in known.internal and not internal):
+            assert refusal == "not_sampled"
+        else:
+            assert refusal == ("open" if number == known.number and known.state in OPEN else None)
+        assert b"".join(self.world.partitions[index].dump()) == before
 
     @precondition(lambda self: self.said)
     @rule(data=st.data())

@@ -54,6 +54,7 @@ def test_metrics_say_what_there_is() -> None:
             }
             assert {sample: value for sample, value in found.items() if sample not in logs} == {
                 ("messages_total", "web"): 1, ("messages_total", "app"): 1, ("messages_total", "tg"): 2,
+                ("closed_total", "blocked"): 1,
                 ("dialogs", "bot"): 0, ("dialogs", "queued"): 1, ("dialogs", "offered"): 0, ("dialogs", "assigned"): 1,
                 ("dialogs", "on_hold"): 0, ("dialogs", "callback"): 0,
                 ("waiting", "cards"): 1, ("waiting", "general"): 0,

@@ -1,7 +1,9 @@
 """Figures over REST and quality control, as supervisors, reviewers and auditors see them."""
 
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.analytics.mood import Lists, Words, load
+from chatcore.analytics.tables import READ
 from chatcore.errors import BadConfig
+from chatcore.journal.schema import HISTORY_TABLES
 from chatcore.machines.quality import DRAWS, draw, winning
 from tests.chatcore.client import Client, Frame, plain, token, until
 from tests.chatcore.cores import Inside, inside, play
@@ -115,6 +119,16 @@ def test_the_figures_are_those_of_the_dialogs(tmp_path: Path, partitions: int) -
             assert {group["name"]: group["contacts"] for group in groups} == wanted
 
     with_core(tmp_path, acts, partitions)
+
+
+def test_old_dialogs_make_new_ones_no_dearer() -> None:
+    """What is known of dialogs is found by their keys, however many there are."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(HISTORY_TABLES)
+        plan = [str(step[-1]) for step in db.execute(f"EXPLAIN QUERY PLAN {READ}", ("[]", 1))]
+    assert [step for step in plan if "dialog" in step] == [
+        "SEARCH dialog USING PRIMARY KEY (log=? AND contact=? AND number=?)"
+    ]
 
 
 def test_a_window_holds_the_dialogs_that_opened_in_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ WHO = {
     "GET /metrics": "supervisor auditor admin",
     "GET /v1/state": "supervisor auditor admin",
     "POST /v1/operators": "admin",
-    "GET /v1/history/{account}/{user}": "customer operator auditor admin",
+    "GET /v1/history/{account}/{user}": "customer operator bot auditor admin",
     "GET /v1/audit/{partition}": "auditor admin",
     "POST /v1/files": "customer operator",
     "GET /v1/files/{ref}": ALL,
@@ -55,7 +55,7 @@ async def answered(client: Client, route: str, who: str) -> int:
     method, _, path = route.partition(" ")
     values = {
         "{account}": "tg" if "consent" in route else "web",
-        "{user}": "u2" if "reviews" in route else "u1",
+        "{user}": "u2" if "reviews" in route else "u3" if (who, "history" in route) == ("bot", True) else "u1",
         "{number}": "1",
         "{partition}": "0",
         "{ref}": REF,
@@ -79,6 +79,7 @@ def test_every_route_is_open_to_its_roles_and_to_nobody_else() -> None:
         templates = [{"name": "due", "text": "Your rate is due."}]
         async with inside(host="0.0.0.0", accounts=accounts, templates=templates, quality={"sample": 1.0}) as core:
             await closed(core.client)
+            await (await core.client.customer("web/u3")).say("c1", "balance")  # the bot has it
             desk = await core.client.desk("o1", presence="online")
             found, wanted = {}, {}
             for route, allowed in WHO.items():

@@ -11,7 +11,13 @@ from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact, Contacts
 
 RULES = c.Rules(
-    inactivity_ms=60_000, offer_ms=2_000, grace_ms=3_000, bot_misses=2, transfer_ms=4_000, internal=frozenset(["legal"])
+    inactivity_ms=60_000,
+    offer_ms=2_000,
+    grace_ms=3_000,
+    bot_misses=2,
+    transfer_ms=4_000,
+    internal=frozenset(["legal"]),
+    sample=0.5,
 )
 
 

@@ -1,7 +1,6 @@
 """The mood of a text by its words: good ones and bad ones, from a file that the bank edits."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,30 +20,33 @@ class Lists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bad: tuple[Listed, ...] = ()
 
 
+NONE: Final = Lists()
+
+
 class Words:
     """The words of the lists in a text."""
 
-    def __init__(self, lists: Lists = Lists()) -> None:  # noqa: B008 - it is frozen
-        self._good = _Matcher(lists.good)
-        self._bad = _Matcher(lists.bad)
-        self._none = not (lists.good or lists.bad)
+    def __init__(self, lists: Lists = NONE) -> None:
+        listed = [(word.casefold(), good) for good in (False, True) for word in (lists.good if good else lists.bad)]
+        self._whole = {word: good for word, good in listed if not word.endswith("*")}
+        self._begins = {word[:-1]: good for word, good in listed if word.endswith("*")}
+        self._lengths = sorted({len(word) for word in self._begins})
 
     def count(self, text: str) -> tuple[int, int]:
-        """How many good words the text has, and how many bad ones."""
-        if self._none:
+        """How many good words the text has, and how many bad ones; what is in both lists is good."""
+        if not (self._whole or self._begins):
             return 0, 0
-        words = _WORD.findall(text.casefold())
-        return sum(map(self._good.has, words)), sum(map(self._bad.has, words))
+        found = [self._is_good(word) for word in _WORD.findall(text.casefold())]
+        return found.count(True), found.count(False)
 
-
-class _Matcher:
-    def __init__(self, listed: Iterable[str]) -> None:
-        folded = [word.casefold() for word in listed]
-        self._whole = frozenset(word for word in folded if not word.endswith("*"))
-        self._begins = tuple(word[:-1] for word in folded if word.endswith("*"))
-
-    def has(self, word: str) -> bool:
-        return word in self._whole or word.startswith(self._begins)
+    def _is_good(self, word: str) -> bool | None:
+        """None: it is in no list."""
+        good = self._whole.get(word)
+        for length in self._lengths if good is None else ():
+            good = self._begins.get(word[:length])
+            if good is not None:
+                return good
+        return good
 
 
 def load(path: Path) -> Lists:

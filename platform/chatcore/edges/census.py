@@ -42,7 +42,9 @@ def operators(core: Core) -> Counter[str]:
 
 def messages(core: Core) -> Counter[str]:
     """Messages by channel account, since the process began."""
-    found: Counter[str] = Counter()
-    for partition in core.partitions:
-        found.update(partition.messages)
-    return found
+    return sum((Counter(partition.messages) for partition in core.partitions), Counter())
+
+
+def closed(core: Core) -> Counter[str]:
+    """Dialogs that were closed, by reason, since the process began."""
+    return sum((Counter(partition.closed) for partition in core.partitions), Counter())

@@ -39,6 +39,7 @@ class CoreCollector(Collector):
         unsettled = sum(partition.unsettled() for partition in core.partitions)
         yield _counter("messages", "messages stored, by channel account", "account", census.messages(core))
         yield _gauge("dialogs", "open dialogs, by state", "state", open_)
+        yield _counter("closed", "dialogs that were closed, by reason", "reason", census.closed(core))
         yield _gauge("waiting", "dialogs in queues, by department", "department", queues)
         yield _gauge("operators", "operators, by presence", "presence", census.operators(core))
         yield GaugeMetricFamily("chatcore_unsettled_replies", "replies not known to be delivered or failed", unsettled)

@@ -11,7 +11,7 @@ from chatcore.edges.api import Call
 from chatcore.errors import Problem
 from chatcore.machines.commands import Block, Hire, Refused, Unblock
 from chatcore.machines.contacts import Contact
-from chatcore.machines.events import Presence
+from chatcore.machines.events import Presence, State
 
 
 async def healthz(call: Call) -> v.Health:
@@ -33,22 +33,24 @@ async def operators(call: Call) -> v.Added:
 
 
 async def history(call: Call) -> v.History:
-    """A contact's entries, for itself, for who owns a dialog of the same person, and for auditors.
+    """A contact's entries, for itself, for who has a dialog of the same person, operator or bot, and for auditors.
 
     With scope=person those of the person's other contacts come beside them, as many as the limit leaves room for; each
     goes on after its own cursor. What happens after the request came is left out: by then its reader may own the dialog
-    no more. So are, for an operator, dialogs of internal departments other than theirs.
+    no more. So are, for an operator, dialogs of internal departments other than theirs, and for a bot those of any.
     """
     key, query, core = _key(call), cast(v.HistoryQuery, call.query), call.gateway.core
     contact = core.partition_of(key).state.by_key.get(key)
     if not _may_read(call, key, contact):
-        raise Problem(403, "forbidden", "only the customer, an owner of the person's dialog or an auditor may read it")
+        raise Problem(403, "forbidden", "only the customer, who has the person's dialog or an auditor may read it")
     if contact is None:
         await core.partition_of(key).settled()
         return v.History(key, [], "0.0", more=False)
     operator = call.subject if call.role == "operator" else ""
     others = histories.further(core, contact) if query.scope == "person" else []
     asked, *further = (histories.part(core, each, operator) for each in (contact, *others))
+    if call.role == "bot":
+        asked = asked._replace(hidden=contact.hidden(()))
     of_others = core.partitions if contact.person else ()
     await asyncio.gather(*(partition.settled() for partition in of_others))
     found = await histories.page(core, asked, wire.split_cursor(query.after), query.limit)
@@ -66,9 +68,15 @@ def _key(call: Call) -> str:
 
 
 def _may_read(call: Call, key: str, contact: Contact | None) -> bool:
-    """Customers read their own history, operators those of a person of whom they own a dialog, the others any."""
+    """Customers read their own history, operators those of a person of whom they own a dialog, bots one that they have.
+
+    The others read any.
+    """
     if call.role == "customer":
         return call.subject == key and cast(v.HistoryQuery, call.query).scope == "contact"
+    if call.role == "bot":
+        mine = contact is not None and contact.state is State.BOT
+        return mine and cast(v.HistoryQuery, call.query).scope == "contact"
     if call.role == "operator":
         return contact is not None and histories.owns(call.gateway.core, contact, call.subject)
     return True

@@ -27,8 +27,8 @@ ROUTES: Final = (
     Route("GET", "/v1/state", ("supervisor", "auditor", "admin"), rest.state, v.State),
     Route("POST", "/v1/operators", ("admin",), rest.operators, v.Added, body=v.Operators),
     Route(
-        "GET", "/v1/history/{account}/{user}", ("customer", "operator", "auditor", "admin"), rest.history, v.History,
-        v.ContactPath, v.HistoryQuery,
+        "GET", "/v1/history/{account}/{user}", ("customer", "operator", "bot", "auditor", "admin"), rest.history,
+        v.History, v.ContactPath, v.HistoryQuery,
     ),
     Route("GET", "/v1/audit/{partition}", ("auditor", "admin"), rest.audit, v.Audit, v.PartitionPath, v.AuditQuery),
     Route(

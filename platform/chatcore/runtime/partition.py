@@ -52,6 +52,7 @@ class PartitionOwner(Owner):
         self.index = index
         self.state = state
         self.messages: dict[str, int] = {}  # by channel account, since the process began
+        self.closed: dict[str, int] = {}  # dialogs by reason, likewise
         self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
         self.reminder: Callable[[Contact], Remind] = lambda contact: Remind(contact.id)
         self._audience = audience
@@ -75,6 +76,8 @@ class PartitionOwner(Owner):
 
     def _publish(self, position: int, events: list[e.DialogEvent], origin: object) -> Callable[[], None]:
         last = events[-1] if events else None  # the texts before a closing are its owner's, too
+        if isinstance(last, e.Closed):
+            self.closed[last.reason] = self.closed.get(last.reason, 0) + 1
         ended = last.operator if isinstance(last, e.Closed) and last.was in e.OWNED else ""
         owners = [ended if ended and isinstance(event, e.Said) else self._owner(event) for event in events]
         return partial(self._show, position, events, owners, origin)
