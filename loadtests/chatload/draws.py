@@ -48,6 +48,8 @@ class Purpose(enum.IntEnum):
     RATES = 26
     SCORE = 27
     RATE_TIME = 28
+    ATTACHMENT = 29
+    ATTACHMENT_SIZE = 30
 
 
 @cache

@@ -338,6 +338,13 @@ def never_settled(record: Record) -> None:
     record.drop(record.one(What.AUDIT_RECEIPT))
 
 
+def attachment_damaged(record: Record) -> None:
+    """A provider fetched what a reply names, and it was not whole."""
+    taken = record.one(What.ATTEMPT, outcome=Outcome.OK)
+    where = {name: taken[name] for name in ("who", "contact", "channel", "phase", "started", "done")}
+    record.rows.append({"what": What.FETCH, "outcome": Outcome.REJECTED, "reason": "not whole", **where})
+
+
 def claimed_delivered(record: Record) -> None:
     """A reply is called sent, and the provider never took it."""
     record.drop(record.one(What.ATTEMPT, outcome=Outcome.OK))

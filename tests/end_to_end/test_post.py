@@ -35,6 +35,7 @@ def test_a_run_with_e_mail_passes(tmp_path: Path) -> None:
     assert told
     assert told <= bounced(mails)  # whose dialog is over is shown nothing more
     assert all(row["intended"] <= row["started"] < row["done"] for row in said)
+    assert {row["channel"] for row in of(rows(out), "RATING", outcome="OK")} == {"WEB", "EMAIL"}
 
 
 def boxes(mails: list[Row]) -> set[str]:

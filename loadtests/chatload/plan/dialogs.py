@@ -7,13 +7,15 @@ from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Destination, Dialog, Rating, Reply, To, Turn
+from chatload.plan.model import Attachment, Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
 LONGEST: Final = 1000  # characters of one message
 REACT_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
+SMALLEST, SIZES = 256, 20_000  # bytes of an attachment, and by how many it may be larger
+WITHOUT_FILES: Final = frozenset({"sms"})
 IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
 
 
@@ -66,7 +68,16 @@ class Dialogs:
             react_ms=reading_and_typing * MS_PER_MIN
             + draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, index, turn),
             length=length,
+            attachment=self._attachment(dialog, turn) if people.attachment_share else None,
         )
+
+    def _attachment(self, dialog: Dialog, turn: int) -> Attachment | None:
+        share, draws = self._scenario.operators.attachment_share, self._draws
+        point = draws.uniform(Purpose.ATTACHMENT, dialog.index, turn)
+        if point >= share or dialog.channel in WITHOUT_FILES:
+            return None
+        size = SMALLEST + int(SIZES * draws.uniform(Purpose.ATTACHMENT_SIZE, dialog.index, turn))
+        return Attachment("png" if point < share / 2 else "pdf", size)
 
     def accept_ms(self, dialog: Dialog) -> float:
         """From the offer of this dialog to its acceptance: drawn with the turn that asks for an operator."""

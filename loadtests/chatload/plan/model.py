@@ -66,12 +66,20 @@ class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
     skill: str = ""
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """An image or a document of so many bytes."""
+
+    kind: Literal["png", "pdf"]
+    size: int
+
+
 class Reply(msgspec.Struct, frozen=True):
     """How an operator answers one turn.
 
     `react_ms`: from the customer's message on screen (or the acceptance, if later) to the send.
-    `length`: characters of the words, identity not counted.
+    `length`: characters of the words, identity not counted. `attachment`: what is sent instead of them, if anything.
     """
 
     react_ms: float
     length: int
+    attachment: Attachment | None = None

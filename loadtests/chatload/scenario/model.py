@@ -62,6 +62,7 @@ class Operators(Table):
     `opens`: how long after t0 they come on duty; before, they are logged on and away. 0 is a floor that never closes.
     The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
+    Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
     """
 
     count: Whole
@@ -77,6 +78,7 @@ class Operators(Table):
     internal: tuple[Name, ...] = ()
     transfer_share: Share = 0.0
     hold_share: Share = 0.0
+    attachment_share: Share = 0.0
 
     def team(self, seat: int) -> Team:
         """The team of a seat, counted from 1."""

@@ -20,11 +20,15 @@ from chatload.scenario import Scenario, load
 from chatload.scenario.model import Channels, Feedback, Messenger
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
-from chatreport.rundir import What
+from chatreport.rundir import Kind, What
 from tests.chatload.fleet.stage import RUN, Row, Stage, dialog, of, rows
 
 SPEED = 500.0
-QUIET = Settings(rate_per_s=1000, chat_rate_per_s=1000, burst=100, failed_share=0, late_ms=100.0, repeat_share=0.5)
+QUIET = Settings(
+    rate_per_s=1000, chat_rate_per_s=1000, burst=100, failed_share=0, late_ms=100.0, repeat_share=0.5, other_share=2.0
+)  # of two: all messages that can be edited are
+EDITABLE = ("MAX", "MESSENGER", "TELEGRAM", "VK")
+LINKED = ("INFOBIP", "MESSENGER", "TELEGRAM", "VIBER", "WHATSAPP")  # which fetch what is sent by its address
 CHANNELS = ("web", "app", *sorted(PROVIDERS))
 
 
@@ -37,9 +41,10 @@ def scenario() -> Scenario:
     feedback = Feedback(
         request="Good or bad?", share=1, scores=(1, 1), after="1 s", window="24 h", bad="плохо", good="хорошо"
     )
+    people = smoke.operators.model_copy(update={"attachment_share": 1.0})
     timers = smoke.timers.model_copy(update={"offer": 600_000.0})
     channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(PROVIDERS, messenger))
-    return smoke.model_copy(update={"channels": channels, "feedback": feedback, "timers": timers})
+    return smoke.model_copy(update={"channels": channels, "feedback": feedback, "timers": timers, "operators": people})
 
 
 class Service:
@@ -48,6 +53,7 @@ class Service:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.history: list[Row] = []
+        self.enclosed: dict[str, list[int]] = {}  # by channel: bytes of what operators are planned to send
 
     def play(self) -> list[Row]:
         """The ledger; the platform's own history is in `history`."""
@@ -62,6 +68,9 @@ class Service:
             for index, channel in enumerate(CHANNELS, 1)
         ]
         stage = Stage(self._folder, planned, speed=SPEED, scenario=scenario())
+        for each in planned:
+            files = [stage.plan.reply(each.index, turn).attachment for turn in range(len(each.turns))]
+            self.enclosed[each.channel.upper()] = sorted(file.size for file in files if file)
         providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in PROVIDERS.items()}
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
         try:
@@ -100,15 +109,15 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], list[Row]]:
-    """The ledger of one dialog on each channel, and the platform's history."""
+def service(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], Service]:
+    """The ledger of one dialog on each channel, and what there is besides."""
     played = Service(tmp_path_factory.mktemp("service"))
-    return played.play(), played.history
+    return played.play(), played
 
 
-def test_customers_of_every_channel_rate_once_asked(service: tuple[list[Row], list[Row]]) -> None:
+def test_customers_of_every_channel_rate_once_asked(service: tuple[list[Row], Service]) -> None:
     """By a frame or in words, some time after the request; the platform keeps each rating once, and no dialog more."""
-    ledger, history = service
+    ledger, history = service[0], service[1].history
     given = {(row["channel"], row["size"], row["place"]) for row in of(ledger, "RATING", outcome="OK")}
     assert given == {(channel.upper(), 2, 2) for channel in CHANNELS}
     kept = sorted((row["contact"], row["number"], row["size"]) for row in history if row["what"] == What.AUDIT_RATING)
@@ -116,3 +125,36 @@ def test_customers_of_every_channel_rate_once_asked(service: tuple[list[Row], li
     assert {row["number"] for row in history} == {1}
     assert all(row["intended"] <= row["started"] < row["done"] for row in of(ledger, "RATING", outcome="OK"))
     assert {row["outcome"] for row in of(ledger, "DIALOG")} == {"COMPLETED"}
+
+
+def test_operators_send_attachments_on_every_channel(service: tuple[list[Row], Service]) -> None:
+    """Each is stored once, reaches its customer, and is whole where its messenger fetches it; SMS carries texts."""
+    ledger, planned = service[0], service[1].enclosed
+    assert {channel: len(sizes) for channel, sizes in planned.items()} == {
+        channel.upper(): 0 if channel == "sms" else 2 for channel in CHANNELS
+    }
+    fetched = of(ledger, "FETCH")
+    assert {channel: sorted(row["size"] for row in of(fetched, "FETCH", channel=channel)) for channel in LINKED} == {
+        channel: planned[channel] for channel in LINKED
+    }
+    assert {row["outcome"] for row in fetched} == {"OK"}
+    sent = of(ledger, "SEND", outcome="OK")
+    for row in of(ledger, "DIALOG"):
+        replies = {
+            (s["sender"], s["counter"]) for s in sent if s["contact"] == row["contact"] and s["sender"][0] == "o"
+        }
+        assert len(replies) == 2
+        assert {(seen["sender"], seen["counter"]) for seen in of(ledger, "ENTRY", who=row["who"])} >= replies
+    kept = {(row["sender"], row["counter"]) for row in service[1].history if str(row.get("sender", "")).startswith("o")}
+    assert kept == {(row["sender"], row["counter"]) for row in sent if row["sender"][0] == "o"}
+
+
+def test_customers_edit_wherever_a_messenger_lets_them(service: tuple[list[Row], Service]) -> None:
+    """Each message is given new words, which the platform keeps behind it under its identity."""
+    ledger = service[0]
+    told = {(row["channel"], row["counter"]) for row in of(ledger, "SEND", kind="EDITED", outcome="OK")}
+    assert told == {(channel, counter) for channel in EDITABLE for counter in (1, 2)}
+    kept = [row for row in service[1].history if row.get("kind") == Kind.EDITED]
+    assert sorted((row["channel"].name, row["counter"], row["cursor"]) for row in kept) == sorted(
+        (channel, counter, 1) for channel, counter in told
+    )
