@@ -28,6 +28,7 @@ MESSENGERS: Final = {
     "max": Messenger("max"),
     "email": Messenger("mail", suffix="@customers.example", keys=("sender",), host="@bank.example"),
 }
+BANKS_BOT: Final = "bot"  # what the platform asks besides the messengers, by a name that no account has
 _RAMP: Final = 1_000_000_000
 ACCOUNTS: Final = {"web": "web", "app": "app"} | {name: messenger.account for name, messenger in MESSENGERS.items()}
 

@@ -50,6 +50,8 @@ class Purpose(enum.IntEnum):
     RATE_TIME = 28
     ATTACHMENT = 29
     ATTACHMENT_SIZE = 30
+    BOT_SAYS = 31
+    TOPIC = 32
 
 
 @cache

@@ -40,7 +40,8 @@ class What(enum.IntEnum):
     # webhook; one row per attempt. Of an edit (`Kind.EDITED`): the message's identity, `cursor` = its number.
     SEND = 4
     # An observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch; `cursor` = number of the edit
-    # whose words it shows. QUEUED: reason = department, rule = skill. TRANSFERRED: by author, under assignment, to
+    # whose words it shows. QUEUED: reason = department, rule = skill, sender = why, if it is because of
+    # the bank's bot: bot_slow, bot_broken, bot_wrong. TRANSFERRED: by author, under assignment, to
     # reason = department, rule = skill, sender = operator.
     ENTRY = 5
     # A desk saw an offer: assignment, place, priority, done; size = the dialog's weight in slots, 0 = all of them;
@@ -78,6 +79,9 @@ class What(enum.IntEnum):
     # A customer rated a closed dialog: size = score, place = the best there is; by a socket (number = the dialog's) or
     # in a message through a provider's webhook (provider_id); one row per attempt.
     RATING = 23
+    # The bank's own bot was asked about a message: identity, started, done = answered; reason = answer, suggestion,
+    # handover (rule = topic), broken or wrong; INDETERMINATE, and slow, if it did not answer in time.
+    ASKED = 25
     AUDIT_RATING = 24  # a rating of the final history: size = score, place = the best there is; provider_id
 
 

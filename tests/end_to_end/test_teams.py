@@ -34,3 +34,5 @@ def test_an_honest_core_keeps_its_promises_to_every_kind_of_dialog(tmp_path: Pat
     fetched = [row["outcome"] for row in rows if row["what"] == What.FETCH]
     assert fetched
     assert set(fetched) == {Outcome.OK}
+    asked = {row["reason"] for row in rows if row["what"] == What.ASKED}
+    assert asked >= {"answer", "suggestion", "handover"}

@@ -225,10 +225,10 @@ class Actor:
             size=len(entry.text),
             who=self.id,
             contact=contact,
-            sender=text(to.operator or sender_of(identity, world.run)),
+            sender=text(to.operator or (entry.reason if entry.department else sender_of(identity, world.run))),
             author=text(entry.operator or entry.author),
             rule=text(cause.rule if cause is not None else to.skill or entry.skill),
-            reason=text(entry.reason or entry.department or to.department),
+            reason=text(entry.department or entry.reason or to.department),
         )
         return identity
 

@@ -1,17 +1,18 @@
 """What happens in one planned dialog: who, where, which turns; and what is left of one that began before t0."""
 
 from itertools import accumulate
-from typing import Final
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Attachment, Destination, Dialog, Rating, Reply, To, Turn
+from chatload.plan.model import Attachment, BotSays, Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
 LONGEST: Final = 1000  # characters of one message
+ODD: Final[tuple[Literal["slow", "broken", "wrong", "suggestion"], ...]] = ("slow", "broken", "wrong", "suggestion")
 REACT_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
 SMALLEST, SIZES = 256, 20_000  # bytes of an attachment, and by how many it may be larger
@@ -78,6 +79,23 @@ class Dialogs:
             return None
         size = SMALLEST + int(SIZES * draws.uniform(Purpose.ATTACHMENT_SIZE, dialog.index, turn))
         return Attachment("png" if point < share / 2 else "pdf", size)
+
+    def bot_says(self, dialog: Dialog, turn: int) -> BotSays:
+        """What the bank's own bot makes of this turn."""
+        service, draws = self._scenario.bot.service, self._draws
+        to = dialog.turns[turn].to
+        if service is None:
+            return BotSays("answer" if to == "bot" else "handover")
+        point = draws.uniform(Purpose.BOT_SAYS, dialog.index, turn)
+        suggests = service.suggests if to == "bot" else 0.0
+        for kind, share in zip(ODD, (service.slow, service.broken, service.wrong, suggests), strict=True):
+            if point < share:
+                return BotSays(kind)
+            point -= share
+        topics = list(service.topics)
+        if to == "bot" or not topics:
+            return BotSays("answer" if to == "bot" else "handover")
+        return BotSays("handover", topics[int(draws.uniform(Purpose.TOPIC, dialog.index) * len(topics))])
 
     def accept_ms(self, dialog: Dialog) -> float:
         """From the offer of this dialog to its acceptance: drawn with the turn that asks for an operator."""

@@ -66,6 +66,13 @@ class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
     skill: str = ""
 
 
+class BotSays(msgspec.Struct, frozen=True):
+    """What the bank's own bot makes of a message; `topic`: of a hand-over."""
+
+    kind: Literal["answer", "suggestion", "handover", "slow", "broken", "wrong"]
+    topic: str = ""
+
+
 class Attachment(msgspec.Struct, frozen=True):
     """An image or a document of so many bytes."""
 

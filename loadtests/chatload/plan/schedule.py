@@ -37,7 +37,7 @@ from functools import cached_property
 from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals, past_arrivals
 from chatload.plan.dialogs import Dialogs
-from chatload.plan.model import Destination, Dialog, Reply
+from chatload.plan.model import BotSays, Destination, Dialog, Reply
 from chatload.plan.texts import Texts
 from chatload.scenario import Part, Scenario, shape_of
 
@@ -79,6 +79,10 @@ class Plan:
     def reply(self, index: int, turn: int) -> Reply:
         """How the operator answers turn `turn` (from 0) of this dialog."""
         return self._details.reply(self._by_index[index], turn)
+
+    def bot_says(self, index: int, turn: int) -> BotSays:
+        """What the bank's own bot makes of turn `turn` (from 0) of this dialog."""
+        return self._details.bot_says(self._by_index[index], turn)
 
     def accept_ms(self, index: int) -> float:
         """How long an operator looks at the offer of this dialog."""

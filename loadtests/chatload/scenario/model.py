@@ -184,8 +184,29 @@ class Answer(Table):
     text: Annotated[str, Field(min_length=1, max_length=4000)]
 
 
+class Service(Table):
+    """The bank's own bot, asked over HTTP: whom it does not answer within `timeout`, of wall time, gets an operator.
+
+    Of its questions, `suggests` are answered with how to phrase them, `slow` too late, `broken` with an error, `wrong`
+    with what is no answer; the others as the plan has it. A hand-over names one of `topics`, each with its department.
+    """
+
+    timeout: DurationMs
+    suggests: Share
+    slow: Share
+    broken: Share
+    wrong: Share
+    topics: dict[Name, Name] = {}
+
+    @model_validator(mode="after")
+    def _shares_leave_something(self) -> Self:
+        if self.suggests + self.slow + self.broken + self.wrong > 1:
+            raise ValueError("suggests, slow, broken and wrong add up to more than 100 %")
+        return self
+
+
 class Bot(Table):
-    """The keyword bot and what becomes of the dialogs that begin with it."""
+    """The bot, by keywords or the bank's own `service`, and what becomes of the dialogs that begin with it."""
 
     contained: Share
     turns_contained: Annotated[float, Field(ge=1)]
@@ -193,6 +214,7 @@ class Bot(Table):
     misses: Whole
     handover: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     answers: Annotated[list[Answer], Field(min_length=1)]
+    service: Service | None = None
 
     @model_validator(mode="after")
     def _handover_is_no_answer(self) -> Self:
@@ -287,6 +309,9 @@ class Scenario(Table):
         for name, channel in self.channels.played().items():
             if not any(team.fits(channel.department, channel.skill, channel.language) for team in teams):
                 raise ValueError(f"no operator may take the dialogs of channel {name}; change operators.teams")
+        for topic, department in (self.bot.service.topics if self.bot.service else {}).items():
+            if not any(team.fits(department, "", "") for team in teams):
+                raise ValueError(f"no operator may take the dialogs of topic {topic}; change operators.teams")
         return self
 
 

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS
+from chatload.accounts import ACCOUNTS, BANKS_BOT
+from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
@@ -15,13 +16,15 @@ from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.seats import Seats
 from chatload.fleet.world import Target
+from chatload.host import LOOPBACK
 from chatload.plan.model import Rating
 from chatload.scenario import Scenario, load
 from chatload.scenario.model import Channels, Feedback, Messenger
+from chatload.scenario.model import Service as BankService
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
-from tests.chatload.fleet.stage import RUN, Row, Stage, dialog, of, rows
+from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, make_plan, of, rows
 
 SPEED = 500.0
 QUIET = Settings(
@@ -42,9 +45,20 @@ def scenario() -> Scenario:
         request="Good or bad?", share=1, scores=(1, 1), after="1 s", window="24 h", bad="плохо", good="хорошо"
     )
     people = smoke.operators.model_copy(update={"attachment_share": 1.0})
+    service = BankService(timeout="300 ms", suggests=0.2, slow=0.2, broken=0.2, wrong=0.2, topics={"cards": "general"})
+    bot = smoke.bot.model_copy(update={"service": service})
     timers = smoke.timers.model_copy(update={"offer": 600_000.0})
     channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(PROVIDERS, messenger))
-    return smoke.model_copy(update={"channels": channels, "feedback": feedback, "timers": timers, "operators": people})
+    return smoke.model_copy(
+        update={"channels": channels, "feedback": feedback, "timers": timers, "operators": people, "bot": bot}
+    )
+
+
+def asking(played: Scenario) -> dict[str, int]:
+    """By what the bank's bot makes of a first message: the index of a dialog with that."""
+    indices = range(1000, 1200)
+    plan = make_plan([dialog(index, "bot") for index in indices], scenario=played)
+    return {plan.bot_says(index, 0).kind: index for index in indices}
 
 
 class Service:
@@ -66,16 +80,17 @@ class Service:
         planned = [
             dialog(index, "handover", "operator", channel=channel, rating=score)
             for index, channel in enumerate(CHANNELS, 1)
-        ]
+        ] + [dialog(index, "bot", "handover") for index in asking(scenario()).values()]
         stage = Stage(self._folder, planned, speed=SPEED, scenario=scenario())
-        for each in planned:
+        for each in planned[: len(CHANNELS)]:
             files = [stage.plan.reply(each.index, turn).attachment for turn in range(len(each.turns))]
             self.enclosed[each.channel.upper()] = sorted(file.size for file in files if file)
         providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in PROVIDERS.items()}
+        bot = BankBot(stage.world)
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
         try:
             urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
-            await asyncio.to_thread(core.start, urls)
+            await asyncio.to_thread(core.start, urls | {BANKS_BOT: await bot.start(LOOPBACK)})
             await asyncio.to_thread(core.add_operators, [1, 2, 3])
             stage.world.target = msgspec.convert(core.wire(), Target)
             for provider in providers.values():
@@ -99,6 +114,7 @@ class Service:
         finally:
             for provider in providers.values():
                 await provider.close()
+            await bot.close()
             await asyncio.to_thread(core.stop)
             stage.clock.close()
             stage.recorder.close()
@@ -121,7 +137,7 @@ def test_customers_of_every_channel_rate_once_asked(service: tuple[list[Row], Se
     given = {(row["channel"], row["size"], row["place"]) for row in of(ledger, "RATING", outcome="OK")}
     assert given == {(channel.upper(), 2, 2) for channel in CHANNELS}
     kept = sorted((row["contact"], row["number"], row["size"]) for row in history if row["what"] == What.AUDIT_RATING)
-    assert kept == sorted((row["contact"], 1, 2) for row in of(ledger, "DIALOG"))
+    assert kept == sorted((row["contact"], 1, 2) for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS))
     assert {row["number"] for row in history} == {1}
     assert all(row["intended"] <= row["started"] < row["done"] for row in of(ledger, "RATING", outcome="OK"))
     assert {row["outcome"] for row in of(ledger, "DIALOG")} == {"COMPLETED"}
@@ -139,7 +155,7 @@ def test_operators_send_attachments_on_every_channel(service: tuple[list[Row], S
     }
     assert {row["outcome"] for row in fetched} == {"OK"}
     sent = of(ledger, "SEND", outcome="OK")
-    for row in of(ledger, "DIALOG"):
+    for row in (row for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)):
         replies = {
             (s["sender"], s["counter"]) for s in sent if s["contact"] == row["contact"] and s["sender"][0] == "o"
         }
@@ -158,3 +174,28 @@ def test_customers_edit_wherever_a_messenger_lets_them(service: tuple[list[Row],
     assert sorted((row["channel"].name, row["counter"], row["cursor"]) for row in kept) == sorted(
         (channel, counter, 1) for channel, counter in told
     )
+
+
+LED_TO = {
+    "answer": ("MESSAGE", "bot", ""),
+    "suggestion": ("MESSAGE", "bot", ""),
+    "slow": ("QUEUED", "system", "bot_slow"),
+    "broken": ("QUEUED", "system", "bot_broken"),
+    "wrong": ("QUEUED", "system", "bot_wrong"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(LED_TO))
+def test_the_banks_own_bot_answers_or_leads_to_an_operator(kind: str, service: tuple[list[Row], Service]) -> None:
+    """What it makes of a message is the plan's; one that is slow, broken or wrong makes way for a person."""
+    ledger, index = service[0], asking(scenario())[kind]
+    (asked, *more) = of(ledger, "ASKED", plan=index)
+    outcome = "INDETERMINATE" if kind == "slow" else "OK"
+    assert (asked["sender"], asked["counter"], asked["reason"], asked["outcome"]) == (f"c{index}", 1, kind, outcome)
+    first, *_ = of(ledger, "ENTRY", who=f"c{index}")
+    assert (first["kind"], first["author"], first["sender"]) == LED_TO[kind]
+    assert [row["outcome"] for row in of(ledger, "DIALOG", plan=index)] == ["COMPLETED"]
+    queued = of(ledger, "ENTRY", who=f"c{index}", kind="QUEUED")
+    assert columns(queued, "reason") == [("general",)]
+    topics = {row["rule"] for row in more if row["reason"] == "handover"}
+    assert topics <= {"cards"}
