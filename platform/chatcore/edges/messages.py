@@ -116,7 +116,7 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
     before = known.seen.get(message.edits) if known is not None else None
     was_masked = before is not None and before.digest == digest(MASK, files)
     text = MASK if was_masked or awaits_code(known) else whole(gateway, message.text)
-    partition.submit(Edit(contact, message.edits, digest(text, files), text))
+    partition.submit(Edit(contact, message.edits, digest(text, files), text, message.revision))
     return partition
 
 
