@@ -52,6 +52,7 @@ class Purpose(enum.IntEnum):
     ATTACHMENT_SIZE = 30
     BOT_SAYS = 31
     TOPIC = 32
+    WALKS = 33
 
 
 @cache

@@ -1,4 +1,4 @@
-"""E-mail from end to end: a small bank's website and mail, by two workers, against the embedded core."""
+"""E-mail from end to end: a small bank's website with a menu, and mail, by two workers, against the embedded core."""
 
 import json
 import subprocess
@@ -36,6 +36,7 @@ def test_a_run_with_e_mail_passes(tmp_path: Path) -> None:
     assert told <= bounced(mails)  # whose dialog is over is shown nothing more
     assert all(row["intended"] <= row["started"] < row["done"] for row in said)
     assert {row["channel"] for row in of(rows(out), "RATING", outcome="OK")} == {"WEB", "EMAIL"}
+    assert {row["rule"] for row in rows(out)} >= {"menu:", "menu:Rates"}
 
 
 def boxes(mails: list[Row]) -> set[str]:

@@ -204,7 +204,7 @@ class Actor:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
         world, cause, to = self.world, entry.cause, entry.to or _NOWHERE
         text = world.recorder.text
-        identity = parse(entry.text or str(entry.id))  # what is no text is known by its sender's own id
+        identity = parse(entry.text) or (parse(str(entry.id)) if entry.id else None)  # a file, or a line of a menu
         contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
         world.recorder.put(
             codes.ENTRY,

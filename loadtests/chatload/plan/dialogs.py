@@ -16,6 +16,7 @@ ODD: Final[tuple[Literal["slow", "broken", "wrong", "suggestion"], ...]] = ("slo
 REACT_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
 SMALLEST, SIZES = 256, 20_000  # bytes of an attachment, and by how many it may be larger
+SOCKETS: Final = frozenset({"web", "app"})
 WITHOUT_FILES: Final = frozenset({"sms"})
 IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
 
@@ -49,7 +50,12 @@ class Dialogs:
             reply_patience_ms=draws.lognormal(scenario.patience.reply, PATIENCE_CV, Purpose.REPLY_PATIENCE, index),
             silent=draws.happens(scenario.patience.silent, Purpose.SILENT, index),
             rating=None if contained else self._rating(index),
+            walks=has_bot and self._walks(index, name),
         )
+
+    def _walks(self, index: int, channel: Channel) -> bool:
+        menu = self._scenario.bot.menu
+        return menu is not None and channel in SOCKETS and self._draws.happens(menu.walks, Purpose.WALKS, index)
 
     def _rating(self, index: int) -> Rating | None:
         """How the customer of an operator rates, if they do."""

@@ -41,6 +41,7 @@ class Dialog(msgspec.Struct, frozen=True):
     an operator answers the hand-over turn and all after it, and closes after the last answer.
     `patience_ms`: from entering the queue to the first human message; `reply_patience_ms`: for every later answer.
     `silent`: if this customer leaves, they leave without a word.
+    `walks`: they take what the service menu offers, instead of writing to the bot.
     `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
@@ -56,6 +57,7 @@ class Dialog(msgspec.Struct, frozen=True):
     reply_patience_ms: float
     silent: bool
     rating: Rating | None = None
+    walks: bool = False
 
 
 class Destination(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -106,8 +106,15 @@ class Plan:
 
     def text(self, index: int, turn: int) -> str:
         """The customer's words in turn `turn` (from 0); identity goes before them."""
-        planned = self._by_index[index].turns[turn]
-        return self._texts.question(index, turn, planned.to, planned.length)
+        dialog = self._by_index[index]
+        planned = dialog.turns[turn]
+        asks_nothing = dialog.walks and turn == 0 and planned.to == "bot"  # which brings the menu up
+        return self._texts.question(index, turn, "operator" if asks_nothing else planned.to, planned.length)
+
+    def press(self, index: int, turn: int) -> str:
+        """What a customer who walks the menu sends in turn `turn` (from 0) and nothing else; "" if they write words."""
+        dialog = self._by_index[index]
+        return self._texts.press(index, turn, dialog.turns[turn].to) if dialog.walks else ""
 
     def answer_text(self, index: int, turn: int, reply: Reply) -> str:
         """The operator's words in answer to turn `turn`, of the length that `reply` has."""

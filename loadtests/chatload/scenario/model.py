@@ -205,6 +205,37 @@ class Service(Table):
         return self
 
 
+class Line(Table):
+    """A line of the service menu: it gives its `text`, or hands over with its `topic`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    text: str = ""
+    topic: str = ""
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if bool(self.text) is bool(self.topic):
+            raise ValueError("a line has either a text or a topic")
+        return self
+
+
+class Menu(Table):
+    """The service menu that dialogs with the bot begin with, and the share whose customers walk it.
+
+    They do so on the website and in the app, whose messages are known without a mark in their text.
+    """
+
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    walks: Share
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=9)]
+
+    @model_validator(mode="after")
+    def _of_both_kinds(self) -> Self:
+        if not any(line.text for line in self.lines) or not any(line.topic for line in self.lines):
+            raise ValueError("a menu has lines with a text and lines with a topic")
+        return self
+
+
 class Bot(Table):
     """The bot, by keywords or the bank's own `service`, and what becomes of the dialogs that begin with it."""
 
@@ -215,6 +246,13 @@ class Bot(Table):
     handover: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     answers: Annotated[list[Answer], Field(min_length=1)]
     service: Service | None = None
+    menu: Menu | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.service is not None and self.menu is not None:
+            raise ValueError("either the bank's own service or a menu comes first")
+        return self
 
     @model_validator(mode="after")
     def _handover_is_no_answer(self) -> Self:

@@ -132,7 +132,7 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
         row["author"] = entry["operator"]
     text = entry.get("text")
     if text is not None:
-        identity = parse(text or str(entry.get("id", "")))  # an attachment is known by its sender's own id
+        identity = parse(text) or parse(str(entry.get("id", "")))  # of a file, or a line of a menu: its sender's own id
         row["size"] = len(text)
         row["provider_id"] = provider_number(entry.get("id")) if row["channel"] in MESSENGERS else None
         if identity is not None:

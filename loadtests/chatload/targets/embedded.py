@@ -249,6 +249,9 @@ class Embedded(Target):
         """What the bank would say in the file of its answers."""
         bot, asked = self._scenario.bot, self._scenario.feedback
         found: dict[str, Any] = {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
+        if bot.menu is not None:
+            lines = [line.model_dump() for line in bot.menu.lines]
+            found["menu"] = {"text": bot.menu.text, "items": lines}
         if bot.service is not None:
             found["topics"] = bot.service.topics
         if asked is not None:
@@ -265,12 +268,17 @@ class Embedded(Target):
         asked = {"url": callbacks[BANKS_BOT], "token": "env:CHATCORE_BOT", "timeout_ms": round(bot.service.timeout)}
         return {"misses": bot.misses, **asked}
 
+    def _kind(self) -> str:
+        """Who answers first where there is a bot."""
+        bot = self._scenario.bot
+        return "http" if bot.service is not None else "menu" if bot.menu is not None else "keywords"
+
     def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
         """One account a channel; of a messenger, those whose provider somebody plays."""
         found: list[dict[str, Any]] = []
         for channel, settings in self._scenario.channels.played().items():
             played = [name for name in callbacks if channel_of(name) == channel]
-            bot = ("keywords" if self._scenario.bot.service is None else "http") if settings.bot else "none"
+            bot = self._kind() if settings.bot else "none"
             for name in played if channel in MESSENGERS else [account(channel)]:
                 own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Messenger) else {}
                 asks = settings.model_dump(include={"department", "skill", "language", "weight"})

@@ -17,9 +17,10 @@ from chatload.fleet.providers.settings import Settings
 from chatload.fleet.seats import Seats
 from chatload.fleet.world import Target
 from chatload.host import LOOPBACK
+from chatload.plan import Dialog
 from chatload.plan.model import Rating
 from chatload.scenario import Scenario, load
-from chatload.scenario.model import Channels, Feedback, Messenger
+from chatload.scenario.model import Channels, Feedback, Line, Menu, Messenger
 from chatload.scenario.model import Service as BankService
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
@@ -61,11 +62,22 @@ def asking(played: Scenario) -> dict[str, int]:
     return {plan.bot_says(index, 0).kind: index for index in indices}
 
 
-class Service:
-    """One dialog on each channel, in the order of `CHANNELS`, played to its end."""
+def everywhere() -> list[Dialog]:
+    """One dialog on each channel, in the order of `CHANNELS`, and one for each thing that the bank's bot can say."""
+    score = Rating(score=2, after_ms=1000.0)
+    return [
+        dialog(index, "handover", "operator", channel=channel, rating=score)
+        for index, channel in enumerate(CHANNELS, 1)
+    ] + [dialog(index, "bot", "handover") for index in asking(scenario()).values()]
 
-    def __init__(self, folder: Path) -> None:
+
+class Service:
+    """Some dialogs played to their end with a core of this scenario."""
+
+    def __init__(self, folder: Path, scenario: Scenario, planned: list[Dialog]) -> None:
         self._folder = folder
+        self._scenario = scenario
+        self._planned = planned
         self.history: list[Row] = []
         self.enclosed: dict[str, list[int]] = {}  # by channel: bytes of what operators are planned to send
 
@@ -76,12 +88,8 @@ class Service:
         return rows(self._folder)
 
     async def _play(self) -> None:
-        score = Rating(score=2, after_ms=1000.0)
-        planned = [
-            dialog(index, "handover", "operator", channel=channel, rating=score)
-            for index, channel in enumerate(CHANNELS, 1)
-        ] + [dialog(index, "bot", "handover") for index in asking(scenario()).values()]
-        stage = Stage(self._folder, planned, speed=SPEED, scenario=scenario())
+        planned = self._planned
+        stage = Stage(self._folder, planned, speed=SPEED, scenario=self._scenario)
         for each in planned[: len(CHANNELS)]:
             files = [stage.plan.reply(each.index, turn).attachment for turn in range(len(each.turns))]
             self.enclosed[each.channel.upper()] = sorted(file.size for file in files if file)
@@ -127,7 +135,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], Service]:
     """The ledger of one dialog on each channel, and what there is besides."""
-    played = Service(tmp_path_factory.mktemp("service"))
+    played = Service(tmp_path_factory.mktemp("service"), scenario(), everywhere())
     return played.play(), played
 
 
@@ -199,3 +207,21 @@ def test_the_banks_own_bot_answers_or_leads_to_an_operator(kind: str, service: t
     assert columns(queued, "reason") == [("general",)]
     topics = {row["rule"] for row in more if row["reason"] == "handover"}
     assert topics <= {"cards"}
+
+
+def test_customers_walk_the_menu_to_an_operator(tmp_path: Path) -> None:
+    """The first words bring the menu up; then numbers alone, to a text and to a topic, whose operator answers."""
+    lines = (Line(name="Rates", text="The rates are on our site."), Line(name="Cards", topic="cards"))
+    bot = load("smoke").scenario.bot.model_copy(update={"menu": Menu(text="How can we help?", walks=1, lines=lines)})
+    walker = dialog(1, "bot", "bot", "handover", "operator", walks=True)
+    played = Service(tmp_path, scenario().model_copy(update={"bot": bot, "feedback": None}), [walker])
+    ledger = played.play()
+    sent = columns(of(ledger, "SEND", who="c1", outcome="OK"), "counter", "seq", "size")
+    assert [(counter, seq) for counter, seq, _ in sent] == [(1, 1), (2, 3), (3, 5), (4, 9)]
+    assert [size for _, _, size in sent[1:3]] == [1, 1]
+    answers = of(ledger, "ENTRY", who="c1", author="bot")
+    assert columns(answers, "rule", "cause_seq") == [("menu:", 1), ("menu:Rates", 3)]
+    shown = {(row["sender"], row["counter"]) for row in of(ledger, "ENTRY", author="customer")}
+    kept = {(row["sender"], row["counter"]) for row in played.history if row.get("author") == "customer"}
+    assert shown == kept == {("c1", counter) for counter in (1, 2, 3, 4)}
+    assert columns(of(ledger, "DIALOG"), "outcome") == [("COMPLETED",)]
