@@ -4,8 +4,8 @@ from functools import cache
 from itertools import pairwise
 
 from chatreport.rundir import Channel, Kind, Outcome, What
+from tests.chatreport.besides import fail_somebody, rate
 from tests.chatreport.ledgers import MS, T0, Record, Row
-from tests.chatreport.rated import rate
 from tests.chatreport.worlds import play
 
 
@@ -14,6 +14,7 @@ def honest() -> Record:
     """One honest record; tests copy it."""
     record = play()
     rate(record)
+    fail_somebody(record)
     return record
 
 
