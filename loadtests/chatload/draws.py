@@ -48,11 +48,14 @@ class Purpose(enum.IntEnum):
     RATES = 26
     SCORE = 27
     RATE_TIME = 28
-    ATTACHMENT = 29
-    ATTACHMENT_SIZE = 30
-    BOT_SAYS = 31
-    TOPIC = 32
-    WALKS = 33
+    TALK = 29
+    AGAIN = 30
+    AGAIN_TIME = 31
+    ATTACHMENT = 32
+    ATTACHMENT_SIZE = 33
+    BOT_SAYS = 34
+    TOPIC = 35
+    WALKS = 36
 
 
 @cache

@@ -42,7 +42,8 @@ class What(enum.IntEnum):
     # An observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch; `cursor` = number of the edit
     # whose words it shows. QUEUED: reason = department, rule = skill, sender = why, if it is because of
     # the bank's bot: bot_slow, bot_broken, bot_wrong. TRANSFERRED: by author, under assignment, to
-    # reason = department, rule = skill, sender = operator.
+    # reason = department, rule = skill, sender = operator. CALL: provider_id = the call,
+    # reason = its state.
     ENTRY = 5
     # A desk saw an offer: assignment, place, priority, done; size = the dialog's weight in slots, 0 = all of them;
     # reason = department, rule = skill, author = language.
@@ -79,10 +80,13 @@ class What(enum.IntEnum):
     # A customer rated a closed dialog: size = score, place = the best there is; by a socket (number = the dialog's) or
     # in a message through a provider's webhook (provider_id); one row per attempt.
     RATING = 23
+    AUDIT_RATING = 24  # a rating of the final history: size = score, place = the best there is; provider_id
+    # A telephone exchange told of a call: provider_id = the call, reason = ringing, answered, abandoned, finished or
+    # unreached; intended = when it happened, started, done = answer; one row per attempt.
+    CALL = 25
     # The bank's own bot was asked about a message: identity, started, done = answered; reason = answer, suggestion,
     # handover (rule = topic), broken or wrong; INDETERMINATE, and slow, if it did not answer in time.
-    ASKED = 25
-    AUDIT_RATING = 24  # a rating of the final history: size = score, place = the best there is; provider_id
+    ASKED = 26
 
 
 class Outcome(enum.IntEnum):
@@ -140,6 +144,7 @@ class Channel(enum.IntEnum):
     SMS = 9
     MAX = 10
     EMAIL = 11
+    PHONE = 12
 
 
 # Where replies leave through somebody else's API, and where a contact's messages come in the order they were written.
