@@ -33,7 +33,8 @@ QUIET = Settings(
 )  # of two: all messages that can be edited are
 EDITABLE = ("MAX", "MESSENGER", "TELEGRAM", "VK")
 LINKED = ("INFOBIP", "MESSENGER", "TELEGRAM", "VIBER", "WHATSAPP")  # which fetch what is sent by its address
-CHANNELS = ("web", "app", *sorted(PROVIDERS))
+MESSENGERS = {name: made for name, made in PROVIDERS.items() if name != "phone"}  # where customers write
+CHANNELS = ("web", "app", *sorted(MESSENGERS))
 
 
 def scenario() -> Scenario:
@@ -49,7 +50,7 @@ def scenario() -> Scenario:
     service = BankService(timeout="300 ms", suggests=0.2, slow=0.2, broken=0.2, wrong=0.2, topics={"cards": "general"})
     bot = smoke.bot.model_copy(update={"service": service})
     timers = smoke.timers.model_copy(update={"offer": 600_000.0})
-    channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(PROVIDERS, messenger))
+    channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(MESSENGERS, messenger))
     return smoke.model_copy(
         update={"channels": channels, "feedback": feedback, "timers": timers, "operators": people, "bot": bot}
     )
@@ -93,7 +94,7 @@ class Service:
         for each in planned[: len(CHANNELS)]:
             files = [stage.plan.reply(each.index, turn).attachment for turn in range(len(each.turns))]
             self.enclosed[each.channel.upper()] = sorted(file.size for file in files if file)
-        providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in PROVIDERS.items()}
+        providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in MESSENGERS.items()}
         bot = BankBot(stage.world)
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
         try:
