@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chatcore.machines import commands as c
-from chatcore.machines import dialog, floor
 from chatcore.machines import events as e
+from chatcore.machines import floor
 from chatcore.machines.events import Presence, State
 from chatcore.machines.staff import eligible, fits
 from tests.chatcore.replay import check_offers, slots_taken
@@ -97,8 +97,7 @@ class Installation(RuleBasedStateMachine):
         self.commit_and_deliver_all(f"dialogs-{who % 2}")
 
     def _blocked(self, index: int, contact: str) -> bool:
-        partition = self.world.partitions[index]
-        return partition.contacts.numbers.get(contact) in partition.blocked
+        return contact in self.world.partitions[index].blocked.values()
 
     @rule(who=CONTACTS, blocked=st.booleans())
     def supervisor_blocks_or_unblocks(self, who: int, blocked: bool) -> None:
@@ -248,6 +247,21 @@ class Installation(RuleBasedStateMachine):
         while self.world.deliver(log):
             pass
 
+    @rule(index=st.integers(0, 1))
+    def snapshot(self, index: int) -> None:
+        self.world.snapshot(index)
+
+    @rule(index=st.integers(0, 1))
+    def snapshot_is_stored(self, index: int) -> None:
+        self.world.store(index)
+
+    @rule(index=st.integers(0, 1))
+    def snapshot_of_all(self, index: int) -> None:
+        """Straight to where nobody at rest is in memory."""
+        self.world.commit(f"dialogs-{index}")
+        self.world.snapshot(index)
+        self.world.store(index)
+
     @rule()
     def crash(self) -> None:
         self.world.crash()
@@ -293,7 +307,7 @@ class Installation(RuleBasedStateMachine):
     def the_next_operator_is_the_one_that_everybody_looked_at_would_give(self) -> None:
         """The benches choose as a search through all operators does, also after a crash and a snapshot."""
         stored = floor.Floor(self.world.floor.rules)
-        stored.load(b"".join(self.world.floor.dump()))
+        stored.load(self.world.floor.dump())
         for state in (self.world.floor, stored):
             for place in state.places.values():
                 staff = [o for o in state.operators.values() if o.on_duty and fits(o, place.kind)]
@@ -310,16 +324,17 @@ class Installation(RuleBasedStateMachine):
     @invariant()
     def exactly_the_idle_rest(self) -> None:
         """A contact is packed when nothing of it is under way, loses nothing by it, and comes back from a snapshot."""
-        for partition, awake in zip(self.world.partitions, self.world.awake, strict=True):
-            stored = dialog.Partition(partition.rules)
-            stored.load(b"".join(partition.dump()))
+        for partition, awake, shelf in zip(self.world.partitions, self.world.awake, self.world.shelves, strict=True):
+            stored = shelf.snapshot(partition, 0).restored()
             for state in (partition, stored):
                 assert [state.contacts[number] for number in state.contacts] == list(awake.contacts.active.values())
                 assert set(state.contacts.active) == {n for n in state.contacts if not state.contacts[n].idle}
                 assert state.contacts.dialogs == sum(state.contacts[number].number for number in state.contacts)
                 held = {operator: those for operator, those in awake.held.items() if those}
                 assert {operator: those for operator, those in state.held.items() if those} == held
-                assert list(state.by_key) == list(awake.by_key)
+                assert [state.by_key[contact.key].id for contact in awake.contacts.active.values()] == list(
+                    awake.contacts
+                )
 
     @invariant()
     def offers_are_fair(self) -> None:

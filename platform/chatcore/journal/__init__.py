@@ -7,10 +7,11 @@ from chatcore.journal.errors import (
     JournalMisuse,
     JournalTooNew,
     JournalUnreachable,
+    SnapshotDamaged,
     SnapshotFailed,
     StaleWriter,
 )
-from chatcore.journal.port import Done, History, Journal, Page, Recovery, Row, Snapshot
+from chatcore.journal.port import Done, History, Journal, Page, Piece, Recovery, Row, Snapshot
 
 __all__ = [
     "CommitFailed",
@@ -23,9 +24,11 @@ __all__ = [
     "JournalTooNew",
     "JournalUnreachable",
     "Page",
+    "Piece",
     "Recovery",
     "Row",
     "Snapshot",
+    "SnapshotDamaged",
     "SnapshotFailed",
     "StaleWriter",
 ]

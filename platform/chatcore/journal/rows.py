@@ -23,8 +23,8 @@ def write(db: sqlite3.Connection, ids: dict[str, int], generation: Generation) -
     db.execute("BEGIN IMMEDIATE")
     for name, share in generation.shares.items():
         log = ids[name]
-        _insert(db, "contact", 3, ((log, *contact) for contact in share.contacts.items()))
-        _insert(db, "entry", 7, (_values(log, row) for row in share.rows))
+        insert(db, "contact", 3, ((log, *contact) for contact in share.contacts.items()))
+        insert(db, "entry", 7, (_values(log, row) for row in share.rows))
         db.execute(
             "INSERT INTO log VALUES (?, ?) ON CONFLICT DO UPDATE SET projected = max(projected, excluded.projected)",
             (log, share.through),
@@ -44,7 +44,8 @@ def _statement(table: str, columns: int, count: int) -> str:
     return f"INSERT OR REPLACE INTO {table} VALUES " + ", ".join([values] * count)
 
 
-def _insert(db: sqlite3.Connection, table: str, columns: int, rows: Iterable[tuple[Value, ...]]) -> None:
+def insert(db: sqlite3.Connection, table: str, columns: int, rows: Iterable[tuple[Value, ...]]) -> None:
+    """Put the rows into a table of so many columns, in place of those with the same keys."""
     rest = iter(rows)
     while some := list(islice(rest, ROWS_A_STATEMENT)):
         db.execute(_statement(table, columns, len(some)), [value for row in some for value in row])
