@@ -14,10 +14,11 @@ from tests.chatcore.post import Relay, account
 
 TOKEN = "the bank's token"
 EMAIL = "anna@home.example"
+PERSONS = {"40817": "anna", "+7 900": "anna", "40818": "boris"}
 
 
 class Bank:
-    """Knows account 40817 as Anna's; `hold` keeps answers back until `release`; `status` other than 200 breaks it."""
+    """Knows whose accounts are; `hold` keeps answers back until `release`; `status` other than 200 breaks it."""
 
     def __init__(self) -> None:
         self.api = ""
@@ -41,9 +42,9 @@ class Bank:
         if self.status != 200 or self.body is not None:
             return web.Response(status=self.status, body=self.body or b"")
         if request.path.endswith("/accounts"):
-            known = body["account"] == "40817"
-            found = {"person": "anna", "email": EMAIL}
-            return web.json_response(found if known else {}, status=200 if known else 404)
+            person = PERSONS.get(body["account"])
+            found = {"person": person, "email": EMAIL}
+            return web.json_response(found if person else {}, status=200 if person else 404)
         return web.json_response({"text": f"{body['person']} has 42 roubles."})
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from chatcore.edges import fetcher
 from chatcore.edges.files import MAX_FILE
+from chatcore.edges.gateway import MAX_SAID
 from chatcore.journal.memory import Disk
 from tests.chatcore.client import BOT_TOKEN, SECRET, Client, Frame, message, plain, system, token, until, update
 from tests.chatcore.cores import inside, play, restarting, running, telegram
@@ -200,6 +201,25 @@ def test_attachments_are_for_those_who_were_shown_them() -> None:
             assert (await client.rest("POST", "/v1/files", b"x", token("file", one)))[0] == 403
             assert (await client.rest("POST", "/v1/files", b"", CUSTOMER))[0] == 400
             await asyncio.sleep(0)
+
+    play(acts)
+
+
+def test_a_long_text_is_taken_whole_and_a_longer_one_says_so() -> None:
+    """What any messenger lets through is stored whole, also as an edit; beyond that, an entry says what is missing."""
+
+    async def acts() -> None:
+        async with inside(accounts=[telegram("http://127.0.0.1:9")], operators=BUSY) as core:
+            whole, longer = "ж" * MAX_SAID, "ж" * (MAX_SAID + 7)
+            for number, text in enumerate((whole, longer, longer), 1):
+                await core.client.webhook(update(number, text, message_id=min(number, 2)))
+            edited = update(4, longer, message_id=1)
+            edited["edited_message"] = edited.pop("message")
+            await core.client.webhook(edited)
+            texts = [entry["text"] for entry in await core.client.history("tg/77") if "text" in entry]
+            cut = f"{whole}\n[7 more characters]"
+            assert texts == [whole, cut, cut]
+            assert (await core.client.state())["counters"] == {"text_cut": 3}
 
     play(acts)
 

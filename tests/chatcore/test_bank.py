@@ -10,6 +10,7 @@ import pytest
 from chatcore.journal.memory import Disk
 from chatcore.machines import binding
 from chatcore.machines.binding import MASK, TEXTS
+from chatcore.machines.commands import Leave
 from tests.chatcore import bank as banks
 from tests.chatcore import provider as providers
 from tests.chatcore.bank import EMAIL, Bank, code_in, knowing
@@ -171,6 +172,49 @@ def test_an_unknown_account_looks_like_a_known_one() -> None:
                 world.provider.taken.clear()
                 core.core.partition_of("tg/77").state.by_key["tg/77"].binding.locked = 0  # the hour is over
             assert core.core.partition_of("tg/77").state.by_key["tg/77"].person == ""
+
+    play(acts)
+
+
+async def ask_for_code(core: Inside, chat: int, account: str, number: int) -> str:
+    """Begin a binding in a dialog of its own; the rule of the last text that follows."""
+    for message, text in enumerate(("know me", account), 10 * number):
+        assert await core.client.webhook(update(message, text, chat=chat)) == (200, {})
+    partition = core.core.partition_of(f"tg/{chat}")
+    contact = partition.state.by_key[f"tg/{chat}"]
+    await until(lambda: contact.binding.hash or not contact.binding.stage)
+    await core.client.until_state(lambda found: found["unsettled"] == 0)
+    partition.submit(Leave(f"tg/{chat}"))
+    rules = [entry["cause"]["rule"] for entry in await core.client.history(f"tg/{chat}") if "cause" in entry]
+    return str(rules[-1])
+
+
+@pytest.mark.parametrize("account", ["40817", "4711"])
+def test_a_contact_may_not_ask_for_many_codes(account: str) -> None:
+    """After three it is told that this is not possible, be the account known or not; another contact may ask."""
+
+    async def acts() -> None:
+        async with around() as world, inside(**world.settings()) as core:
+            rules = [await ask_for_code(core, 77, account, number) for number in range(1, 6)]
+            assert rules == ["bind:code"] * 3 + ["bind:unable"] * 2
+            assert await ask_for_code(core, 78, account, 1) == "bind:code"
+            assert len(world.bank.asked) == 4
+            assert len(world.relay.mails) == (4 if account == "40817" else 0)
+
+    play(acts)
+
+
+def test_a_person_is_not_mailed_many_codes() -> None:
+    """After five mails, whoever asks under any of the person's accounts is told the same, and none leaves."""
+
+    async def acts() -> None:
+        async with around() as world, inside(**world.settings()) as core:
+            for number in range(8):
+                account = ("40817", "+7 900")[number % 2]
+                assert await ask_for_code(core, 100 + number, account, 1) == "bind:code"
+            assert len(world.relay.mails) == 5
+            assert await ask_for_code(core, 200, "40818", 1) == "bind:code"
+            assert len(world.relay.mails) == 6
 
     play(acts)
 

@@ -17,7 +17,7 @@ NOWHERE = account("smtp://127.0.0.1:9")
 KEY = f"mail/{ANNA}"
 TAKEN = (250, "2.0.0 stored")
 PDF, PNG = b"%PDF-1.7 " + bytes(range(256)), b"\x89PNG"
-WORDS = "Card\n\n" + ("слово " * 2_000).strip()
+WORDS = "Card\n\n" + ("слово " * 3_000).strip()
 ROBOTS = [
     {"Auto_Submitted": "auto-replied"},
     {"Precedence": "bulk"},
@@ -204,12 +204,13 @@ def test_a_long_text_is_shown_from_its_beginning_and_enclosed_whole() -> None:
 
     async def acts() -> None:
         async with core() as found:
-            assert await post(found.gateway.smtp_port, mail(1, "слово " * 2_000)) == TAKEN
+            assert await post(found.gateway.smtp_port, mail(1, "слово " * 3_000)) == TAKEN
             (said, _) = await found.client.history(KEY)
             (file,) = said["files"]
             whole = await found.gateway.files.read(file["ref"])
             assert whole is not None
-            assert (whole.decode(), said["text"]) == (WORDS, WORDS[:4_096])
+            beginning = f"{WORDS[:16_384]}\n[{len(WORDS) - 16_384} more characters]"
+            assert (whole.decode(), said["text"]) == (WORDS, beginning)
 
     play(acts)
 

@@ -3,11 +3,13 @@
 `POST {api}/accounts` with `{"account"}` → 200 with `{"person", "email"}`, or 404. `POST {api}/operations/{operation}`
 with `{"person"}` → 200 with `{"text"}`. What is under way stands in the partitions' state, and is asked again after a
 restart. An account that the bank does not know gets a code, too, which nobody is told: who asks learns nothing by it.
+Codes are limited by who asks, before the bank is asked, and by whom they go to, which who asks is not told either.
 """
 
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Annotated, Any, Final, TypeVar
@@ -18,6 +20,8 @@ import orjson
 from chatcore.channels import email
 from chatcore.channels.shapes import Answer, Call, Outbound, Outcome
 from chatcore.config import Config
+from chatcore.edges.guard import REMEMBERED
+from chatcore.edges.limits import Buckets
 from chatcore.edges.mailer import Mailer
 from chatcore.edges.providers import Providers, ask
 from chatcore.machines import events as e
@@ -30,6 +34,9 @@ from chatcore.runtime.partition import PartitionOwner
 
 AT_ONCE: Final = 16
 DIGITS: Final = 6
+HOUR_S: Final = 3_600
+ASKED_MOST: Final = 3  # codes that a contact may ask for at once, and again within an hour
+MAILED_MOST: Final = 5  # … that a person is mailed: more, so that it takes more than one contact to use them up
 MAIL: Final = (
     "Your code for the chat\n\n{code}\n\nType it in the chat to let us know who you are. It is good for ten minutes.\n"
     "Show it to nobody else; if you did not ask for it, somebody gave your account's number for theirs.\n"
@@ -42,7 +49,7 @@ Place = tuple[int, int, int]
 
 
 class Unreachable(Exception):
-    """The bank's service, or the mail server, gave no answer that can be used."""
+    """The bank's service, or the mail server, gave no answer that can be used, or is not to be asked."""
 
 
 class _Owner(msgspec.Struct):
@@ -66,6 +73,8 @@ class BankService:
         self._providers = providers
         self._mailer = mailer
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._asked = Buckets(ASKED_MOST / HOUR_S, ASKED_MOST, REMEMBERED)
+        self._mailed = Buckets(MAILED_MOST / HOUR_S, MAILED_MOST, REMEMBERED)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def put(self, partition: PartitionOwner, contact: Contact, asked: e.AccountNamed | e.OperationAsked) -> None:
@@ -113,9 +122,11 @@ class BankService:
 
     async def _issued(self, partition: PartitionOwner, place: Place) -> IssueCode:
         """The hash of a code that the account's owner was mailed, or of one that nobody was told."""
+        if not self._asked.take(partition.state.contacts[place[0]].key, time.monotonic()):
+            raise Unreachable("the contact asks for too many codes")
         owner = await self._owner_of((await partition.said(*place)).text)
         code, salt = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}", secrets.token_hex(16)
-        if owner is not None and await self._mail(owner.email, code):
+        if owner is not None and await self._mail(owner, code):
             return IssueCode(*place, owner.person, salt, hashed(salt, code))
         return IssueCode(*place, "", salt, hashed(salt, secrets.token_hex(32)))
 
@@ -123,15 +134,19 @@ class BankService:
         answer = await self._ask("accounts", {"account": account.strip()})
         return None if answer.status == 404 else _read(answer, _Owner)
 
-    async def _mail(self, address: str, code: str) -> bool:
-        """Whether the mail server took the mail with the code. That it refused it for good is not for who asks, either.
+    async def _mail(self, owner: _Owner, code: str) -> bool:
+        """Whether the mail server took the mail with the code.
+
+        That it refused it for good, or that too many went there of late, is not for who asks, either.
 
         Raises:
             Unreachable: nobody knows, or it may take it later.
         """
-        if self._sender is None or email.ADDRESS.fullmatch(address.lower()) is None:
+        if self._sender is None or email.ADDRESS.fullmatch(owner.email.lower()) is None:
             raise Unreachable("no mail can be sent there")
-        mail = Outbound(address, MAIL.format(code=code), f"code#{secrets.token_hex(16)}", automatic=True)
+        if not self._mailed.take(owner.person, time.monotonic()):
+            return False
+        mail = Outbound(owner.email, MAIL.format(code=code), f"code#{secrets.token_hex(16)}", automatic=True)
         outcome = await self._sent(email.send(self._sender, mail))
         if outcome.kind == "again":
             raise Unreachable("the mail server is not to be had")

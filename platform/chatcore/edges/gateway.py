@@ -21,6 +21,7 @@ from chatcore.tokens import verify
 MAX_BODY = 64 * 1024
 MAX_WEBHOOK = 3 * 1024 * 1024  # what Meta documents for a batch
 MAX_TEXT = 4_096
+MAX_SAID = 4 * MAX_TEXT  # of a customer's text over a provider; the longest that one documents is VK's 9,000
 MAX_ID = 512  # of a user or a message, as a provider names them
 
 

@@ -12,7 +12,7 @@ from chatcore.channels.mime import LINES_MOST
 from chatcore.channels.shapes import Event, File, Inbound
 from chatcore.config import Account
 from chatcore.edges.files import MAX_FILE
-from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.gateway import MAX_SAID, Gateway
 from chatcore.edges.messages import MAX_FILES
 from chatcore.edges.webhooks import take_event
 from chatcore.runtime.partition import PartitionOwner
@@ -114,7 +114,7 @@ class Postmaster:
         """The event once the bytes that it brings are stored."""
         if not isinstance(event, Inbound):
             return event
-        if len(event.text) > MAX_TEXT:  # a message holds its beginning, and the whole is enclosed
+        if len(event.text) > MAX_SAID:  # a message holds its beginning, and the whole is enclosed
             whole = event.text.encode()
             enclosed = File("document", "message.txt", "text/plain", "", len(whole), whole)
             event = event._replace(files=(enclosed, *event.files))

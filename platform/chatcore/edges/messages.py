@@ -10,7 +10,7 @@ from chatcore.channels.shapes import File, Inbound
 from chatcore.config import Account
 from chatcore.edges.automatic import chosen, replies, with_place
 from chatcore.edges.files import Files
-from chatcore.edges.gateway import MAX_ID, MAX_TEXT, Gateway
+from chatcore.edges.gateway import MAX_ID, MAX_SAID, Gateway
 from chatcore.machines import events as e
 from chatcore.machines.binding import MASK, awaits_code, hashed
 from chatcore.machines.commands import Consent, Edit, Receive, Refused
@@ -73,6 +73,15 @@ def receive(
     return partition
 
 
+def whole(gateway: Gateway, text: str) -> str:
+    """A customer's text over a provider, whole; of one that is too long, the beginning with a word about the rest."""
+    more = len(text) - MAX_SAID
+    if more <= 0:
+        return text
+    gateway.count("text_cut")
+    return f"{text[:MAX_SAID]}\n[{more} more characters]"
+
+
 def admit(gateway: Gateway, contact: str, message_id: str) -> None:
     """Let a customer's message pass.
 
@@ -98,7 +107,7 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
     known = partition.state.by_key.get(contact)
     before = known.seen.get(message.edits) if known is not None else None
     was_masked = before is not None and before.digest == digest(MASK, files)
-    text = MASK if was_masked or awaits_code(known) else message.text[:MAX_TEXT]
+    text = MASK if was_masked or awaits_code(known) else whole(gateway, message.text)
     partition.submit(Edit(contact, message.edits, digest(text, files), text))
     return partition
 

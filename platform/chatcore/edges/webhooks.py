@@ -11,7 +11,7 @@ from chatcore.channels import CHANNELS, Channel
 from chatcore.channels.shapes import UNREADABLE, Consent, Event, Inbound, Receipt, Ring
 from chatcore.config import Account
 from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
-from chatcore.edges.messages import admit, consent, edit, receive
+from chatcore.edges.messages import admit, consent, edit, receive, whole
 from chatcore.machines import commands
 from chatcore.machines.commands import Refused, Told
 from chatcore.runtime.owner import Poisoned
@@ -98,7 +98,7 @@ def take_event(gateway: Gateway, account: Account, event: Event) -> PartitionOwn
     try:
         match event:
             case Inbound(edits=""):
-                return receive(gateway, account, event.user, event.id, event.text[:MAX_TEXT], event.files)
+                return receive(gateway, account, event.user, event.id, whole(gateway, event.text), event.files)
             case Inbound():
                 return edit(gateway, account, event)
             case Receipt():
