@@ -7,8 +7,8 @@ from chatcore.journal.errors import (
     JournalMisuse,
     JournalTooNew,
     JournalUnreachable,
-    SnapshotDamaged,
     SnapshotFailed,
+    SnapshotUnreadable,
     StaleWriter,
 )
 from chatcore.journal.port import Done, History, Journal, Page, Piece, Recovery, Row, Snapshot
@@ -28,7 +28,7 @@ __all__ = [
     "Recovery",
     "Row",
     "Snapshot",
-    "SnapshotDamaged",
     "SnapshotFailed",
+    "SnapshotUnreadable",
     "StaleWriter",
 ]

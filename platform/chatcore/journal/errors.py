@@ -50,7 +50,7 @@ class SnapshotFailed(JournalError):
         self.cause = cause
 
 
-class SnapshotDamaged(JournalError):
+class SnapshotUnreadable(JournalError):
     """A piece of a snapshot cannot be read; the process must exit and recover."""
 
     def __init__(self, where: str, cause: str) -> None:

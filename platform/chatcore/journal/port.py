@@ -188,7 +188,7 @@ class Journal(Protocol):
     def piece(self, log: str, name: int | str) -> bytes | None:
         """A piece by its number or key as of the last snapshot, None when unknown. Blocks, for some 10 µs.
 
-        Raises SnapshotDamaged: exit and start again.
+        Raises SnapshotUnreadable: exit and start again.
         """
 
     def group(self, log: str, name: str) -> list[int]:

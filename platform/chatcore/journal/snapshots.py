@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from chatcore.journal.errors import CommitFailed, SnapshotDamaged, SnapshotFailed
+from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed, SnapshotUnreadable
 from chatcore.journal.logs import Taken
 from chatcore.journal.port import Piece, Snapshot
 from chatcore.journal.rows import insert
@@ -125,14 +125,16 @@ class Snapshots:
     def _ask(self, query: str, *values: int | str) -> list[Any]:
         try:
             return self._read.execute(query, values).fetchall()
+        except sqlite3.ProgrammingError as error:
+            raise JournalMisuse(f"{self._path}: {error}") from error
         except sqlite3.OperationalError as error:
-            raise SnapshotDamaged(str(self._path), str(error)) from error
+            raise SnapshotUnreadable(str(self._path), str(error)) from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from error
 
-    def _damaged(self, what: str) -> SnapshotDamaged:
+    def _damaged(self, what: str) -> SnapshotUnreadable:
         remove(self._path)
-        return SnapshotDamaged(str(self._path), what)
+        return SnapshotUnreadable(str(self._path), what)
 
     def close(self) -> None:
         """Release the file."""

@@ -182,12 +182,12 @@ class SqliteJournal:
             self._opened.history.flush()
             self._opened.writer.close()
             await asyncio.to_thread(self._end)
+            self._opened.snapshots.close()  # here, where pieces are read
 
     def _end(self) -> None:
         self._parts.writer.join()
         self._parts.projector.close()
         self._parts.snapshot_thread.shutdown()
-        self._parts.snapshots.close()
         self._parts.history_reader.close()
         self._parts.reader.close()
 

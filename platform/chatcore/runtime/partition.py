@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
-from chatcore.journal import JournalError
+from chatcore.journal import SnapshotUnreadable
 from chatcore.journal.port import Journal, Piece, Row
 from chatcore.machines import dialog, links
 from chatcore.machines import events as e
@@ -63,7 +63,7 @@ class LogShelf(NamedTuple):
     def _read(self, read: Callable[[str, Name], T], name: Name) -> T:
         try:
             return read(self.log, name)
-        except JournalError as error:
+        except SnapshotUnreadable as error:
             self.fatal(error)
             raise
 

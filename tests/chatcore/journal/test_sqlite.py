@@ -16,8 +16,8 @@ from chatcore.journal import (
     Recovery,
     Row,
     Snapshot,
-    SnapshotDamaged,
     SnapshotFailed,
+    SnapshotUnreadable,
 )
 from chatcore.journal.sqlite import SqliteJournal
 from chatcore.journal.writer import CHECKPOINT_ALWAYS_PAGES, COMMIT_BYTES
@@ -261,7 +261,7 @@ def test_a_damaged_piece_is_made_again_at_the_next_start(tmp_path: Path) -> None
         journal = SqliteJournal(tmp_path)
         journal.open(["a"])
         assert journal.piece("a", "k8") == b"x" * 500
-        with pytest.raises(SnapshotDamaged, match=r"snapshots\.db: cannot be read: .* of 'k7' does not match"):
+        with pytest.raises(SnapshotUnreadable, match=r"snapshots\.db: cannot be read: .* of 'k7' does not match"):
             journal.piece("a", "k7")
         await journal.close()
 
