@@ -255,12 +255,16 @@ class Installation(RuleBasedStateMachine):
     def snapshot_is_stored(self, index: int) -> None:
         self.world.store(index)
 
-    @rule(index=st.integers(0, 1))
-    def snapshot_of_all(self, index: int) -> None:
-        """Straight to where nobody at rest is in memory."""
-        self.world.commit(f"dialogs-{index}")
-        self.world.snapshot(index)
-        self.world.store(index)
+    @rule(who=CONTACTS, overtaken=st.booleans())
+    def snapshot_of_who_rests(self, who: int, overtaken: bool) -> None:
+        """Straight to where a contact has left memory, or came back and rests again before it could."""
+        self.customer_leaves(who)
+        self.world.commit(f"dialogs-{who % 2}")
+        self.world.snapshot(who % 2)
+        if overtaken:
+            self.customer_writes(who, "none", ORDINARY)
+            self.customer_leaves(who)
+        self.world.store(who % 2)
 
     @rule()
     def crash(self) -> None:
