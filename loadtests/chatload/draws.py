@@ -45,6 +45,9 @@ class Purpose(enum.IntEnum):
     TRANSFER = 23
     DESTINATION = 24
     HOLD = 25
+    RATES = 26
+    SCORE = 27
+    RATE_TIME = 28
 
 
 @cache

@@ -14,6 +14,7 @@ from chatcore.machines.events import ALL_SLOTS, Hired
 AtLeast0 = Annotated[float, msgspec.Meta(ge=0)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 SECRETS: Final = ("token", "webhook_secret", "verify_token")
+MAX_TEXT: Final = 4_096  # characters of whatever is said here
 PLACE: Final = re.compile(r"\{([1-9][0-9]?)\}")
 HttpUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$(?!\n)")]
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
@@ -48,6 +49,7 @@ class Limits(NamedTuple):
 
     `receipts`: whether it tells what became of a message after it took it. `threads`: whether a reply names the
     messages that it follows. `window_h`: for so long after a customer's message it takes free texts; 0 = always.
+    `text_most`: the longest reply, in characters.
     """
 
     rate_per_s: float
@@ -58,22 +60,25 @@ class Limits(NamedTuple):
     as_of: str
     threads: bool = False
     window_h: int = 0
+    text_most: int = MAX_TEXT
 
 
 LIMITS: Final = {
     "email": Limits(20, 1, 10, True, "assumed: a relay of the bank's own sets its own limits", "2026-11", threads=True),
-    "max": Limits(30, 30, 30, False, "dev.max.ru: of a bot; a user's not documented", "2026-10"),
+    "max": Limits(30, 30, 30, False, "dev.max.ru: of a bot; a user's not documented", "2026-10", text_most=4_000),
     "infobip": Limits(
         80, 1 / 6, 45, True, "assumed to be WhatsApp's own; Infobip throttles no sending", "2026-03", window_h=24
     ),
-    "sms": Limits(100, 1, 10, True, "assumed; Infobip throttles no sending", "2026-03"),
+    "sms": Limits(
+        100, 1, 10, True, "assumed; Infobip throttles no sending; ten parts of GSM-7", "2026-03", text_most=1_530
+    ),
     "phone": Limits(10, 1, 10, False, "assumed: an exchange of the bank's own sets its own limits", "2026-11"),
     "telegram": Limits(30, 1, 3, False, "core.telegram.org/bots/faq; the burst is assumed", "2026-05"),
     "whatsapp": Limits(
         80, 1 / 6, 45, True, "Meta's pages on throughput and on the Cloud API (pair rate)", "2026-05", window_h=24
     ),
     "messenger": Limits(
-        300, 300, 300, True, "Messenger Platform, rate limiting: a page's; no user's told", "2026-03", window_h=24
+        300, 300, 300, True, "Messenger Platform: of a page; no user's told", "2026-03", window_h=24, text_most=2_000
     ),
     "viber": Limits(50, 50, 50, True, "Bots API: 500 broadcasts in 10 s, assumed for replies to all or one", "2024-02"),
     "vk": Limits(20, 20, 20, True, "dev.vk.com/api/api-requests: of a community; a user's not documented", "2026-10"),
@@ -132,6 +137,12 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return limits is not None and limits.receipts
 
     @property
+    def text_most(self) -> int:
+        """Characters of the longest text that its customers can be sent."""
+        limits = LIMITS.get(self.channel)
+        return MAX_TEXT if limits is None else limits.text_most
+
+    @property
     def windowed(self) -> bool:
         """Whether its messenger takes free texts only for a while after the customer's last message."""
         limits = LIMITS.get(self.channel)
@@ -179,7 +190,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: Name
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
     broadcast: bool = False
     provider_name: Word = ""
     language: Word = "en"

@@ -28,6 +28,8 @@ class Episodes:
     left_at: Ints  # when the customer's script gave up
     messages: Ints
     bot_messages: Ints
+    rating: Ints  # the customer's score, and the best there is
+    rating_best: Ints
 
     def __len__(self) -> int:
         return len(self.dialog)
@@ -61,6 +63,7 @@ def episodes(evidence: Evidence, floor: Floor) -> Episodes:
     accepted = held.accepted_at >= 0
     messages = evidence.history_messages["dialog"]
     bots = evidence.history_messages.is_("author", ledger.number("bot"))["dialog"]
+    rated = ledger.of(What.AUDIT_RATING)
     return Episodes(
         dialog=dialogs,
         channel=evidence.channels[ledger.contact_of(dialogs)],
@@ -72,6 +75,8 @@ def episodes(evidence: Evidence, floor: Floor) -> Episodes:
         left_at=lookup(*earliest(scripts["plan"] + SHIFT, scripts["done"]), plans + SHIFT),
         messages=between(messages, dialogs, dialogs),
         bot_messages=between(bots, dialogs, dialogs),
+        rating=lookup(*earliest(rated["dialog"], rated["size"]), dialogs),
+        rating_best=lookup(*earliest(rated["dialog"], rated["place"]), dialogs),
     )
 
 

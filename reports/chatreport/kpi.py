@@ -17,6 +17,7 @@ from chatreport.grouping import NEVER, Floats, Ints, Mask, order_by, running_sum
 from chatreport.rundir import Outcome, Phase, What
 
 TARGET_S: Final = 20
+CONTENT_FROM: Final = 4  # of five; of two it is the better one
 MAIN: Final = "dialogs that the plan starts between t0 and the end"
 RAMP: Final = "the ramp's dialogs"
 
@@ -205,9 +206,32 @@ def _messages(figures: Figures) -> Value:
     return float(dialogs.messages[dialogs.closed].mean()) if dialogs.closed.any() else None
 
 
+def _handled(figures: Figures) -> Mask:
+    """Which dialogs an operator accepted, and are closed."""
+    dialogs = figures.dialogs
+    handled: Mask = (dialogs.accepted_at >= 0) & dialogs.closed
+    return handled
+
+
+def _rated(figures: Figures) -> int:
+    return int((figures.dialogs.rating > 0).sum())
+
+
+def _rated_share(figures: Figures) -> Value:
+    handled = _handled(figures)
+    return _share(int((handled & (figures.dialogs.rating > 0)).sum()), int(handled.sum()))
+
+
+def _satisfaction(figures: Figures) -> Value:
+    dialogs = figures.dialogs
+    content = (dialogs.rating > 0) & (dialogs.rating >= np.minimum(dialogs.rating_best, CONTENT_FROM))
+    return _share(int(content.sum()), _rated(figures))
+
+
 _QUEUED = "dialogs that entered the queue"
 _WAITING = f"{RAMP}; time with the bot"
 _FLOOR = "operators' time between t0 and the end"
+_HANDLED = "closed dialogs that an operator accepted"
 
 FIGURES: Final[dict[str, Figure]] = {
     "dialogs_offered": (Definition("Offered to operators", "dialogs", _QUEUED), lambda f: float(_offered(f))),
@@ -296,5 +320,14 @@ FIGURES: Final[dict[str, Figure]] = {
             "closed dialogs", left_out=f"{RAMP}; dialogs still open",
         ),
         _messages,
+    ),
+    "dialogs_rated": (Definition("Rated", "dialogs", "dialogs that their customer rated"), lambda f: float(_rated(f))),
+    "rated_share": (
+        Definition("Rated share", "%", f"{_HANDLED} and were rated", _HANDLED, left_out=f"{RAMP}; dialogs still open"),
+        _rated_share,
+    ),
+    "satisfaction": (
+        Definition("Satisfaction", "%", "ratings of good, or of 4 and 5 where 5 is the best", "ratings"),
+        _satisfaction,
     ),
 }  # fmt: skip

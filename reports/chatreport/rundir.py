@@ -75,6 +75,10 @@ class What(enum.IntEnum):
     # was to go, started, done = answer; one row per attempt and reply, also where one event covers several.
     CALLBACK = 21
     FETCH = 22  # a provider fetched an attachment that was sent by URL: size; OK if it is whole, else reason
+    # A customer rated a closed dialog: size = score, place = the best there is; by a socket (number = the dialog's) or
+    # in a message through a provider's webhook (provider_id); one row per attempt.
+    RATING = 23
+    AUDIT_RATING = 24  # a rating of the final history: size = score, place = the best there is; provider_id
 
 
 class Outcome(enum.IntEnum):

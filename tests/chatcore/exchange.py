@@ -1,5 +1,6 @@
 """The bank's telephone exchange: signed events of calls, and an API that connects and dials."""
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,7 +41,7 @@ def account(api: str, **changes: Any) -> dict[str, Any]:
 class Exchange:
     """Takes every order, unless `answers` holds what is said next; the calls that it dials are d-1, d-2 and so on.
 
-    A repeat of an order is answered as the order was.
+    A repeat of an order is answered as the order was. `hold` keeps answers back until `release`.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,14 @@ class Exchange:
         self.answers: list[tuple[int, dict[str, Any]]] = []
         self._known: dict[str, dict[str, Any]] = {}
         self._dialled = 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
 
     async def connect(self, request: web.Request) -> web.Response:
         return await self._take(request, request.match_info["call"])
@@ -60,6 +69,7 @@ class Exchange:
         assert request.headers["Authorization"] == "Bearer t0ken"
         body = orjson.loads(await request.read())
         self.orders.append((request.path, body))
+        await self._open.wait()
         if self.answers:
             status, told = self.answers.pop(0)
             return web.json_response(told, status=status)
@@ -87,6 +97,7 @@ async def serving() -> AsyncIterator[Exchange]:
         exchange.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield exchange
     finally:
+        exchange.release()
         await runner.cleanup()
 
 

@@ -1,6 +1,7 @@
 """A dialog log read by its own words, apart from the machine's code: seqs, owners, calls."""
 
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from chatcore.machines import events as e
 
@@ -10,11 +11,20 @@ RELEASES = ("lost", "offline", "moved", "abandoned", "rang_again")
 
 @dataclass
 class Line:
-    """A contact that calls: how far each call was told of, those of its open dialog, and the dialling under way."""
+    """A contact that calls: how far each call was told of, those of its open dialog, and the dialling under way.
+
+    `operator` is for whom the last order was.
+    """
 
     told: dict[str, int] = field(default_factory=dict)
     there: set[str] = field(default_factory=set)
     dialling: tuple[int, int] = (0, 0)
+    operator: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody is there, but may be as soon as the exchange has answered."""
+        return self.dialling[1] > 0 and not self.there
 
     def see(self, event: e.AnyEvent) -> None:
         """Follow an event, and check it."""
@@ -24,6 +34,8 @@ class Line:
             case e.Called(state="connecting" | "dialling"):
                 assert event.state == ("connecting" if self.there else "dialling")
                 assert event.call in (self.there or {""})
+                assert event.state == "connecting" or not self.waits, "dialled twice"
+                self.operator = event.operator
                 self.dialling = (event.number, event.seq if event.state == "dialling" else 0)
             case e.Called(call="", state=state):
                 assert state == "unreached", "what is not named was dialled in vain"
@@ -31,7 +43,10 @@ class Line:
                 self._told(event)
             case e.Sent() if self.dialling == (event.number, event.seq):
                 self.there.add(event.provider_id)
+                self.dialling = (0, 0)
                 self.told.pop(event.provider_id, None)  # what was noted of it is told again, of this dialog
+            case e.Undelivered() if self.dialling == (event.number, event.seq):
+                self.dialling = (0, 0)
             case e.Closed(reason="finished" | "unreached"):
                 assert self.there == set(), "somebody is still on the line"
 
@@ -55,10 +70,18 @@ def check_calls(records: list[e.Record]) -> None:
             line = lines.get(getattr(event, "contact", 0))
             if line is None:
                 continue
-            ordered = isinstance(event, e.Called) and event.state in e.ORDERS
-            accepted = isinstance(record.events[at - 1], e.Assigned) and at > 0
-            assert ordered == accepted, "an order follows each acceptance, and nothing else"
+            if isinstance(event, e.Assigned):
+                assert any(map(is_order, record.events[at + 1 : at + 2])) is not line.waits, "an order, unless it dials"
+            elif is_order(event) and not isinstance(record.events[at - 1], e.Assigned):
+                named = [each.provider_id for each in record.events[:at] if isinstance(each, e.Sent)]
+                assert named == [event.call], "an order follows an acceptance, or the answer to a dial"
+                assert event.operator != line.operator, "who asked for it has it"
             line.see(event)
+
+
+def is_order(event: e.AnyEvent) -> TypeGuard[e.Called]:
+    """Whether it is an order to the exchange."""
+    return isinstance(event, e.Called) and event.state in e.ORDERS
 
 
 def check_dialogs(records: list[e.Record]) -> None:

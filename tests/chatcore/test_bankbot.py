@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from chatcore import config
@@ -14,8 +15,9 @@ from chatcore.machines import commands as c
 from chatcore.machines import dialog
 from chatcore.machines import events as e
 from tests.chatcore.bankbot import TOKEN, BankBot, serving
-from tests.chatcore.client import Frame, message, plain, system, until
+from tests.chatcore.client import HOOK_SECRET, Frame, message, plain, system, until
 from tests.chatcore.cores import Inside, Steered, inside, play, restarting
+from tests.chatcore.test_max import Max, new
 
 TOPICS = Path(__file__).parent / "topics.json"
 ACCOUNTS = [{"id": "web", "channel": "web", "bot": "http"}]
@@ -98,6 +100,19 @@ def test_a_faulty_bot_hands_over(fault: str) -> None:
         assert core.gateway.counters[reason] == 1
 
     with_bot(acts)
+
+
+def test_an_answer_that_the_messenger_does_not_carry_hands_over() -> None:
+    """What is too long for the customer's messenger is a wrong answer, although another channel would take it."""
+
+    async def acts(core: Inside, bot: BankBot) -> None:
+        bot.body = {"kind": "answer", "text": "x" * 4_001}
+        message = orjson.dumps(new("how much?"))
+        await core.client.hook("max/max", message, {"X-Max-Bot-Api-Secret": HOOK_SECRET})
+        await until(lambda: core.gateway.counters.get("bot_wrong"))
+        assert (await core.client.history("max/5001"))[-1]["kind"] == "queued"
+
+    with_bot(acts, accounts=[Max().account() | {"api": "http://127.0.0.1:9", "bot": "http"}])
 
 
 def test_an_absent_bot_hands_over() -> None:

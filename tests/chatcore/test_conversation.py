@@ -249,7 +249,7 @@ def test_what_is_too_long_is_refused(partitions: int) -> None:
         customer, offer = await owned(client, "web/u1", desk)
         long = "ж" * 4097
         assert await customer.say("c1", long) == {"op": "refused", "cid": "c1", "reason": "too_long"}
-        refused = {"op": "refused", "cid": "m1", "dialog": "web/u1#1", "reason": "too_long"}
+        refused = {"op": "refused", "cid": "m1", "dialog": "web/u1#1", "most": 4096, "reason": "too_long"}
         assert await desk.say(offer, "m1", long) == refused
         assert (await customer.say("c2", long[1:]))["seq"] == 4
 

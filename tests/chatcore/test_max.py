@@ -74,7 +74,7 @@ TOLD: dict[str, tuple[Frame, list[Event]]] = {
     ),
     "an edit": (
         update("message_edited", message=written("иначе")),
-        [Inbound("5001", "mid.1", "иначе", edits="mid.1")],
+        [Inbound("5001", "mid.1", "иначе", edits="mid.1", revision=1767225600100)],
     ),
     "a start": (update("bot_started", chat_id=9001, user=ANN, payload="promo"), [Consent("5001", True)]),
     "a stop": (update("bot_stopped", chat_id=9001, user=ANN), [Consent("5001", False)]),

@@ -91,7 +91,7 @@ TOLD: dict[str, tuple[Frame, list[Event]]] = {
     ),
     "an edit names the message": (
         event(message_edit={"mid": "m_1", "text": "my card is lost", "num_edit": 1}),
-        [Inbound(USER, "m_1", "my card is lost", edits="m_1")],
+        [Inbound(USER, "m_1", "my card is lost", edits="m_1", revision=1)],
     ),
     "a delivery names its messages": (
         event(delivery={"mids": ["m_2", "m_3"], "watermark": 1767225600200}),

@@ -12,7 +12,7 @@ from chatcore.channels.shapes import Order, Outbound, Outcome, Ring
 from chatcore.journal.memory import Disk
 from tests.chatcore.calls import played
 from tests.chatcore.client import Client, Desk, Frame, plain, system
-from tests.chatcore.cores import inside, play, restarting
+from tests.chatcore.cores import LONG_MS, inside, play, restarting
 from tests.chatcore.exchange import ACCOUNT, AT, CALLER, Exchange, account, event, serving, signed, tell
 from tests.chatcore.scenes import PARTITIONS
 
@@ -259,6 +259,35 @@ def test_who_is_not_reached_is_closed_as_such(partitions: int, busy: bool) -> No
         assert (await client.state())["open"] == []
 
     scene(partitions, acts)
+
+
+@PARTITIONS
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_operator_who_is_lost_while_the_exchange_dials_does_not_double_the_call(
+    partitions: int, taken: bool
+) -> None:
+    """Whoever accepts meanwhile gets the call that was dialled; if there was none, it ends as `unreached`."""
+
+    async def acts(client: Client, exchange: Exchange) -> None:
+        await tell(client, now("call.missed"))
+        desk, other = await client.desk("o1", presence="online"), await client.desk("o2")
+        exchange.hold()
+        exchange.answers = [] if taken else [(409, {"error": "busy"})]
+        await desk.own(DIALOG)
+        await client.until_state(lambda _: len(exchange.orders) == 1)
+        await other.presence("online")
+        await desk.hang_up()
+        entries = await other.accept(await other.until(op="offered", callback=True))
+        assert [entry["kind"] for entry in entries["entries"]][-2:] == ["released", "assigned"]
+        exchange.release()
+        if taken:
+            assert plain(await other.until(op="receipt", seq=7))["provider_id"] == "d-1"
+            assert exchange.asked == [("/calls", "o1"), ("/calls/d-1/connect", "o2")]
+            await tell(client, now("call.ended", "d-1", "outbound", answered_at=AT))
+        assert (await other.until(kind="closed"))["reason"] == ("finished" if taken else "unreached")
+        assert len(exchange.orders) == (2 if taken else 1)
+
+    scene(partitions, acts, timers_ms={"offer": LONG_MS, "grace": 1, "inactivity": LONG_MS})
 
 
 @PARTITIONS

@@ -43,7 +43,10 @@ TOLD: dict[str, tuple[Frame, list[Event]]] = {
         new(written("вот", PHOTO, STICKER, DOC)),
         [Inbound("5001", "41", "вот", (IMAGE, PASSPORT))],
     ),
-    "an edit": (event("message_edit", written("иначе")), [Inbound("5001", "41", "иначе", edits="41")]),
+    "an edit": (
+        event("message_edit", written("иначе", update_time=7, version=9)),
+        [Inbound("5001", "41", "иначе", edits="41", revision=(7 << 32) + 9)],
+    ),
     "reading": (event("message_read", READ), [Receipt("5001", "read", "40", "number")]),
     "permission": (event("message_allow", {"user_id": 5001, "key": "k"}), [Consent("5001", True)]),
     "denial": (event("message_deny", {"user_id": 5001}), [Consent("5001", False)]),

@@ -235,3 +235,14 @@ def test_users_are_people_the_channel_can_name(peak: Plan) -> None:
     users = [(d.channel, d.user) for d in peak.dialogs]
     assert len(set(users)) == len(users)
     assert all(user.isdecimal() for channel, user in users if channel == "telegram")
+
+
+def test_ratings_have_the_share_and_the_split_of_the_scenario() -> None:
+    """Of the operators' dialogs this share are rated, in the scenario's proportion; of the bot's none."""
+    plan = make_plan(TEAMS, 1, "peak", 1, 60, 1200, 0, 12)
+    asked, mine = TEAMS.feedback, [dialog for dialog in plan.main if not dialog.contained]
+    assert asked is not None
+    scores = Counter(dialog.rating.score for dialog in mine if dialog.rating is not None)
+    assert not any(dialog.rating for dialog in plan.main if dialog.contained)
+    assert scores.total() / len(mine) == pytest.approx(asked.share, abs=0.02)
+    assert scores[2] / scores.total() == pytest.approx(250 / 370, abs=0.02)

@@ -73,6 +73,14 @@ MISTAKES = [
         "",
     ),
     ("slots = 3 ", "# slots = 3 ", "operators.slots", "nothing", None, "this key is missing"),
+    (
+        "[patience]",
+        "[feedback]\nrequest = '?'\nshare = 1\nscores = [1, 2, 3]\nafter = '1 s'\nwindow = '1 h'\n[patience]",
+        "feedback",
+        None,
+        None,
+        "two (bad, good) or five (1 to 5)",
+    ),
 ]
 
 

@@ -5,13 +5,16 @@ from itertools import pairwise
 
 from chatreport.rundir import Channel, Kind, Outcome, What
 from tests.chatreport.ledgers import MS, T0, Record, Row
+from tests.chatreport.rated import rate
 from tests.chatreport.worlds import play
 
 
 @cache
 def honest() -> Record:
     """One honest record; tests copy it."""
-    return play()
+    record = play()
+    rate(record)
+    return record
 
 
 def bot_dialog(record: Record) -> Row:

@@ -60,6 +60,7 @@ from tests.chatreport.breaks import (
     without_the_skill,
 )
 from tests.chatreport.ledgers import Record
+from tests.chatreport.rated import rating_lost, rating_of_nobody, rating_twice
 
 EVERY = [guarantee.id for guarantee in GUARANTEES]
 
@@ -116,6 +117,7 @@ BROKEN: list[tuple[Callable[[Record], None], set[str]]] = [
     (nowhere, {"G10"}), (orphan, {"G10"}), (closed_and_open, {"G10"}),
     (never_settled, {"G11"}), (claimed_delivered, {"G11"}), (sent_again, {"G11"}), (out_of_nothing, {"G11"}),
     (dropped_at_night, {"G12"}),
+    (rating_lost, {"G1"}), (rating_of_nobody, {"G2"}), (rating_twice, {"G3"}),
 ]  # fmt: skip
 
 

@@ -94,6 +94,7 @@ def tiny() -> Record:
         (TELEGRAM, 3, {"kind": Kind.ASSIGNED, "author": "o1", "assignment": 2}), (TELEGRAM, 4, said("o1", 2)),
     ]  # fmt: skip
     rows += [row(What.AUDIT, where, content, seq=seq) for where, seq, content in history]
+    rows += [row(What.AUDIT_RATING, WEB, who="auditor", size=4, place=5)]
     manifest = play(dialogs=0).manifest | {
         "speed": SPEED, "t0_ns": T0, "end_ns": T0 + 10_000 * MS, "drained_ns": T0 + 11_000 * MS,
         "planned": {"dialogs": 2, "ramp_dialogs": 0, "mean_dialog_s": 20.0}, "published": {"asa_s": 50.0},
@@ -164,7 +165,8 @@ def test_the_key_figures_are_in_business_time() -> None:
         "accepted_share": 100.0, "abandonment": 0.0, "asa_s": round((0.1 + 50.0) / 2, 4),
         "first_response_s": round((0.33 + 51.05) / 2, 4), "handling_time_s": 1.0, "duration_s": 1.43,
         "concurrency": held_ms / busy_ms, "occupancy": 100 * busy_ms / 10_000, "slot_use": 100 * held_ms / 20_000,
-        "bot_containment": 0.0, "messages_per_dialog": 5.0,
+        "bot_containment": 0.0, "messages_per_dialog": 5.0, "dialogs_rated": 1, "rated_share": 100.0,
+        "satisfaction": 100.0,
     }  # fmt: skip
     assert found["asa_s"]["percentiles"] == {"p50": 0.1, "p90": 50.0, "p95": 50.0, "p99": 50.0}
     assert (found["asa_s"]["published"], found["asa_s"]["unit"], found["asa_s"]["n"]) == (50.0, "s", 2)

@@ -1,6 +1,7 @@
 """A channel is a file on either side, one contract test and a line of documentation; this says what is missing."""
 
 from chatcore.channels import CHANNELS
+from chatcore.config import LIMITS
 from chatload.fleet.providers import PROVIDERS
 from tests.repo.sources import ROOT
 
@@ -11,6 +12,12 @@ NOT_SIMULATED = {"phone"}
 def test_both_sides_have_the_same_messengers() -> None:
     """What the core carries is simulated but for what is named here, and the other way round."""
     assert set(PROVIDERS) ^ set(CHANNELS) == NOT_SIMULATED
+
+
+def test_the_core_sends_no_longer_text_than_a_provider_takes() -> None:
+    """The limits on either side are told apart: ours is at most the messenger's."""
+    most = {channel: provider.profile.text_most for channel, provider in PROVIDERS.items()}
+    assert [channel for channel in most if LIMITS[channel].text_most > most[channel]] == []
 
 
 def test_every_provider_has_its_formats_tested() -> None:

@@ -22,6 +22,7 @@ UNSENT: Final = int(What.UNSENT)
 WITHDRAWN: Final = int(What.WITHDRAWN)
 CALLBACK: Final = int(What.CALLBACK)
 FETCH: Final = int(What.FETCH)
+RATING: Final = int(What.RATING)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)

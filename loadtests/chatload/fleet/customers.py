@@ -25,6 +25,7 @@ class Customers:
         self._joins = joins
         self._next = 0
         self._playing: set[Script] = set()
+        self._staying: set[Script] = set()  # their dialogs are over, and they will rate them once asked
         self._empty = asyncio.Event()
         self._stopped = False
         self.unsent = 0
@@ -38,6 +39,11 @@ class Customers:
             script.play()
         if self._next < len(self._dialogs) and not self._stopped:
             self._world.clock.at(self._world.when(self._dialogs[self._next].start_ms), self.begin)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody still plays, or waits to be asked for a rating."""
+        return bool(self._playing or self._staying)
 
     async def drain(self, deadline_ns: int) -> bool:
         """Start nothing more and wait for open dialogs until `deadline_ns`; True if none had to be cut off.
@@ -53,10 +59,10 @@ class Customers:
         return self.cut_off() == 0
 
     def cut_off(self) -> int:
-        """End what is still open, as in flight; returns how many."""
+        """End what is still open, as in flight; returns how many. Who has not been asked to rate will not be."""
         self._stop()
         left = list(self._playing)
-        for script in left:
+        for script in [*left, *self._staying]:
             script.cut_off()
         return len(left)
 
@@ -78,10 +84,19 @@ class Customers:
         self._stopped = True
 
     def _script(self, dialog: Dialog) -> Script:
-        return Script(self._world, self._live, dialog, self._joins.get(dialog.channel, Session), self._ended)
+        return Script(
+            self._world,
+            self._live,
+            dialog,
+            self._joins.get(dialog.channel, Session),
+            self._ended,
+            self._staying.discard,
+        )
 
     def _ended(self, script: Script, unsent: bool) -> None:
         self._playing.remove(script)
+        if script.stays:
+            self._staying.add(script)
         self.unsent += unsent
         if not self._playing:
             self._empty.set()

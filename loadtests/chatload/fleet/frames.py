@@ -59,6 +59,12 @@ class Ack(msgspec.Struct, tag_field="op", tag="ack"):
     seq: int
 
 
+class Rated(msgspec.Struct, tag_field="op", tag="rated"):
+    """The customer's rating of a dialog is stored."""
+
+    dialog: str
+
+
 class Refused(msgspec.Struct, tag_field="op", tag="refused"):
     """A request was refused: a message (`cid`), or an acceptance or closing (`number`)."""
 
@@ -148,7 +154,7 @@ class History(msgspec.Struct):
     more: bool = False
 
 
-CustomerFrame = Entry | Welcome | Ack | Refused
+CustomerFrame = Entry | Welcome | Ack | Refused | Rated
 DeskFrame = (
     Entry | DeskWelcome | Ack | Refused | Presence | Offered | Withdrawn | Accepted | Entries | Receipt
 )  # fmt: skip

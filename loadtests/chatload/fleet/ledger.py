@@ -1,5 +1,6 @@
 """Rows from the point of view of whoever acts: who (an actor) did or saw what in which dialog (a subject)."""
 
+from collections.abc import Callable
 from typing import Final
 
 from chatload.accounts import channel_of, index_of
@@ -76,6 +77,27 @@ class Message:
         self.to = ""
         self.away_ns = -1
         self.frame = b""
+
+
+class Rating:
+    """A score on its way; `text` is how it is written where there is no other way to say it.
+
+    `done` is called once the platform has taken it, or will not have it.
+    """
+
+    __slots__ = ("attempt", "best", "done", "intended_ns", "score", "started_ns", "subject", "text")
+
+    def __init__(
+        self, subject: Subject, score: int, best: int, text: str, intended_ns: int, done: Callable[[], None]
+    ) -> None:
+        self.subject = subject
+        self.score = score
+        self.best = best
+        self.text = text
+        self.intended_ns = intended_ns
+        self.done = done
+        self.started_ns = -1
+        self.attempt = 0
 
 
 class Actor:
@@ -159,6 +181,23 @@ class Actor:
             attempt=closing.attempt,
             assignment=closing.assignment,
             reason=self.world.recorder.text(reason),
+        )
+
+    def rated(self, rating: Rating, outcome: int, done_ns: int, reason: str = "", **more: int) -> None:
+        """A row for one attempt to rate a dialog."""
+        self.row(
+            codes.RATING,
+            outcome,
+            rating.subject,
+            rating.started_ns,
+            intended=rating.intended_ns,
+            started=rating.started_ns,
+            done=done_ns,
+            attempt=rating.attempt,
+            size=rating.score,
+            place=rating.best,
+            reason=self.world.recorder.text(reason),
+            **more,
         )
 
     def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:

@@ -7,7 +7,7 @@ from chatload.fleet import codes
 from chatload.fleet.clock import NEVER, Timer, now_ns
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR, Identity
-from chatload.fleet.ledger import Actor, Message, Subject, method_of
+from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
 from chatload.fleet.live import Live
 from chatload.fleet.session import Customer
 from chatload.fleet.world import World
@@ -30,6 +30,9 @@ class Channel(Protocol):
     def end(self, intended_ns: int) -> None:
         """Ask for the end of the dialog."""
 
+    def rate(self, rating: Rating) -> None:
+        """Rate the dialog, which an operator has closed."""
+
     def leave(self) -> None:
         """Be gone."""
 
@@ -44,25 +47,27 @@ class End(NamedTuple):
     reason: str = ""
 
 
-Steps = Generator[int, None, End]  # yields the time until which there is nothing to do, unless something changes
+Steps = Generator[int, None, None]  # yields the time until which there is nothing to do, unless something changes
+Last = Generator[int, None, End]
 Yes = Generator[int, None, bool]
 
 
 class Script:
-    """One customer playing one planned dialog; writes exactly one DIALOG row, when it ends.
+    """One customer playing one planned dialog; writes exactly one DIALOG row, when it ends, and may rate it then.
 
     What the customer does is told by a generator, in the order in which it happens. Where it waits, it yields until
     when; it is resumed then, or in the loop's next turn after something changed, and looks at the facts again.
-    `ended(script, unsent)` is called last, `unsent` being whether a due step was never started.
+    `ended(script, unsent)` is called when the dialog is over, `unsent` being whether a due step was never started; who
+    `stays` to rate it calls `left(script)` last.
     """
 
     __slots__ = (
         "_actor", "_answers", "_asked_ns", "_changed", "_channel", "_dialog", "_due_ns", "_ended", "_human_answers",
-        "_human_ns", "_live", "_over", "_owned", "_queued_ns", "_reply_ns", "_sent", "_start_ns", "_started_ns",
-        "_steps", "_subject", "_timer", "_until_ns", "_world",
+        "_human_ns", "_invited_ns", "_left", "_live", "_over", "_owned", "_queued_ns", "_rated", "_reply_ns", "_sent",
+        "_start_ns", "_started_ns", "_steps", "_subject", "_timer", "_until_ns", "_world", "stays",
     )  # fmt: skip
 
-    def __init__(self, world: World, live: Live, dialog: Dialog, join: Join, ended: "Ended") -> None:
+    def __init__(self, world: World, live: Live, dialog: Dialog, join: Join, ended: "Ended", left: "Left") -> None:
         self._world = world
         self._live = live
         self._dialog = dialog
@@ -71,6 +76,10 @@ class Script:
         self._subject = Subject(world, contact, dialog.index)
         self._channel = join(self._actor, self._subject, self)
         self._ended = ended
+        self._left = left
+        self.stays = False
+        self._invited_ns = 0  # when the platform asked for a rating
+        self._rated = False
         self._steps: Steps | None = None
         self._timer: Timer | None = None
         self._until_ns = NEVER  # what the timer is set to
@@ -92,12 +101,14 @@ class Script:
         tally.open += 1
         tally.started += 1
         self._live.begin(self._dialog.index, self._subject.channel)
-        self._steps = self._converse()
+        self._steps = self._play()
         self._go_on()
 
     def cut_off(self) -> None:
         """End here, as in flight: the drain is over."""
-        if self._steps is not None:
+        if self.stays:
+            self._leave()
+        elif self._steps is not None:
             self._end(End(codes.IN_FLIGHT), unsent=self._due_ns <= (self._world.silence_ns or now_ns()))
 
     def unsent(self, what: str, due_ns: int) -> None:
@@ -109,13 +120,19 @@ class Script:
 
     def acknowledged(self, message: Message, stamp_ns: int) -> None:
         """The platform has stored the message."""
+        if self.stays:
+            return
         self._live.acknowledged(self._dialog.index, self._actor.name, message.counter)
         if not self._channel.shows_queue and message.to == "handover":
             self._queue(stamp_ns)  # who cannot see the queue counts from here
 
     def saw(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         """Take a new entry of this dialog."""
-        if entry.kind == "message":
+        if self._dialog.rating is not None and entry.kind == "message" and entry.text == self._world.asks_to_rate:
+            self._invited_ns = self._invited_ns or stamp_ns
+        elif self.stays:
+            return
+        elif entry.kind == "message":
             if entry.author == "bot":
                 self._answered(stamp_ns)
                 self._world.tally.add("bot", method_of(self._subject.channel), stamp_ns - self._asked_ns)
@@ -148,10 +165,9 @@ class Script:
         self._changed = False
         if self._steps is None:
             return
-        try:
-            until_ns = next(self._steps)
-        except StopIteration as stop:
-            self._end(stop.value, unsent=False)
+        until_ns = next(self._steps, None)
+        if until_ns is None:
+            self._leave()
             return
         if self._timer is None or until_ns != self._until_ns:
             self._stop_timer()
@@ -160,9 +176,11 @@ class Script:
                 self._timer = self._world.clock.at(until_ns, self._fall_due)
 
     def _end(self, end: End, unsent: bool) -> None:
-        self._steps = None
-        self._stop_timer()
-        self._channel.leave()
+        """The dialog is over."""
+        may_be_asked = bool(self._invited_ns) or not self._channel.shows_queue
+        self.stays = self._dialog.rating is not None and end.outcome == codes.COMPLETED and may_be_asked
+        if not self.stays:
+            self._leave()
         self._live.end(self._dialog.index)
         tally = self._world.tally
         tally.open -= 1
@@ -171,6 +189,17 @@ class Script:
         if unsent:
             self.unsent("step", self._due_ns)
         self._ended(self, unsent)
+
+    def _leave(self) -> None:
+        """Be gone."""
+        if self._steps is None:
+            return
+        self._steps = None
+        self._stop_timer()
+        self._channel.leave()
+        if self.stays:
+            self.stays = False
+            self._left(self)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -198,7 +227,12 @@ class Script:
             self._live.queued(self._dialog.index, stamp_ns)
             self._world.tally.waiting += not self._human_ns
 
-    def _converse(self) -> Steps:
+    def _play(self) -> Steps:
+        self._end((yield from self._converse()), unsent=False)
+        if self.stays:
+            yield from self._rate()
+
+    def _converse(self) -> Last:
         self._channel.open(self._start_ns)
         trigger_ns = self._start_ns
         for position, turn in enumerate(self._dialog.turns):
@@ -256,12 +290,12 @@ class Script:
             return self._queued_ns + self._world.wall(self._dialog.patience_ms)
         return self._asked_ns + self._world.wall(self._dialog.reply_patience_ms)
 
-    def _give_up(self) -> Steps:
+    def _give_up(self) -> Last:
         reason = "queue" if self._queued_ns and not self._human_ns else "reply"
         yield from self._goodbye(self._patience_ends())
         return End(codes.ABANDONED, reason)
 
-    def _finish(self) -> Steps:
+    def _finish(self) -> Last:
         if self._dialog.contained:
             yield from self._goodbye(self._reply_ns)
         elif self._channel.shows_queue:
@@ -270,11 +304,30 @@ class Script:
             return self._over
         return End(codes.COMPLETED, self._over.reason if self._over else "")
 
-    def _goodbye(self, intended_ns: int) -> Generator[int, None, None]:
+    def _goodbye(self, intended_ns: int) -> Steps:
         """End the dialog and see it closed, unless this customer just goes away."""
         if not self._dialog.silent and self._channel.shows_queue:
             self._channel.end(intended_ns)
             yield from self._come(NEVER)
+
+    def _rate(self) -> Steps:
+        """Rate the closed dialog some time after the platform has asked for it; it may never ask."""
+        rating, asked = self._dialog.rating, self._world.plan.scenario.feedback
+        if rating is None or asked is None:
+            return
+        while not self._invited_ns:
+            yield NEVER
+        due_ns = self._invited_ns + self._world.wall(rating.after_ms)
+        while now_ns() < due_ns:
+            yield due_ns
+        text = asked.text(rating.score)
+        self._channel.rate(Rating(self._subject, rating.score, asked.scale, text, due_ns, self._taken))
+        while not self._rated:
+            yield NEVER
+
+    def _taken(self) -> None:
+        self._rated = True
+        self._change()
 
     def _record(self, end: End) -> None:
         recorder = self._world.recorder
@@ -298,3 +351,4 @@ class Script:
 
 
 Ended = Callable[[Script, bool], None]
+Left = Callable[[Script], None]

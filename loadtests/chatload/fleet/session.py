@@ -10,11 +10,11 @@ import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.clock import now_ns
-from chatload.fleet.frames import Ack, Entry, Refused, Welcome, customer_frame, encode
+from chatload.fleet.frames import Ack, Entry, Rated, Refused, Welcome, customer_frame, encode
 from chatload.fleet.identity import Identity
-from chatload.fleet.ledger import Actor, Message, Subject, method_of
-from chatload.fleet.link import Link
-from chatload.fleet.outbox import Outbox
+from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
+from chatload.fleet.link import Link, backoff_ns
+from chatload.fleet.outbox import NOT_YET, Outbox
 
 END: Final = encode({"op": "end"})
 
@@ -41,8 +41,8 @@ class Session:
     """
 
     __slots__ = (
-        "_actor", "_cursor", "_customer", "_end", "_link", "_missing", "_outbox", "_resumed_ns", "_shown", "_subject",
-        "_world",
+        "_actor", "_cursor", "_customer", "_end", "_link", "_missing", "_outbox", "_rating", "_resumed_ns", "_shown",
+        "_subject", "_world",
     )  # fmt: skip
     shows_queue = True  # the customer sees the queue and the closing; a messenger shows neither
 
@@ -58,6 +58,7 @@ class Session:
         self._missing: Place | None = None
         self._resumed_ns = -1
         self._end: Message | None = None
+        self._rating: Rating | None = None
 
     def open(self, intended_ns: int) -> None:
         """Connect; what is sent before the platform's greeting waits for it."""
@@ -72,8 +73,14 @@ class Session:
         self._end = Message(self._subject, "", -1, "", intended_ns)
         self._write_end(self._end)
 
+    def rate(self, rating: Rating) -> None:
+        """Rate the dialog that was closed."""
+        self._rating = rating
+        self._write_rating()
+
     def leave(self) -> None:
         """Close for good; what has no answer stays indeterminate."""
+        self._unrated("left")
         self._finish_resume(codes.INDETERMINATE)
         self._outbox.clear("left")
         self._ended(codes.INDETERMINATE, -1)
@@ -100,11 +107,14 @@ class Session:
                 self._ack(frame, stamp_ns)
             case Welcome():
                 self._welcome(frame, stamp_ns)
+            case Rated():
+                self._rated(codes.OK, stamp_ns)
             case Refused():
                 self._refused(frame, stamp_ns)
 
     def broken(self, reason: str) -> None:
         """Note what has no answer; the link dials again by itself."""
+        self._unrated(reason)
         self._finish_resume(codes.INDETERMINATE)
         self._outbox.unsettled(reason)
 
@@ -122,7 +132,7 @@ class Session:
         self._link.welcomed(stamp_ns)
         head = _place(frame.cursor)
         if not self._link.resuming:
-            self._subject.number = frame.dialog + (frame.state in {"none", "closed"})
+            self._subject.number = frame.dialog + (frame.state in {"none", "closed", "rated"})
             self._cursor = head
         if self._link.resuming and self._cursor is not None and head > self._cursor:
             self._missing, self._resumed_ns = head, stamp_ns
@@ -131,6 +141,8 @@ class Session:
         self._outbox.resume()
         if self._end is not None:
             self._write_end(self._end)
+        if self._rating is not None:
+            self._rate_again(self._rating, frame.state)
 
     def _entry(self, entry: Entry, stamp_ns: int) -> None:
         identity = self._actor.saw(entry, self._subject, stamp_ns)
@@ -159,7 +171,9 @@ class Session:
 
     def _refused(self, frame: Refused, stamp_ns: int) -> None:
         self._finish_resume(codes.OK)
-        if self._outbox.refused(frame.cid or "", stamp_ns, frame.reason) is not None:
+        if self._rating is not None and not frame.cid:
+            self._rated(codes.REJECTED, stamp_ns, frame.reason)
+        elif self._outbox.refused(frame.cid or "", stamp_ns, frame.reason) is not None:
             self._customer.failed(frame.reason)
 
     def _write_end(self, end: Message) -> None:
@@ -167,6 +181,41 @@ class Session:
             end.attempt += 1
             end.started_ns = now_ns()
             self._link.send(END)
+
+    def _write_rating(self) -> None:
+        rating = self._rating
+        if rating is not None and self._link.live and rating.started_ns < 0:
+            rating.attempt += 1
+            rating.started_ns = now_ns()
+            self._link.send(encode({"op": "rate", "score": rating.score}))
+
+    def _rate_again(self, rating: Rating, state: str) -> None:
+        """After a break: unless the platform says that the rating has arrived."""
+        if state != "rated":
+            self._write_rating()
+            return
+        self._rating = None
+        rating.done()
+
+    def _rated(self, outcome: int, stamp_ns: int, reason: str = "") -> None:
+        """An answer to the rating; what was not decided is said again."""
+        rating = self._rating
+        if rating is None or rating.started_ns < 0:
+            return
+        self._actor.rated(rating, outcome, stamp_ns, reason)
+        rating.started_ns = -1
+        if reason == NOT_YET:
+            wait_ns = backoff_ns(rating.attempt - 1, self._actor.name, rating.attempt)
+            self._world.clock.at(stamp_ns + wait_ns, self._write_rating)
+            return
+        self._rating = None
+        rating.done()
+
+    def _unrated(self, reason: str) -> None:
+        """Nobody knows whether the rating arrived."""
+        if self._rating is not None and self._rating.started_ns >= 0:
+            self._actor.rated(self._rating, codes.INDETERMINATE, -1, reason)
+            self._rating.started_ns = -1
 
     def _finish_resume(self, outcome: int) -> None:
         if self._missing is not None:

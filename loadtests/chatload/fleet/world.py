@@ -64,6 +64,8 @@ class World:
         self.t0_ns = 0
         self.drain_ns = 0
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
+        asked = plan.scenario.feedback
+        self.asks_to_rate = asked.request if asked is not None else None
         self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:

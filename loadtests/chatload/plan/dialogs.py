@@ -1,12 +1,13 @@
 """What happens in one planned dialog: who, where, which turns; and what is left of one that began before t0."""
 
+from itertools import accumulate
 from typing import Final
 
 from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Destination, Dialog, Reply, To, Turn
+from chatload.plan.model import Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
@@ -44,7 +45,17 @@ class Dialogs:
             patience_ms=draws.exponential(scenario.patience.queue, Purpose.PATIENCE, index),
             reply_patience_ms=draws.lognormal(scenario.patience.reply, PATIENCE_CV, Purpose.REPLY_PATIENCE, index),
             silent=draws.happens(scenario.patience.silent, Purpose.SILENT, index),
+            rating=None if contained else self._rating(index),
         )
+
+    def _rating(self, index: int) -> Rating | None:
+        """How the customer of an operator rates, if they do."""
+        asked, draws = self._scenario.feedback, self._draws
+        if asked is None or not draws.happens(asked.share, Purpose.RATES, index):
+            return None
+        point = draws.uniform(Purpose.SCORE, index) * sum(asked.scores)
+        score = next(at for at, upto in enumerate(accumulate(asked.scores), 1) if point < upto)
+        return Rating(score, draws.lognormal(asked.after, REACT_CV, Purpose.RATE_TIME, index))
 
     def reply(self, dialog: Dialog, turn: int) -> Reply:
         """How the operator answers this turn."""

@@ -25,6 +25,13 @@ class Turn(msgspec.Struct, frozen=True):
     drop_ms: float | None = None
 
 
+class Rating(msgspec.Struct, frozen=True):
+    """A customer's `score` of a dialog, given `after_ms` after the platform asked for it."""
+
+    score: int
+    after_ms: float
+
+
 class Dialog(msgspec.Struct, frozen=True):
     """One planned dialog of one customer.
 
@@ -34,6 +41,7 @@ class Dialog(msgspec.Struct, frozen=True):
     an operator answers the hand-over turn and all after it, and closes after the last answer.
     `patience_ms`: from entering the queue to the first human message; `reply_patience_ms`: for every later answer.
     `silent`: if this customer leaves, they leave without a word.
+    `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
     index: int
@@ -47,6 +55,7 @@ class Dialog(msgspec.Struct, frozen=True):
     patience_ms: float
     reply_patience_ms: float
     silent: bool
+    rating: Rating | None = None
 
 
 class Destination(msgspec.Struct, frozen=True, omit_defaults=True):

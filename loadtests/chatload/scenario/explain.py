@@ -61,7 +61,16 @@ def _floor(file: ScenarioFile) -> list[str]:
         *(closed if people.opens else []),
         f"Customers wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
+        *_ratings(file),
     ]
+
+
+def _ratings(file: ScenarioFile) -> list[str]:
+    asked = file.scenario.feedback
+    if asked is None:
+        return []
+    shares = ", ".join(f"{asked.text(score)} {weight:g}" for score, weight in enumerate(asked.scores, 1))
+    return [f"{100 * asked.share:.0f} % of an operator's customers rate the dialog when they are asked to ({shares})."]
 
 
 def _run(file: ScenarioFile) -> list[str]:

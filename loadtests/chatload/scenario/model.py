@@ -40,6 +40,7 @@ class Volume(Table):
 
 Name = Annotated[str, Field(pattern=r"^[\w .@-]{1,64}$")]
 GENERAL: Final = "general"
+SCALES: Final = (2, 5)
 
 
 class Team(Table):
@@ -203,6 +204,38 @@ class Bot(Table):
         return self
 
 
+class Feedback(Table):
+    """How dialogs that an operator closed are rated, where the platform asks for it.
+
+    `request`: what it asks with. `share`: of the customers, how many rate, `after` they were asked, on average; they
+    may for `window`. `scores`: how often each score is given, from the worst; two are bad and good, five are 1 to 5.
+    `bad` and `good` are what customers write on the scale of two.
+    """
+
+    request: Annotated[str, Field(min_length=1, max_length=4000)]
+    share: Share
+    scores: tuple[Annotated[float, Field(ge=0)], ...]
+    after: DurationMs
+    window: DurationMs
+    bad: Annotated[str, Field(min_length=1, max_length=64)] = "bad"
+    good: Annotated[str, Field(min_length=1, max_length=64)] = "good"
+
+    @model_validator(mode="after")
+    def _is_a_scale(self) -> Self:
+        if len(self.scores) not in SCALES or not sum(self.scores):
+            raise ValueError("scores are two (bad, good) or five (1 to 5), and not all 0")
+        return self
+
+    @property
+    def scale(self) -> int:
+        """The best score."""
+        return len(self.scores)
+
+    def text(self, score: int) -> str:
+        """How a customer writes this score."""
+        return (self.bad, self.good)[score - 1] if self.scale == SCALES[0] else str(score)
+
+
 class Patience(Table):
     """How long customers wait on average, and the share of those who leave that leave without a word."""
 
@@ -244,6 +277,7 @@ class Scenario(Table):
     timers: Timers
     objectives: list[Objective]
     published: dict[str, float]
+    feedback: Feedback | None = None
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:

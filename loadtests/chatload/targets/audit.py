@@ -62,8 +62,7 @@ def history(url: str, token: str, partitions: int, run: str) -> Iterator[Row]:
     with Admin(url, token) as admin:
         for partition in range(partitions):
             for entry in _pages(admin, partition):
-                if entry["op"] != "rating":  # takes no place, and nothing is planned that rates
-                    yield _audited(entry, wall_ns, run)
+                yield _rated(entry) if entry["op"] == "rating" else _audited(entry, wall_ns, run)
 
 
 def _pages(admin: Admin, partition: int) -> Iterator[Row]:
@@ -140,6 +139,11 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
             row |= {"sender": sender_of(identity, run), "counter": identity.counter, "cursor": identity.edit or None}
             row["plan"] = identity.n if identity.role == "c" else None
     return row
+
+
+def _rated(entry: Row) -> Row:
+    what = {"what": What.AUDIT_RATING, "outcome": Outcome.OK, "size": entry["score"], "place": entry["scale"]}
+    return {**_dialog(entry["dialog"]), **what, "who": "auditor", "provider_id": provider_number(entry.get("id"))}
 
 
 def _dialog(name: str) -> Row:

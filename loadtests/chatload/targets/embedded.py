@@ -241,8 +241,13 @@ class Embedded(Target):
 
     def _answered(self) -> dict[str, Any]:
         """What the bank would say in the file of its answers."""
-        bot = self._scenario.bot
-        return {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
+        bot, asked = self._scenario.bot, self._scenario.feedback
+        found: dict[str, Any] = {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
+        if asked is not None:
+            window_s = max(1, round(asked.window / 1000 / self._speed))
+            feedback = {"scale": asked.scale, "window_s": window_s, "bad": [asked.bad], "good": [asked.good]}
+            found |= {"replies": [{"event": "feedback", "text": asked.request}], "feedback": feedback}
+        return found
 
     def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
         """One account a channel; of a messenger, those whose provider somebody plays."""

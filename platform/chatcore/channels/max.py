@@ -82,6 +82,7 @@ class _Message(msgspec.Struct):
 
 class _Update(msgspec.Struct):
     update_type: str
+    timestamp: Number = 0
     message: _Message | None = None
     user: _User | None = None
 
@@ -141,17 +142,20 @@ def parse(account: Account, body: bytes) -> list[Event]:
         return [Consent(str(update.user.user_id), CONSENTS[update.update_type])]
     if update.update_type not in MESSAGES or update.message is None:
         return []
-    return _inbound(update.message, edited=update.update_type == "message_edited")
+    told = _inbound(update.message)
+    if update.update_type == "message_edited":
+        return [each._replace(edits=each.id, revision=update.timestamp) for each in told]
+    return [*told]
 
 
-def _inbound(message: _Message, *, edited: bool) -> list[Event]:
+def _inbound(message: _Message) -> list[Inbound]:
     sender, body = message.sender, message.body
     if sender is None or sender.is_bot or body is None or message.recipient.chat_type != "dialog":
         return []
     files = tuple(file for attachment in body.attachments or () for file in _files(attachment))
     if not body.text and not files:
         return []
-    return [Inbound(str(sender.user_id), body.mid, body.text or "", files, body.mid if edited else "")]
+    return [Inbound(str(sender.user_id), body.mid, body.text or "", files)]
 
 
 def _files(attachment: _Attachment) -> list[File]:

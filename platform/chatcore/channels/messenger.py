@@ -19,6 +19,7 @@ from chatcore.channels.shapes import (
     File,
     Id,
     Inbound,
+    Number,
     Outbound,
     Outcome,
     Receipt,
@@ -61,6 +62,7 @@ class _Message(msgspec.Struct):
     text: str | None = None
     attachments: list[_Attachment] = []
     is_echo: bool = False
+    num_edit: Number = 0
 
 
 class _Delivery(msgspec.Struct):
@@ -117,7 +119,8 @@ def _events(user: str, told: _Messaging) -> Iterator[Event]:
         if text or files:
             yield Inbound(user, told.message.mid, text, files)
     elif told.message_edit is not None and told.message_edit.text:
-        yield Inbound(user, told.message_edit.mid, told.message_edit.text, edits=told.message_edit.mid)
+        edit = told.message_edit
+        yield Inbound(user, edit.mid, edit.text or "", edits=edit.mid, revision=edit.num_edit)
     elif told.delivery is not None:
         yield from _delivered(user, told.delivery)
     elif told.read is not None:

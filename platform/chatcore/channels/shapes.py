@@ -36,7 +36,8 @@ class File(NamedTuple):
 class Inbound(NamedTuple):
     """A customer's message: the provider's user and message ids, text and attachments.
 
-    `edits`: the id of the message whose new text this is; "" for a message of its own.
+    `edits`: the id of the message whose new text this is; "" for a message of its own. Of two edits of a message, the
+    later has the higher `revision`, or the same one where the provider's clock is too coarse, or tells nothing.
     """
 
     user: str
@@ -44,6 +45,7 @@ class Inbound(NamedTuple):
     text: str
     files: tuple[File, ...] = ()
     edits: str = ""
+    revision: int = 0
 
 
 class Receipt(NamedTuple):

@@ -19,6 +19,7 @@ from chatcore.channels.shapes import (
     Fetching,
     File,
     Inbound,
+    Number,
     Outbound,
     Outcome,
     Sending,
@@ -55,6 +56,7 @@ class _Message(msgspec.Struct):
     caption: str = ""
     photo: list[_Media] = []
     document: _Media | None = None
+    edit_date: Number = 0
 
 
 class _Update(msgspec.Struct):
@@ -112,7 +114,7 @@ def parse(account: Account, body: bytes) -> list[Event]:
     if not text and not files:
         return []
     edits = "" if update.message is not None else str(message.message_id)
-    return [Inbound(str(message.chat.id), str(message.message_id), text, files, edits)]
+    return [Inbound(str(message.chat.id), str(message.message_id), text, files, edits, message.edit_date)]
 
 
 def _files(message: _Message) -> tuple[File, ...]:

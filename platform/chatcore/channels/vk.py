@@ -46,6 +46,9 @@ AGAIN: Final = (1, 6, 9, 10, 29)  # unknown, too many a second, flood, internal,
 fetch = fetch_url
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
+
 class _Envelope(msgspec.Struct):
     type: str
     group_id: int
@@ -80,6 +83,8 @@ class _Message(msgspec.Struct):
     from_id: Number
     text: str = ""
     attachments: list[_Attachment] = []
+    update_time: Count = 0
+    version: Count = 0
 
 
 class _New(msgspec.Struct):
@@ -143,7 +148,9 @@ def _written(data: msgspec.Raw) -> list[Event]:
 
 
 def _edited(data: msgspec.Raw) -> list[Event]:
-    return [inbound._replace(edits=inbound.id) for inbound in _inbound(_edit.decode(data))]
+    message = _edit.decode(data)
+    revision = message.update_time << 32 | message.version  # the time is in seconds
+    return [inbound._replace(edits=inbound.id, revision=revision) for inbound in _inbound(message)]
 
 
 def _inbound(message: _Message) -> list[Inbound]:

@@ -13,8 +13,9 @@ import msgspec
 
 from chatcore import wire
 from chatcore.channels.shapes import Answer, Call
+from chatcore.config import MAX_TEXT, Account
 from chatcore.edges.automatic import replies
-from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.gateway import Gateway
 from chatcore.edges.providers import Providers, service_headers
 from chatcore.machines import events as e
 from chatcore.machines.commands import Answered, Choice
@@ -107,12 +108,12 @@ class BankBot:
         self._under_way.discard(question.key)
         if self._closed:
             return
-        choice = self._choice(answer)
+        account = self._gateway.accounts[question.key.partition("/")[0]]
+        choice = self._choice(account, answer)
         if not question.open:
             self._gateway.count("bot_late")
         elif choice.reason:
             self._gateway.count(choice.reason)
-        account = self._gateway.accounts[question.key.partition("/")[0]]
         place = (question.contact, question.number, question.seq)
         with suppress(Poisoned):
             texts = replies(self._gateway, account, choice)
@@ -120,7 +121,7 @@ class BankBot:
             question.partition.submit(Answered(*place, choice, account.department, texts, *asked))
         self._pump()
 
-    def _choice(self, answer: Answer | None) -> Choice:
+    def _choice(self, account: Account, answer: Answer | None) -> Choice:
         if answer is None or answer.status != 200:
             return BROKEN
         try:
@@ -131,7 +132,7 @@ class BankBot:
             return BROKEN
         if said.kind == "handover":
             return self._gateway.bot.hand_over(said.topic)
-        if not said.text:
+        if not 0 < len(said.text) <= account.text_most:
             return WRONG
         if said.kind == "suggestion":
             return Choice("miss", f"suggestion:{said.rule}", said.text)

@@ -3,9 +3,9 @@
 from functools import partial
 
 from chatcore import wire
-from chatcore.config import Account
+from chatcore.config import MAX_TEXT, Account
 from chatcore.edges.automatic import place_of
-from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.gateway import Gateway
 from chatcore.edges.messages import MAX_FILES, enclosed, receive
 from chatcore.edges.routes import SOCKETS
 from chatcore.edges.session import TOO_FAST, Session

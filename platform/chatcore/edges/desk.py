@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatcore import wire
+from chatcore.config import MAX_TEXT
 from chatcore.edges import histories
 from chatcore.edges.automatic import replies
-from chatcore.edges.gateway import MAX_TEXT, Gateway
+from chatcore.edges.gateway import Gateway
 from chatcore.edges.hints import ENTRIES, HintService
 from chatcore.edges.hub import offer
 from chatcore.edges.messages import digest, enclosed
@@ -155,9 +156,11 @@ class Seat:
         partition = self.gateway.core.partition_of(key)
         if not bool(text) ^ bool(listed) or not 0 < len(cid) <= 64:  # either of them, so that it is one message
             raise BadFrame
+        most = self.gateway.text_most.get(key.partition("/")[0], MAX_TEXT)
+        if len(text) > most:
+            self._refuse(partition, Refused("too_long"), {"cid": cid, "dialog": dialog, "most": most})
+            return
         try:
-            if len(text) > MAX_TEXT:
-                raise Refused("too_long")
             files = enclosed(self.gateway.files, listed, 1) if listed else ()
             self.gateway.check_ready()
             place = (key, dialog_number, number, self.operator)

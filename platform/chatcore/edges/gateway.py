@@ -8,7 +8,7 @@ from aiohttp import web
 
 from chatcore.answers import Answers, load
 from chatcore.bot import Bot
-from chatcore.config import Account, Config
+from chatcore.config import MAX_TEXT, Account, Config
 from chatcore.edges.files import Files
 from chatcore.edges.guard import Guard
 from chatcore.edges.hub import Hub
@@ -20,7 +20,6 @@ from chatcore.tokens import verify
 
 MAX_BODY = 64 * 1024
 MAX_WEBHOOK = 3 * 1024 * 1024  # what Meta documents for a batch
-MAX_TEXT = 4_096
 MAX_SAID = 4 * MAX_TEXT  # of a customer's text over a provider; the longest that one documents is VK's 9,000
 MAX_ID = 512  # of a user or a message, as a provider names them
 
@@ -41,6 +40,7 @@ class Gateway:
         self.bot = Bot(load(Path(config.answers)) if config.answers else Answers())
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
         self.wishes = {each.id: Wish(each.skill, each.language, each.slots) for each in config.accounts}
+        self.text_most = {each.id: each.text_most for each in config.accounts}
         self.guard = Guard(config.limits)
         self.counters: dict[str, int] = {}
         self.webhooks_taken = 0

@@ -61,7 +61,7 @@ def receive(
     command = Receive(
         contact, bool(account.api), account.department, message_id, digest(shown, enclosed), shown, choice, enclosed,
         account.receipts, account.priority, gateway.wishes[account.id], account.windowed, code, texts,
-        0 if enclosed or code else gateway.bot.score(text),
+        0 if enclosed or code else _score(gateway, account, text),
     )  # fmt: skip
     try:
         partition.submit(command, origin, answer)
@@ -71,6 +71,14 @@ def receive(
         repeat = msgspec.structs.replace(command, digest=digest(other, enclosed), text=other)
         partition.submit(repeat, origin, answer)  # a mask is decided on when the id comes first, and may not be now
     return partition
+
+
+def _score(gateway: Gateway, account: Account, text: str) -> int:
+    """What a text says as a rating; of a mail, whose subject comes first, its subject or its first line."""
+    if account.channel != "email":
+        return gateway.bot.score(text)
+    lines = text.partition("\n")[0], text.partition("\n\n")[2].partition("\n")[0]
+    return next(filter(None, map(gateway.bot.score, lines)), 0)
 
 
 def whole(gateway: Gateway, text: str) -> str:
@@ -108,7 +116,7 @@ def edit(gateway: Gateway, account: Account, message: Inbound) -> PartitionOwner
     before = known.seen.get(message.edits) if known is not None else None
     was_masked = before is not None and before.digest == digest(MASK, files)
     text = MASK if was_masked or awaits_code(known) else whole(gateway, message.text)
-    partition.submit(Edit(contact, message.edits, digest(text, files), text))
+    partition.submit(Edit(contact, message.edits, digest(text, files), text, message.revision))
     return partition
 
 

@@ -3,9 +3,9 @@
 import asyncio
 from typing import cast
 
+from chatcore.config import MAX_TEXT
 from chatcore.edges import views as v
 from chatcore.edges.api import Call
-from chatcore.edges.gateway import MAX_TEXT
 from chatcore.edges.messages import consent, digest
 from chatcore.errors import Problem
 from chatcore.machines.commands import Notify, Refused
@@ -34,6 +34,8 @@ def _notified(call: Call, command: Notify) -> v.Noticed:
     account = call.gateway.accounts.get(command.contact.partition("/")[0])
     if account is None or not account.api:
         return v.Noticed(command.contact, False, "unknown_account")
+    if len(command.text) > account.text_most:
+        return v.Noticed(command.contact, False, "too_long")
     command.receipts, command.windowed = account.receipts, account.windowed
     try:
         call.gateway.core.partition_of(command.contact).submit(command)

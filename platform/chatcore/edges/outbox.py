@@ -214,6 +214,9 @@ class AccountOutbox:
 
     def _send(self, line: Line, enclosure: Enclosure | None, followed: Thread | None) -> None:
         outgoing = line.waiting[0]
+        if len(outgoing.text) > self.account.text_most:  # a bot's, or an automatic one: a desk's is refused
+            self._settle(line, Outcome("failed", reason=f"longer than {self.account.text_most} characters"))
+            return
         key = _key(line, outgoing.number, outgoing.seq)
         kind = outgoing.attempt, followed, outgoing.automatic, outgoing.template, outgoing.order
         message = Outbound(line.user, outgoing.text, key, enclosure, *kind)

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from chatcore.channels import CHANNELS, Channel
 from chatcore.channels.shapes import UNREADABLE, Consent, Event, Inbound, Receipt, Ring
-from chatcore.config import Account
-from chatcore.edges.gateway import GATEWAY, MAX_ID, MAX_TEXT, Gateway, error
+from chatcore.config import MAX_TEXT, Account
+from chatcore.edges.gateway import GATEWAY, MAX_ID, Gateway, error
 from chatcore.edges.messages import admit, consent, edit, receive, whole
 from chatcore.machines import commands
 from chatcore.machines.commands import Refused, Told

@@ -1,8 +1,9 @@
 """Calls by phone: what the exchange tells of them, what it is ordered, and who is called back.
 
 A call-back is no state of its own: it waits, is offered and lapses like a call that rings, at the same place, and only
-the order differs that its acceptance gives. So it is a dialog by phone in which no call is left. What is told of a
-call comes late, repeated and in any order; only what goes beyond what is known of it counts.
+the order differs that its acceptance gives. So it is a dialog by phone in which no call is left. It is dialled once:
+whoever accepts it before the exchange has answered gets the call that the answer names. What is told of a call comes
+late, repeated and in any order; only what goes beyond what is known of it counts.
 """
 
 from collections.abc import Callable
@@ -95,13 +96,19 @@ def _released(contact: Contact, reason: str, now: int) -> e.Released:
 
 
 def order(contact: Contact, operator: str, now: int) -> list[e.DialogEvent]:
-    """What the exchange is told to do for the operator who has just accepted the dialog."""
+    """What the exchange is told to do for the operator who has just accepted the dialog; nothing while it dials."""
     phone = contact.phone
-    if phone is None:
+    if phone is None or _dialling(contact, phone):
         return []
     call = phone.answered or (phone.calls[-1] if phone.calls else "")
     told = "connecting" if call else "dialling"
     return [e.Called(contact.id, contact.number, contact.seq + 2, now, call, told, operator)]
+
+
+def _dialling(contact: Contact, phone: Phone) -> bool:
+    """Whether all that there is of the dialog's call is an order to dial that has no answer yet."""
+    order = contact.number, phone.order
+    return not phone.calls and not phone.ordered and any((each.number, each.seq) == order for each in contact.unsettled)
 
 
 def _under_way(contact: Contact, command: c.Settle) -> Phone | None:
@@ -112,25 +119,31 @@ def _under_way(contact: Contact, command: c.Settle) -> Phone | None:
 
 
 def unconnected(contact: Contact, command: c.Settle, now: int) -> list[e.DialogEvent]:
-    """What follows when the exchange did not carry out an order: a call it cannot connect is to be called back."""
+    """What follows when the exchange did not carry out an order: a call it cannot connect is to be called back.
+
+    Not so the customer whom it was to dial, or did.
+    """
     phone = _under_way(contact, command)
-    if phone is None or contact.state not in OWNED:
+    if phone is None or (phone.ordered and contact.state not in OWNED):
         return []
-    return _over(contact, phone, phone.ordered, "abandoned" if phone.ordered else "unreached", now)
+    told = "unreached" if phone.ordered in ("", phone.dialled) else "abandoned"
+    return _over(contact, phone, phone.ordered, told, now)
 
 
 def dialled(contact: Contact, command: c.Settle, now: int) -> list[e.DialogEvent]:
-    """What was told of the call that the exchange dialled, before it named it."""
+    """What was told of the call that the exchange dialled, before it named it; and whose it is, if not who asked."""
     phone, call = _under_way(contact, command), command.provider_id
     if phone is None or phone.ordered:
         return []
     told = _told(contact, call)
-    if RANK[told] < RANK["answered"]:
-        return []
-    if told == "answered":
-        return [_called(contact, call, told, now)]
-    named = Phone([*phone.calls, call], phone.answered, call, phone.order)
-    return _over(contact, named, call, "unreached" if told == "abandoned" else told, now)
+    if RANK[told] > RANK["answered"]:
+        named = Phone([*phone.calls, call], phone.answered, call, phone.order)
+        return _over(contact, named, call, "unreached" if told == "abandoned" else told, now)
+    events: list[e.DialogEvent] = [_called(contact, call, told, now)] if told == "answered" else []
+    if contact.state in OWNED and contact.operator != phone.operator:
+        seq = contact.seq + 1 + len(events)
+        events.append(e.Called(contact.id, contact.number, seq, now, call, "connecting", contact.operator))
+    return events
 
 
 DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {c.Ring: _ring}
@@ -145,7 +158,7 @@ def _apply_called(state: Partition, contact: Contact, event: e.Called) -> None:
         contact.phone = Phone([])
     phone = contact.phone
     if event.state in ORDERS:
-        phone.ordered, phone.order = event.call, event.seq
+        phone.ordered, phone.order, phone.operator = event.call, event.seq, event.operator
         contact.owned_since = event.seq  # the order belongs to the assignment
         contact.unsettled.append(Unsettled(event.number, event.seq, 1))
         return
@@ -177,7 +190,7 @@ def name(contact: Contact, phone: Phone, event: e.Sent) -> None:
     """Apply that the exchange took an order: it names the call that it dials."""
     mine = (contact.number, phone.order) == (event.number, event.seq)
     if mine and not phone.ordered and contact.state in OPEN:
-        phone.ordered = event.provider_id
+        phone.ordered = phone.dialled = event.provider_id
         phone.calls.append(event.provider_id)
 
 

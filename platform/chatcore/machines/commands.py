@@ -64,12 +64,13 @@ class Receive(msgspec.Struct):
 
 
 class Edit(msgspec.Struct):
-    """A customer's new text for the message `id`."""
+    """A customer's new text for the message `id`; one of a lower `revision` than the last is late."""
 
     contact: str
     id: str
     digest: int
     text: str
+    revision: int = 0
 
 
 class Leave(msgspec.Struct):

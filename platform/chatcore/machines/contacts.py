@@ -20,12 +20,13 @@ AT_REST: Final = OVER | {State.NONE}
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
-    """Where a message id stands: its dialog and seq, its content's digest, and when it was taken."""
+    """Where a message id stands: its dialog and seq, its content's digest, when it was taken, and its last edit."""
 
     number: int
     seq: int
     digest: int
     at: int
+    revision: int = 0
 
 
 class Unsettled(msgspec.Struct, array_like=True, gc=False):
@@ -71,6 +72,8 @@ class Phone(msgspec.Struct, array_like=True):
     answered: str = ""
     ordered: str = ""  # the call that the last order concerns; "" if that is to dial, until the exchange names the call
     order: int = 0  # seq of that order
+    operator: str = ""  # for whom it is
+    dialled: str = ""  # the call that the exchange dialled
 
 
 class Contact(msgspec.Struct, array_like=True):

@@ -55,10 +55,10 @@ def _edit(state: Partition, command: c.Edit, now: int) -> list[e.DialogEvent]:
     seen = contact.seen.get(command.id)
     if seen is None:
         raise c.Refused("unknown_message")
-    if seen.digest == command.digest:
+    if seen.digest == command.digest or command.revision < seen.revision:
         return []
     place = (contact.id, contact.number, contact.seq + 1, now)
-    return [e.Edited(*place, command.id, command.digest, command.text, (seen.number, seen.seq))]
+    return [e.Edited(*place, command.id, command.digest, command.text, (seen.number, seen.seq), command.revision)]
 
 
 def _keep(state: Partition, command: c.Keep, now: int) -> list[e.DialogEvent]:
@@ -168,7 +168,8 @@ def forget(seen: dict[str, Seen], before: int) -> None:
 
 def _apply_edited(state: Partition, contact: Contact, event: e.Edited) -> None:
     contact.seq = event.seq
-    contact.seen[event.id].digest = event.digest
+    seen = contact.seen[event.id]
+    seen.digest, seen.revision = event.digest, event.revision
 
 
 def _apply_fetched(state: Partition, contact: Contact, event: e.Stored | e.Unfetched) -> None:

@@ -23,7 +23,7 @@ from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan, Turn
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.texts import Texts
-from chatload.scenario import load, shape_of
+from chatload.scenario import Scenario, load, shape_of
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What, read_ledger
 from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET, StubCore
 
@@ -53,12 +53,12 @@ def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0,
     return msgspec.structs.replace(planned, **changes)
 
 
-def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, **people: Any) -> Plan:
+def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, scenario: Scenario | None = None, **people: Any) -> Plan:
     """A real plan of handmade dialogs, with the smoke scenario's operators and words; the floor opens at `opens_ms`.
 
     `people`: what else is different with the operators.
     """
-    scenario, draws = load("smoke").scenario, Draws(7)
+    scenario, draws = scenario or load("smoke").scenario, Draws(7)
     operators = scenario.operators.model_copy(update={"opens": opens_ms, **people})
     scenario = scenario.model_copy(update={"operators": operators})
     details = Dialogs(scenario, shape_of(scenario), draws)
@@ -76,11 +76,12 @@ class Stage:
         opens_ms: float = 0.0,
         channel: str = "telegram",
         people: dict[str, Any] | None = None,
+        scenario: Scenario | None = None,
         **provider: Any,
     ) -> None:
         (folder / "ledger").mkdir()
         self.folder = folder
-        self.plan = make_plan(dialogs, opens_ms, **(people or {}))
+        self.plan = make_plan(dialogs, opens_ms, scenario, **(people or {}))
         bot = self.plan.scenario.bot
         answers = {keyword: answer.text for answer in bot.answers for keyword in answer.keywords}
         self.core = StubCore(answers, tuple(bot.handover))

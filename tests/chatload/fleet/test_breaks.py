@@ -240,7 +240,7 @@ def test_a_due_step_that_never_started_is_unsent(tmp_path: Path, silent_ns: int 
 
     async def act(stage: Stage) -> None:
         ended: list[bool] = []
-        script = Script(stage.world, stage.live, planned, Session, lambda _, unsent: ended.append(unsent))
+        script = Script(stage.world, stage.live, planned, Session, lambda _, unsent: ended.append(unsent), print)
         script.play()
         await stage.until(lambda: stage.recorder.rows == 3)  # connected, sent, and the answer seen
         await asyncio.sleep(0)

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, Protocol
 
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR
-from chatload.fleet.ledger import Actor, Message, Subject
+from chatload.fleet.ledger import Actor, Message, Rating, Subject
 from chatload.fleet.providers.limits import TokenBucket
 from chatload.fleet.providers.webhooks import Lane
 from chatload.fleet.session import Customer
@@ -54,6 +54,9 @@ class Posting(Protocol):
     def post(self, chat: "Chat", message: Message) -> None:
         """Post a customer's message to the platform."""
 
+    def rate(self, chat: "Chat", rating: Rating) -> None:
+        """Post a customer's rating to the platform."""
+
 
 class Chat:
     """The chat of one customer with one account of the bank. It stays after the script, as chats do."""
@@ -89,6 +92,10 @@ class Chat:
 
     def end(self, intended_ns: int) -> None:
         """A messenger's user cannot close a dialog."""
+
+    def rate(self, rating: Rating) -> None:
+        """Write the score, as whoever is asked for it does."""
+        self._provider.rate(self, rating)
 
     def leave(self) -> None:
         """The script is over."""

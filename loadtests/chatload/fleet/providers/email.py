@@ -97,15 +97,15 @@ class Email(Provider):
         """A mail, in the thread of those before."""
         name = str(heard.id)
         thread = self._threads.get(chat.user)
-        mark = heard.text.partition(" ")[0]
-        mail = _body(mark, heard.text, thread.said if thread else "")
+        mark = heard.text.partition(" ")[0] if heard.text.startswith("[") else ""
+        mail = _body(mark or name, heard.text, thread.said if thread else "")
         if heard.media:
             mail = _many("mixed", mail, _attached(heard.media))
         if thread is not None:
             mail["In-Reply-To"] = thread.latest
             mail["References"] = " ".join(dict.fromkeys((thread.first, thread.latest)))
         self._threads[chat.user] = Thread(thread.first if thread else name, name)
-        return self._whole(mail, chat, name, f"{mark} {RE if thread else SUBJECT}", heard.at_ms)
+        return self._whole(mail, chat, name, f"{mark} {RE if thread else SUBJECT}".lstrip(), heard.at_ms)
 
     def other(self, chat: Chat, heard: Heard, edit: bool) -> bytes | None:
         """A mail cannot be edited; now and then an automatic one follows."""
@@ -152,14 +152,14 @@ class Email(Provider):
         return _enveloped(chat.user, mail.as_bytes(policy=POLICY))
 
 
-def _body(mark: str, text: str, answered: str) -> Message:
+def _body(key: str, text: str, answered: str) -> Message:
     """The text, perhaps with a signature and what it answers below, perhaps also or only as HTML."""
-    if share_of(f"signed:{mark}") < SIGNED_SHARE:
+    if share_of(f"signed:{key}") < SIGNED_SHARE:
         text += f"\n\n-- \n{NAME}"
-    quoted = answered.split("\n") if answered and share_of(f"quoted:{mark}") < QUOTED_SHARE else []
+    quoted = answered.split("\n") if answered and share_of(f"quoted:{key}") < QUOTED_SHARE else []
     below = ("", INTRO, *(f"> {line}" for line in quoted)) if quoted else ()
     plain = MIMEText("\n".join((text, *below)), "plain", "utf-8")
-    point = share_of(f"html:{mark}")
+    point = share_of(f"html:{key}")
     if point >= HTML_SHARE:
         return plain
     quote = f"<div>{INTRO}</div><blockquote>{'<br>'.join(map(escape, quoted))}</blockquote>" if quoted else ""

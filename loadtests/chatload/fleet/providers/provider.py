@@ -16,10 +16,11 @@ from chatload.fleet.clock import MS, now_ns
 from chatload.fleet.frames import provider_number
 from chatload.fleet.http import Answer, Http, NoAnswer
 from chatload.fleet.identity import edited, parse, sender_of
-from chatload.fleet.ledger import Actor, Message, Subject
+from chatload.fleet.ledger import Actor, Message, Rating, Subject
 from chatload.fleet.providers import media
 from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
 from chatload.fleet.providers.limits import SECOND_NS, Profile, TokenBucket, share_of
+from chatload.fleet.providers.posted import Posted
 from chatload.fleet.providers.receipts import Receipts
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.providers.webhooks import Carrier, Hook, Lane, Settled, Update, Webhooks
@@ -87,6 +88,7 @@ class Provider(ABC):
         self._webhooks = Webhooks(world, self.profile, settings, self)
         self._receipts = Receipts(world, settings, self, self._actor, self._method)
         self._files = media.Files(world.clock)
+        self._posted = Posted(self._actor, self._method)
         rate_per_s = settings.rate_per_s * world.speed / workers
         self._bucket = TokenBucket(rate_per_s, max(1.0, rate_per_s))
         self._window_ns = world.wall(self.profile.window_s * 1000)
@@ -206,19 +208,26 @@ class Provider(ABC):
         share = self._settings.attachment_share
         attachment = media.drawn(message.cid, key, share) if share and self.carries_files else ""
         heard = Heard(self.new_id(chat), message.text, attachment, now_ms())
-        settled = partial(self._settled, chat, message, provider_number(heard.id))
+        settled = partial(self._posted.message, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()
         message.intended_ns += self.post_event(chat, Update(key, self.said(chat, heard), settled), late=True)
         point = share_of(f"other:{key}")
         if point < self._settings.other_share:
             edit = point < self._settings.other_share / 2
-            told: Settled = self._other_settled
+            told: Settled = self._posted.other
             if edit and self.edits:
                 heard = heard._replace(text=edited(heard.text, 1))
-                told = partial(self._edit_settled, message, provider_number(heard.id))
+                told = partial(self._posted.edit, message, provider_number(heard.id))
             event = self.other(chat, heard, edit)
             if event is not None:
                 self._post_other(chat, Update(f"{key}e", event, told), edit)
+
+    def rate(self, chat: Chat, rating: Rating) -> None:
+        """Post a customer's rating: a message of the score alone."""
+        heard = Heard(self.new_id(chat), rating.text, "", now_ms())
+        settled = partial(self._posted.rating, rating, provider_number(heard.id))
+        chat.heard_ns = now_ns()
+        self.post_event(chat, Update(f"{rating.subject.plan}:rating", self.said(chat, heard), settled), late=True)
 
     def post_event(self, chat: Chat, update: Update, late: bool) -> int:
         """Post an event; where there is no order, up to a moment `late`. Returns how late it is, in ns."""
@@ -242,42 +251,6 @@ class Provider(ABC):
             self.post_event(chat, update, late=True)
         else:
             self._webhooks.post(Lane(), update)  # not kept in the chat's order
-
-    def _settled(
-        self, chat: Chat, message: Message, message_id: int, update: Update, outcome: int, done_ns: int, reason: str
-    ) -> None:
-        message.attempt, message.started_ns = update.attempt, update.started_ns
-        sender = self._world.recorder.text(f"c{message.subject.plan}")
-        self._actor.sent(message, outcome, done_ns, reason, provider_id=message_id, sender=sender)
-        tally = self._world.tally
-        if update.attempt == 1:
-            tally.lag(update.started_ns - message.intended_ns)
-        if outcome != codes.OK:
-            tally.fail("accept", self._method, reason)
-        elif not update.repeated:
-            tally.add("accept", self._method, done_ns - message.intended_ns)
-            tally.messages += 1
-            if chat.customer is not None:
-                chat.customer.acknowledged(message, done_ns)
-
-    def _other_settled(self, update: Update, outcome: int, done_ns: int, reason: str) -> None:
-        """An event that is neither message nor new words was posted: counted, not recorded."""
-        if outcome == codes.OK:
-            self._world.tally.add("update", self._method, done_ns - update.started_ns)
-        else:
-            self._world.tally.fail("update", self._method, reason)
-
-    def _edit_settled(
-        self, message: Message, message_id: int, update: Update, outcome: int, done_ns: int, reason: str
-    ) -> None:
-        """A message's new words were posted."""
-        self._other_settled(update, outcome, done_ns, reason)
-        recorder = self._world.recorder
-        self._actor.row(
-            codes.SEND, outcome, message.subject, update.started_ns, kind=codes.EDITED, started=update.started_ns,
-            done=done_ns, counter=message.counter, cursor=1, attempt=update.attempt, provider_id=message_id,
-            sender=recorder.text(f"c{message.subject.plan}"), reason=recorder.text(reason),
-        )  # fmt: skip
 
     @property
     def _hook(self) -> str:

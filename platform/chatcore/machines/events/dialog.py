@@ -158,6 +158,7 @@ class Edited(Entry, tag=40):
     digest: int
     text: str
     of: tuple[int, int]  # dialog and seq
+    revision: int = 0  # an edit of a lower one is older than this
 
 
 class Asked(Event, tag=45):
