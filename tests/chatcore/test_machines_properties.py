@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
@@ -14,6 +14,7 @@ from chatcore.machines.events import Presence, State
 from chatcore.machines.staff import eligible, fits
 from tests.chatcore.replay import check_offers, slots_taken
 from tests.chatcore.replay_dialogs import check_calls, check_dialogs
+from tests.chatcore.snapshots import Snapshots
 from tests.chatcore.world import World
 
 CONTACTS = st.integers(0, 4)
@@ -45,12 +46,11 @@ TO = st.sampled_from([("o1", ""), ("o2", ""), ("o3", ""), *[("", "general")] * 2
 SKILL = st.sampled_from(["", "loans"])
 
 
-class Installation(RuleBasedStateMachine):
+class Installation(Snapshots):
     """Customers, operators, time, commits, deliveries and crashes in any order that hypothesis thinks of."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.world = World(partitions=2)
+        super().__init__(World(partitions=2))
         self.said: list[tuple[int, str, str, str]] = []  # partition, contact, id, text
         self.acked: dict[tuple[int, str, str], tuple[int, int]] = {}
 
@@ -247,14 +247,6 @@ class Installation(RuleBasedStateMachine):
         while self.world.deliver(log):
             pass
 
-    @rule(index=st.integers(0, 1))
-    def snapshot(self, index: int) -> None:
-        self.world.snapshot(index)
-
-    @rule(index=st.integers(0, 1))
-    def snapshot_is_stored(self, index: int) -> None:
-        self.world.store(index)
-
     @rule(who=CONTACTS, overtaken=st.booleans())
     def snapshot_of_who_rests(self, who: int, overtaken: bool) -> None:
         """Straight to where a contact has left memory, or came back and rests again before it could."""
@@ -324,21 +316,6 @@ class Installation(RuleBasedStateMachine):
                     assert found == (ranked[0][-1] if ranked else None)
             assert sorted(place for queue in state.queues.values() for place in queue) == sorted(state.places.values())
             assert state.bound == {ref: place for ref, place in state.places.items() if place.operator}
-
-    @invariant()
-    def exactly_the_idle_rest(self) -> None:
-        """A contact is packed when nothing of it is under way, loses nothing by it, and comes back from a snapshot."""
-        for partition, awake, shelf in zip(self.world.partitions, self.world.awake, self.world.shelves, strict=True):
-            stored = shelf.snapshot(partition, 0).restored()
-            for state in (partition, stored):
-                assert [state.contacts[number] for number in state.contacts] == list(awake.contacts.active.values())
-                assert set(state.contacts.active) == {n for n in state.contacts if not state.contacts[n].idle}
-                assert state.contacts.dialogs == sum(state.contacts[number].number for number in state.contacts)
-                held = {operator: those for operator, those in awake.held.items() if those}
-                assert {operator: those for operator, those in state.held.items() if those} == held
-                assert [state.by_key[contact.key].id for contact in awake.contacts.active.values()] == list(
-                    awake.contacts
-                )
 
     @invariant()
     def offers_are_fair(self) -> None:
