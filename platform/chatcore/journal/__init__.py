@@ -11,10 +11,11 @@ from chatcore.journal.errors import (
     SnapshotUnreadable,
     StaleWriter,
 )
-from chatcore.journal.port import Done, History, Journal, Page, Piece, Recovery, Row, Snapshot
+from chatcore.journal.port import Derived, Done, History, Journal, Page, Piece, Recovery, Row, Snapshot
 
 __all__ = [
     "CommitFailed",
+    "Derived",
     "Done",
     "History",
     "Journal",

@@ -93,7 +93,7 @@ class Snapshots:
             (log << NUMBER_BITS | number, log, key, group, zlib.crc32(blob), blob)
             for number, key, group, blob in new.pieces
         )
-        insert(self._db, "piece", 6, rows)
+        insert(self._db, "INSERT OR REPLACE INTO piece", 6, rows)
         self._db.execute("COMMIT")
 
     def drop(self, log: int) -> None:
