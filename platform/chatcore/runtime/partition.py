@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from chatcore.journal import SnapshotUnreadable
 from chatcore.journal.port import Journal, Piece, Row
@@ -17,6 +17,9 @@ from chatcore.runtime.reminders import Reminders
 
 T = TypeVar("T")
 Name = TypeVar("Name")
+_TIMED: Final = (e.Said, e.Resumed, e.Asked)
+_PASSED_ON: Final = (e.Entry, e.Asked, e.AccountNamed, e.OperationAsked)  # whether or not they are on a desk
+_KEPT: Final = (e.Entry, *e.SEATLESS_TYPES)
 
 
 class Audience(Protocol):
@@ -92,7 +95,7 @@ class PartitionOwner(Owner):
         events = dialog.decide(self.state, command, now)
         for event in events:
             dialog.apply(self.state, event)
-            if isinstance(event, e.Said | e.Resumed | e.Asked) and event.deadline:
+            if isinstance(event, _TIMED) and event.deadline:
                 self._arm(event.contact, event.deadline)
         return events
 
@@ -117,9 +120,10 @@ class PartitionOwner(Owner):
         """Whose desk the event is shown on, judged when it happened."""
         match event:
             case e.Said() | e.Edited() | e.Sent() | e.Undelivered() | e.Receipted() | e.Stored() | e.Unfetched():
-                contact = self.state.contacts[event.contact]
-                owned = contact.state in OWNED and contact.number == event.number
-                return contact.operator if owned else ""
+                contact = self.state.contacts.active.get(event.contact)  # at rest it is nobody's
+                if contact is None or contact.state not in OWNED or contact.number != event.number:
+                    return ""
+                return contact.operator
             case e.Offered() | e.OfferEnded() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
                 return event.operator
             case e.Called() if event.state not in e.ORDERS:  # whose order it is gets it with the dialog
@@ -132,7 +136,7 @@ class PartitionOwner(Owner):
         if commands:
             self.to_floor(self.log, position, commands)
         for event, owner in zip(events, owners, strict=True):
-            if isinstance(event, e.Met | e.Inert):
+            if isinstance(event, e.Inert) or not (owner or isinstance(event, _PASSED_ON)):
                 continue
             contact = self.state.contacts[event.contact]
             if isinstance(event, e.Asked):
@@ -146,7 +150,7 @@ class PartitionOwner(Owner):
                 self._pass_on(contact, event)
             elif isinstance(event, e.Noticed) or (isinstance(event, e.Called) and event.state in e.ORDERS):
                 self._audience.outbound(self, contact, event)
-            elif isinstance(event, e.AccountNamed | e.OperationAsked):
+            elif isinstance(event, (e.AccountNamed, e.OperationAsked)):
                 self._audience.bank(self, contact, event)
 
     def _pass_on(self, contact: Contact, message: e.Said) -> None:
@@ -162,7 +166,7 @@ class PartitionOwner(Owner):
         for event in events:
             if isinstance(event, e.Met):
                 self._contacts.append((event.contact, event.key))
-            elif isinstance(event, (e.Entry, *e.SEATLESS_TYPES)):
+            elif isinstance(event, _KEPT):
                 seq = event.seq if isinstance(event, e.Entry) else 0
                 kind = e.TAGS[type(event)]
                 self._rows.append(Row(event.contact, event.number, seq, kind, position, e.encode_event(event)))
