@@ -16,10 +16,13 @@ from chatcore.analytics.mood import Lists, Words, load
 from chatcore.analytics.tables import READ
 from chatcore.errors import BadConfig
 from chatcore.journal.schema import HISTORY_TABLES
+from chatcore.machines import commands as c
+from chatcore.machines import events as e
 from chatcore.machines.quality import DRAWS, draw, winning
 from tests.chatcore.client import Client, Frame, plain, token, until
 from tests.chatcore.cores import Inside, inside, play
 from tests.chatcore.scenes import PARTITIONS, owned
+from tests.chatcore.world import World
 
 LISTS = {"good": ["thanks", "спасиб*"], "bad": ["awful"]}
 ACCOUNTS = [
@@ -235,6 +238,38 @@ def test_what_is_open_or_not_sampled_is_neither_read_nor_scored(tmp_path: Path) 
 
     with_core(tmp_path, whole)
     with_core(tmp_path, nothing, sample=0.0)
+
+
+@given(
+    departments=st.lists(st.sampled_from(["general", "legal"]), min_size=1, max_size=8),
+    unclosed=st.booleans(),
+    number=st.integers(0, 9),
+    internal=st.booleans(),
+)
+def test_a_review_is_of_a_closed_sampled_dialog(
+    departments: list[str], unclosed: bool, number: int, internal: bool
+) -> None:
+    """Whatever a contact had: others are refused with a reason, and the state knows nothing of either."""
+    world, contact = World(partitions=1), "web/u1"
+    for index, department in enumerate(departments, 1):
+        world.ask(0, c.Receive(contact, False, department, f"m{index}", index, "…", None))
+        if index < len(departments) or not unclosed:
+            world.ask(0, c.Leave(contact))
+    before = world.partitions[0].dump()
+    command = c.Review(contact, number, "r1", 3, "", internal)
+    reason = ""
+    if not 1 <= number <= len(departments):
+        reason = "unknown_dialog"
+    elif draw(f"{contact}#{number}") >= DRAWS / 2 or (departments[number - 1] == "legal" and not internal):
+        reason = "not_sampled"
+    elif number == len(departments) and unclosed:
+        reason = "open"
+    if reason:
+        with pytest.raises(c.Refused, match=f"^{reason}$"):
+            world.ask(0, command)
+    else:
+        assert world.ask(0, command) == [e.Reviewed(1, number, world.now, "r1", 3, "")]
+    assert world.partitions[0].dump() == before
 
 
 def test_the_words_are_taken_over_when_they_are_edited(tmp_path: Path) -> None:
