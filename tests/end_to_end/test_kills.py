@@ -14,7 +14,7 @@ from chatreport.rundir import Outcome, What, read_ledger
 from tests import unsynced
 
 KILLS = 20
-EVERY_S = 2.5
+EVERY_S = 2.0
 SECOND_NS = 1_000_000_000
 
 
@@ -60,6 +60,7 @@ def broken(verdict: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(360)
+@pytest.mark.alone  # on a busy machine a core that comes back may take longer than G9 excuses
 def test_twenty_kills_under_load_lose_nothing_acknowledged(tmp_path: Path) -> None:
     """Killed with -9 at twenty seeded moments: every guarantee holds, and messages were in flight when it struck."""
     run = tmp_path / "run"
