@@ -36,13 +36,28 @@ def part(core: Core, contact: Contact, operator: str) -> Part:
     return Part(core.partition_of(contact.key), contact.id, contact.key, through, hidden)
 
 
-def further(core: Core, contact: Contact) -> list[Contact]:
-    """The other contacts of the person to whom this one is bound."""
-    return list(islice(_further(core, contact), CONTACTS_MOST))
+class Others(NamedTuple):
+    """The histories of a person's other contacts, but for those of `left_out` contacts."""
+
+    person: str = ""
+    parts: tuple[Part, ...] = ()
+    left_out: int = 0
+
+
+NOBODY: Final = Others()
+
+
+def others(core: Core, contact: Contact, operator: str) -> Others:
+    """Those of the person to whom the contact is bound, as `operator` may see them."""
+    if not contact.person:
+        return NOBODY
+    parts = tuple(part(core, each, operator) for each in islice(_further(core, contact), CONTACTS_MOST))
+    there = sum(len(partition.state.persons.get(contact.person, ())) for partition in core.partitions)
+    return Others(contact.person, parts, there - 1 - len(parts))
 
 
 def _further(core: Core, contact: Contact) -> Iterator[Contact]:
-    for partition in core.partitions if contact.person else ():
+    for partition in core.partitions:
         for number in partition.state.persons.get(contact.person, ()):
             found = partition.state.contacts[number]
             if found.key != contact.key:
