@@ -183,9 +183,26 @@ def test_a_plain_head_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("name", ["X-Hub-Signature-256", "x-ps-signature"])
+def test_a_signature_is_read_wherever_it_stands(place: int, name: str) -> None:
+    """Two heads that differ in it alone are told apart, and it is a header like any other."""
+    for value in ("sha256=a", "sha256=b "):
+        headers = [*PLAIN.items()]
+        headers.insert(place, (name, value))
+        head = read_head(lines("POST /webhooks/messenger/signature HTTP/1.1", dict(headers)))
+        wanted = {key.lower(): given.strip() for key, given in headers}
+        assert head == ("messenger", "signature", wanted, 7)
+
+
 @pytest.mark.parametrize(
     "head",
     [
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a", "x-signature": "a"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a\x00"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X Signature": "a"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a", "Expect": "100-continue"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"Connection": "Signature"}),
         lines("POST /webhooks/telegram/tg HTTP/1.0", PLAIN),
         lines("POST /webhooks/telegram/tg?x=1 HTTP/1.1", PLAIN),
         lines("POST /webhooks/telegram/%74g HTTP/1.1", PLAIN),

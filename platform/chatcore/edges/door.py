@@ -42,9 +42,25 @@ class Head(NamedTuple):
     length: int
 
 
-@lru_cache(maxsize=256)  # a provider's heads differ in little but the length
 def read_head(head: bytes) -> Head | None:
-    """The head of a request, without its last empty line; None unless it is a webhook in its plain form."""
+    """The head of a request, without its last empty line; None unless it is a webhook in its plain form.
+
+    A signature is another one in every request; so it is read apart, and the rest is known by then.
+    """
+    at = head.find(b"ignature")
+    start = head.rfind(b"\r\n", 0, at) if at > 0 else -1
+    if start < 0 or head.find(b":", start, at) >= 0:
+        return _known(head)
+    stop = head.find(b"\r\n", at)
+    line, end = (head[start + 2 : stop], head[stop:]) if stop > 0 else (head[start + 2 :], b"")
+    found, rest = _HEADER.fullmatch(line.decode(errors="surrogateescape")), _known(head[:start] + end)
+    if found is None or rest is None or found[1].lower() in rest.headers:
+        return None
+    return Head(rest.channel, rest.account, {**rest.headers, found[1].lower(): found[2].rstrip(" \t")}, rest.length)
+
+
+@lru_cache(maxsize=256)  # but for a signature, a provider's heads differ in little but the length
+def _known(head: bytes) -> Head | None:
     first, *lines = head.decode(errors="surrogateescape").split("\r\n")
     request = _REQUEST.fullmatch(first)
     fields = [found.groups() for found in map(_HEADER.fullmatch, lines) if found is not None]
