@@ -20,6 +20,7 @@ from chatload.run.directory import cpu_model, filesystem, versions
 
 AGAINST = {
     "core_in": "a bare aiohttp + orjson echo, same client",
+    "core_out": "the same echo",
     "memory_core": "without sockets",
     "restart": "after `kill -9`, a million messages in the journal",
     "flat_cost": "a run ten times longer",

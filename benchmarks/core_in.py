@@ -3,11 +3,9 @@
     python -m benchmarks.core_in [ROUNDS]
 
 Both sides get the same requests from the same client, over as many kept-alive connections, on the same CPU, in turns.
-A message counts when it was acknowledged and was seen on the desk of the operator who owns its dialog. A preview of
-the way back is printed, too: replies a second from operators' desks to the messenger, without its receipts.
+A message counts when it was acknowledged and was seen on the desk of the operator who owns its dialog.
 """
 
-import asyncio
 import gc
 import statistics
 import sys
@@ -27,7 +25,6 @@ from benchmarks.core_side import (
     Core,
     Crew,
     Floor,
-    Provider,
     free_port,
     pinned,
     until,
@@ -35,7 +32,7 @@ from benchmarks.core_side import (
 )
 
 OPERATORS, DIALOGS, CONNECTIONS = 50, 500, 50
-MESSAGES, REPLIES = 20_000, 5_000
+MESSAGES = 20_000
 FIRST_CHAT = 100_000
 AT_LEAST, AIM = 0.35, 0.7
 
@@ -62,11 +59,9 @@ class Bench:
         self.number = 0
         self.sent_s: dict[int, float] = {}
         self.delivery_s: list[float] = []
-        self._replies_left = self._replies_taken = 0
 
-    async def prepare(self, echo_port: int, api_port: int) -> None:
+    async def prepare(self, echo_port: int) -> None:
         """Open all dialogs and have each owned by an operator."""
-        await asyncio.get_running_loop().create_server(lambda: Provider(self._taken), "127.0.0.1", api_port)
         await self.floor.open(self.core, OPERATORS)
         await self.to_core.connect(self.core.port, CONNECTIONS)
         await self.to_echo.connect(echo_port, CONNECTIONS)
@@ -96,39 +91,16 @@ class Bench:
         """Requests answered by the bare server."""
         return MESSAGES / await self.to_echo.post(self._requests(MESSAGES), MESSAGES)
 
-    async def reply_round(self) -> float:
-        """Replies that reached the messenger; every operator writes the next when the last has arrived."""
-        self._replies_left, self._replies_taken = REPLIES, 0
-        started = time.perf_counter()
-        for dialog in list(self.floor.owned)[:CONNECTIONS]:
-            self._reply(dialog)
-        await until(lambda: self._replies_taken == REPLIES)
-        return REPLIES / (time.perf_counter() - started)
 
-    def _reply(self, dialog: str) -> None:
-        if not self._replies_left:
-            return
-        self._replies_left -= 1
-        self.number += 1
-        desk, number = self.floor.owned[dialog]
-        text = f"{self.number:010} {dialog} your card arrives on Tuesday by courier."
-        desk.send({"op": "send", "dialog": dialog, "number": number, "cid": str(self.number), "text": text})
-
-    def _taken(self, text: str) -> None:
-        self._replies_taken += 1
-        self._reply(text.split()[1])
-
-
-async def measure(core: Core, echo_port: int, api_port: int, rounds: int) -> dict[str, list[float]]:
+async def measure(core: Core, echo_port: int, rounds: int) -> dict[str, list[float]]:
     """The rates of `rounds` alternating rounds, after one that does not count, and the delivery times."""
     bench = Bench(core)
-    await bench.prepare(echo_port, api_port)
+    await bench.prepare(echo_port)
     gc.disable()
-    found: dict[str, list[float]] = {"core": [], "echo": [], "out": []}
+    found: dict[str, list[float]] = {"core": [], "echo": []}
     for _ in range(rounds + 1):
         found["echo"].append(await bench.echo_round())
         found["core"].append(await bench.core_round())
-        found["out"].append(await bench.reply_round())
         gc.collect()
     return {side: values[1:] for side, values in found.items()} | {"delivery_s": bench.delivery_s[MESSAGES:]}
 
@@ -136,16 +108,16 @@ async def measure(core: Core, echo_port: int, api_port: int, rounds: int) -> dic
 def main(argv: Sequence[str]) -> None:
     """Measure and print; the last line is the result as JSON."""
     rounds = int(argv[0]) if argv else 7
-    echo_port, api_port = free_port(), free_port()
+    echo_port = free_port()
     echo = Process(target=serve_echo, args=(echo_port,), daemon=True)
     with tempfile.TemporaryDirectory() as folder:
-        core = Core(Path(folder), OPERATORS, DIALOGS // OPERATORS, f"http://127.0.0.1:{api_port}")
+        core = Core(Path(folder), OPERATORS, DIALOGS // OPERATORS)
         try:
             with pinned(CORE_CPU):
                 echo.start()
             core.start()
             with pinned(CLIENT_CPU):
-                found = uvloop.run(measure(core, echo_port, api_port, rounds))
+                found = uvloop.run(measure(core, echo_port, rounds))
         finally:
             core.kill()
             echo.terminate()
@@ -155,14 +127,12 @@ def main(argv: Sequence[str]) -> None:
 
 def report(found: dict[str, list[float]]) -> None:
     """Print both sides, their ratios, and the result."""
-    for side in ("echo", "core", "out"):
+    for side in ("echo", "core"):
         rates = found[side]
         print(f"{side:6} {statistics.median(rates):10,.0f} /s   ({min(rates):,.0f} to {max(rates):,.0f})")
     ratios = [core / echo for core, echo in zip(found["core"], found["echo"], strict=True)]
-    out = [out / echo for out, echo in zip(found["out"], found["echo"], strict=True)]
     p50_ms, p99_ms = (statistics.quantiles(found["delivery_s"], n=100)[at] * 1e3 for at in (49, 98))
     print(f"delivery, webhook to screen, at full load: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms")
-    print(f"core, out without receipts: {statistics.median(out):.3f} ({min(out):.3f} to {max(out):.3f})")
     result = {
         "line": "core, in",
         "ratio": round(statistics.median(ratios), 3),
@@ -175,7 +145,6 @@ def report(found: dict[str, list[float]]) -> None:
             "echo_per_s": round(statistics.median(found["echo"])),
             "delivery_p50_ms": round(p50_ms, 2),
             "delivery_p99_ms": round(p99_ms, 2),
-            "out_ratio": round(statistics.median(out), 3),
             "rounds": len(ratios),
         },
     }

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -59,21 +59,24 @@ def pinned(cpu: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-class Core:
-    """A core as shipped, over SQLite in `folder`; `operators` of `slots` slots, one Telegram account."""
+NOWHERE = "http://127.0.0.1:9"
+TELEGRAM = {"id": "tg", "channel": "telegram", "api": NOWHERE, "token": BOT_TOKEN, "webhook_secret": HOOK_SECRET}
 
-    def __init__(self, folder: Path, operators: int, slots: int, api: str = "http://127.0.0.1:9") -> None:
+
+class Core:
+    """A core as shipped, over SQLite in `folder`; `operators` of `slots` slots, one messenger's account."""
+
+    def __init__(self, folder: Path, operators: int, slots: int, account: Mapping[str, str] = TELEGRAM) -> None:
         self.port = free_port()
         self.data = folder / "data"
         self._config = folder / "core.json"
-        account = {"id": "tg", "channel": "telegram", "api": api, "token": BOT_TOKEN, "webhook_secret": HOOK_SECRET}
         limits = {"rate_per_s": 1e6, "chat_rate_per_s": 1e6, "burst": 1_000_000}
         settings = {
             "secret": SECRET,
             "data": str(self.data),
             "port": self.port,
             "operators": [{"id": f"o{number}", "slots": slots} for number in range(operators)],
-            "accounts": [account | limits],
+            "accounts": [{**account, **limits}],
             "timers_ms": {"offer": HOUR_MS, "grace": HOUR_MS, "inactivity": HOUR_MS},
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,6 +136,7 @@ class Floor:
         self.seen_s: dict[int, float] = {}
         self.acks = 0
         self.twice = 0
+        self.told: Callable[[str, str], None] | None = None  # of a receipt: dialog and status
 
     def saw(self, text: str) -> None:
         """A customer's message is on its operator's screen."""
@@ -182,6 +186,8 @@ class Desk(WSListener):
                 self.floor.owned[view["dialog"]] = (self, view["number"])
             case "ack":
                 self.floor.acks += 1
+            case "receipt" if self.floor.told is not None:
+                self.floor.told(view["dialog"], view["status"])
 
     def send(self, view: dict[str, object]) -> None:
         """Send a frame."""
@@ -204,10 +210,9 @@ class Poster(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Count a whole answer, then post again."""
         self._answer += data
-        head, end, body = self._answer.partition(b"\r\n\r\n")
-        if not end or len(body) < _length(head):
+        if body_of(self._answer) is None:
             return
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not self._answer.startswith(b"HTTP/1.1 200"):
             raise SystemExit(f"a webhook was refused: {self._answer!r}")
         self._answer = b""
         self._crew.answered += 1
@@ -215,12 +220,12 @@ class Poster(asyncio.Protocol):
 
     def post(self) -> None:
         """Post the next request, if there is one left."""
-        request = next(self._crew.requests, None)
+        request = self._crew.next_request()
         assert self._transport is not None
         if request is not None:
             self._transport.write(request)
-        elif self._crew.answered == self._crew.asked:
-            self._crew.all_answered.set()
+        else:
+            self._crew.rest(self)
 
     def close(self) -> None:
         """Hang up."""
@@ -228,9 +233,13 @@ class Poster(asyncio.Protocol):
         self._transport.close()
 
 
-def _length(head: bytes) -> int:
-    found = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-    return int(found)
+def body_of(message: bytes) -> bytes | None:
+    """The body of a request or an answer that states its length; None while it is not whole."""
+    head, end, body = message.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    return body if len(body) >= length else None
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -248,6 +257,15 @@ class Crew:
         self.requests: Iterator[bytes] = iter(())
         self.asked = self.answered = 0
         self.all_answered = asyncio.Event()
+
+    def next_request(self) -> bytes | None:
+        """What to post next; None if there is nothing."""
+        return next(self.requests, None)
+
+    def rest(self, poster: Poster) -> None:
+        """A connection has nothing to post."""
+        if self.answered == self.asked:
+            self.all_answered.set()
 
     async def connect(self, port: int, connections: int) -> None:
         """Open the connections."""
@@ -270,31 +288,3 @@ class Crew:
         """Hang up."""
         for poster in self.posters:
             poster.close()
-
-
-class Provider(asyncio.Protocol):
-    """One connection of a messenger that takes every `sendMessage` at once and tells `taken` each text."""
-
-    def __init__(self, taken: Callable[[str], None]) -> None:
-        self._taken = taken
-        self._transport: asyncio.Transport | None = None
-        self._request = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none of its subclasses
-
-    def data_received(self, data: bytes) -> None:
-        """Answer a whole request."""
-        self._request += data
-        head, end, body = self._request.partition(b"\r\n\r\n")
-        if not end or len(body) < _length(head):
-            return
-        self._request = b""
-        call = orjson.loads(body)
-        answer = b'{"ok":true,"result":{"message_id":%d}}' % int(call["text"][:COUNTER_DIGITS])
-        assert self._transport is not None
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer)
-        )
-        self._taken(call["text"])

@@ -217,6 +217,16 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return PLACE.sub(lambda place: parameters[int(place[1]) - 1], self.text)
 
 
+class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Quality control: the share of closed dialogs, from 0 to 1, that are there to be read and scored.
+
+    `words` is the file of good and bad words by which the mood of dialogs is told (`chatcore.analytics.mood`).
+    """
+
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    words: str = ""
+
+
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Business timers in wall milliseconds."""
 
@@ -274,6 +284,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hints: Hints = Hints()
     bank: Bank = Bank()
     templates: tuple[Template, ...] = ()
+    quality: Quality = Quality()
     timers_ms: Timers = Timers()
     limits: SenderLimits = SenderLimits()
     snapshot_every: AtLeast1 = 20_000

@@ -135,10 +135,11 @@ def assemble(config: Config, journal: Journal, fatal: Callable[[Exception], None
     internal = frozenset(department.id for department in config.departments if department.internal)
     rules = Rules(
         timers.inactivity, timers.offer, timers.grace, bot_misses=config.bot.misses, bot_ms=config.bot.timeout_ms,
-        transfer_ms=timers.transfer, internal=internal, window_ms=timers.window,
+        transfer_ms=timers.transfer, internal=internal, window_ms=timers.window, sample=config.quality.sample,
     )  # fmt: skip
     core = Core(journal, config.partitions, rules, hub, now_ms, fatal, config.snapshot_every)
     gateway = Gateway(core, config, hub)
+    journal.derive(gateway.dialogs)
     for partition in core.partitions:
         partition.reminder = partial(automatic.reminder, gateway)
     return gateway
@@ -205,7 +206,7 @@ async def run(gateway: Gateway, stop: asyncio.Event) -> None:
     """
     core, config = gateway.core, gateway.config
     loop = asyncio.get_running_loop()
-    watches = [loop.create_task(_watch(core, config.commit_timeout_s)), loop.create_task(automatic.follow(gateway))]
+    watches = [loop.create_task(each) for each in (_watch(core, config.commit_timeout_s), *automatic.follow(gateway))]
     service_s = SERVICE_LATER_S + max(config.bot.timeout_ms, config.hints.timeout_ms) / 1000
     async with Providers() as providers, Mailer() as mailer, Providers(service_s) as services:
         link = attachments.linker(gateway)

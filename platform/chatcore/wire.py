@@ -101,6 +101,12 @@ def rating(dialog: str, event: e.Rated) -> dict[str, Any]:
     return view | ({"id": event.id, "text": event.text} if event.id else {})
 
 
+def review(dialog: str, event: e.Reviewed) -> dict[str, Any]:
+    """How somebody scored a dialog."""
+    view = {"op": "review", "dialog": dialog, "at": event.at, "by": event.by}
+    return view | {"score": event.score, "comment": event.comment}
+
+
 def stored(key: str, blob: bytes) -> dict[str, Any]:
     """The view of a history row of contact `key`."""
     event = e.decode_event(blob)
@@ -109,6 +115,8 @@ def stored(key: str, blob: bytes) -> dict[str, Any]:
         return receipt(dialog, event)
     if isinstance(event, e.Rated):
         return rating(dialog, event)
+    if isinstance(event, e.Reviewed):
+        return review(dialog, event)
     return attachment(dialog, event) if isinstance(event, e.FILE_TYPES) else entry(dialog, event)
 
 

@@ -152,6 +152,10 @@ class Client:
         await asyncio.gather(*(socket.close() for socket in self._sockets if not socket.closed))
         await self.http.close()
 
+    async def ended(self) -> None:
+        """Read every socket that is open until the core has closed it, and answer that."""
+        await asyncio.gather(*(Peer(self, socket).ended() for socket in self._sockets if not socket.closed))
+
     async def socket(self, path: str) -> aiohttp.ClientWebSocketResponse:
         """A bare WebSocket."""
         timeout = aiohttp.ClientWSTimeout(ws_close=2.0)

@@ -129,7 +129,9 @@ async def inside(journal: Steered | None = None, *, wait: bool = True, **changes
             else:
                 steered.release()
                 stop.set()
+            reading = asyncio.create_task(client.ended())  # a drain waits for peers that do not answer its close
             await asyncio.wait([serving], timeout=PATIENCE_S)
+            reading.cancel()
 
 
 @asynccontextmanager

@@ -293,10 +293,10 @@ def test_one_deadline_holds_for_the_whole_exchange(act: Act, monkeypatch: pytest
 
     async def acts() -> None:
         async with playing(act) as (stage, client):
-            monkeypatch.setattr(providers, "TIMEOUT_S", 0.3)
-            slow = asyncio.create_task(ask(client, stage.url, b"1"))
-            await until(lambda: stage.seen)
-            monkeypatch.undo()
+            with monkeypatch.context() as patch:
+                patch.setattr(client, "_timeout_s", 0.3)
+                slow = asyncio.create_task(ask(client, stage.url, b"1"))
+                await until(lambda: stage.seen)
             other = asyncio.create_task(ask(client, stage.url, b"2"))
             assert await slow is None
             assert await other == echo(b"2")
@@ -317,10 +317,10 @@ def test_a_late_answer_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
             writer.write(whole(b"late"))
 
         async with playing(late) as (stage, client):
-            monkeypatch.setattr(providers, "TIMEOUT_S", 0.3)
-            slow = asyncio.create_task(ask(client, stage.url, b"1"))
-            await until(lambda: stage.seen)
-            monkeypatch.undo()
+            with monkeypatch.context() as patch:
+                patch.setattr(client, "_timeout_s", 0.3)
+                slow = asyncio.create_task(ask(client, stage.url, b"1"))
+                await until(lambda: stage.seen)
             assert await slow is None
             deadline.set()
             assert await ask(client, stage.url, b"2") == echo(b"2")
@@ -334,7 +334,7 @@ def test_a_dial_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch)
 
     async def acts() -> None:
         async with playing() as (stage, client):
-            monkeypatch.setattr(providers, "TIMEOUT_S", 0.3)
+            monkeypatch.setattr(client, "_timeout_s", 0.3)
             assert await ask(client, stage.url.replace("http:", "https:"), b"1") is None
             await until(lambda: stage.left == 1)
             assert stage.seen == []

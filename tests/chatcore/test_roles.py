@@ -28,6 +28,10 @@ WHO = {
     "POST /v1/notices": "supervisor admin",
     "PUT /v1/consent/{account}/{user}": "supervisor admin",
     "DELETE /v1/consent/{account}/{user}": "supervisor admin",
+    "GET /v1/analytics": "supervisor auditor admin",
+    "GET /v1/reviews": "reviewer admin",
+    "GET /v1/reviews/{account}/{user}/{number}": "reviewer admin",
+    "PUT /v1/reviews/{account}/{user}/{number}": "reviewer admin",
     "GET /v1/billing": "supervisor auditor admin",
 }
 SOCKET_OF = {"/v1/chat": "customer", "/v1/desk": "operator"}
@@ -36,6 +40,7 @@ BODIES = {
     "POST /v1/operators": b'{"operators":[]}',
     "POST /v1/files": b"a file",
     "POST /v1/notices": b'{"template":"due","id":"n1","contacts":["web/u1"]}',
+    "PUT /v1/reviews/{account}/{user}/{number}": b'{"score":3}',
 }
 REF = hmac.digest(SECRET.encode(), b"a file", "sha256").hex()
 
@@ -50,7 +55,8 @@ async def answered(client: Client, route: str, who: str) -> int:
     method, _, path = route.partition(" ")
     values = {
         "{account}": "tg" if "consent" in route else "web",
-        "{user}": "u1",
+        "{user}": "u2" if "reviews" in route else "u1",
+        "{number}": "1",
         "{partition}": "0",
         "{ref}": REF,
         "{name}": "x",
@@ -71,7 +77,8 @@ def test_every_route_is_open_to_its_roles_and_to_nobody_else() -> None:
     async def acts() -> None:
         accounts = [{"id": "web", "channel": "web", "bot": "keywords"}, telegram("http://127.0.0.1:9")]
         templates = [{"name": "due", "text": "Your rate is due."}]
-        async with inside(host="0.0.0.0", accounts=accounts, templates=templates) as core:
+        async with inside(host="0.0.0.0", accounts=accounts, templates=templates, quality={"sample": 1.0}) as core:
+            await closed(core.client)
             desk = await core.client.desk("o1", presence="online")
             found, wanted = {}, {}
             for route, allowed in WHO.items():
@@ -83,6 +90,12 @@ def test_every_route_is_open_to_its_roles_and_to_nobody_else() -> None:
                     taken = 201 if route == "POST /v1/files" else 200
                     wanted[route, who] = taken if who in allowed.split() else refused
             assert found == wanted
+
+    async def closed(client: Client) -> None:
+        other = await client.customer("web/u2")
+        await other.say("c1", "balance")
+        await other.send(op="end")
+        await other.until(kind="closed")
 
     async def own(client: Client, desk: Desk) -> None:
         if (await client.state())["dialogs"]["assigned"] == 0:

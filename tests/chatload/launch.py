@@ -1,4 +1,7 @@
-"""`chatload run` with the stub fleet instead of the real one: what the tests of the control plane start."""
+"""`chatload run` with the stub fleet instead of the real one: what the tests of the control plane start.
+
+Its record is judged and not drawn, which would take longer than all the rest.
+"""
 
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ STUB = (sys.executable, str(Path(__file__).with_name("stub_fleet.py")))
 def main() -> None:
     """Arguments: SCENARIO DURATION RAMP OUT, then objectives' values by name: kill=SECONDS, operators=N, workers=N."""
     from chatload.cli.run import play
+    from chatload.run.ending import Ending
     from chatload.run.settings import settle
     from chatload.scenario import load
 
@@ -22,6 +26,7 @@ def main() -> None:
         operators=int(extra.get("operators", 3)),
         workers=int(extra.get("workers", 1)),
     )
+    Ending.judging = "verify"
     sys.exit(play(settings, ui=False, fleet=STUB))
 
 

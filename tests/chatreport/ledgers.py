@@ -94,15 +94,18 @@ class Record:
         """The floor as the record has it."""
         return Floor(evidence)
 
+    def checked(self) -> tuple[dict[str, Finding], dict[str, int]]:
+        """What the checkers find, and what they count."""
+        evidence = self.evidence()
+        return check_all(evidence, Floor(evidence))
+
     def findings(self) -> dict[str, Finding]:
         """What the checkers find."""
-        evidence = self.evidence()
-        return check_all(evidence, Floor(evidence))[0]
+        return self.checked()[0]
 
     def counts(self) -> dict[str, int]:
         """What the checkers count."""
-        evidence = self.evidence()
-        return check_all(evidence, Floor(evidence))[1]
+        return self.checked()[1]
 
     def violated(self) -> set[str]:
         """The guarantees that do not hold."""

@@ -2,8 +2,9 @@
 
     python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [answers=FILE] [fleet=starved] [kills=1.2,3.4] …
 
-A core that is to be killed snapshots often, and is stopped a moment before, so that every kill meets messages that
-were acknowledged since the last snapshot, and messages on their way.
+What is recorded is judged and not drawn, which would take longer than its judgement. A core that is to be killed
+snapshots often, and is stopped a moment before, so that every kill meets messages that were acknowledged since the
+last snapshot, and messages on their way.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ SNAPSHOT_EVERY: Final = 50
 def main() -> None:
     """Play one run; its exit code."""
     from chatload.cli.run import play
+    from chatload.run.ending import Ending
     from chatload.run.settings import settle
     from chatload.scenario import load
     from chatload.targets.embedded import Embedded
@@ -50,6 +52,7 @@ def main() -> None:
             options[name] = int(options[name])
     if "load" in options:
         options["load"] = float(options["load"])
+    Ending.judging = "verify"
     settings = settle(load(scenario), out=Path(out), **options)
     command = (sys.executable, "-m", "tests.end_to_end.poor_fleets", fleet) if fleet else None
     sys.exit(play(dataclasses.replace(settings, kills_s=kills_s), ui=False, fleet=command))

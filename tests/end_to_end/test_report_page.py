@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.end_to_end.conftest import Played
 
@@ -14,16 +14,23 @@ SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
 pytestmark = pytest.mark.alone
 
 
-@pytest.fixture(params=SCREENS)
-def page(request: pytest.FixtureRequest, chromium: str, first_run: Played) -> Iterator[Page]:
-    """The report of the first run, open on a screen of this size; every request it makes is noted."""
-    width, height = SCREENS[request.param]
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One browser for all of them."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        opened = browser.new_page(viewport={"width": width, "height": height})
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=SCREENS)
+def page(request: pytest.FixtureRequest, browser: Browser, first_run: Played) -> Iterator[Page]:
+    """The report of the first run, open on a screen of this size; every request it makes is noted."""
+    width, height = SCREENS[request.param]
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        opened = context.new_page()
         opened.goto((first_run.rundir / "report.html").as_uri())
         yield opened
-        browser.close()
 
 
 def test_the_first_screen_says_whether_it_held_and_how_we_know(page: Page) -> None:

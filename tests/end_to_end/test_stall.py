@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
+import psutil
 import pytest
 
 from chatload.fleet.probes import PER_S
@@ -24,28 +25,27 @@ from chatload.targets.null import Null
 from chatreport.judge import judge
 from chatreport.rundir import What, read_ledger
 from tests.chatload.fleet.test_process import Driven, driven
+from tests.chatload.processes import until
 
-RUN_S, STALL_S, STALLS_AFTER_S = 20.0, 1.4, 9.0
+RUN_S, STALL_S, STALLS_AFTER_S = 14.0, 1.4, 6.0
 NS = 1_000_000_000
 RUN = "abc123"
 HISTOGRAM_ERROR = 0.01
 
 
 class Stall(NamedTuple):
-    """When the target stood still: it stopped and went on between two stamps each, and had caught up at `recovered`.
+    """When the target stood still, from `stopped` to `resuming` for certain, and when it had caught up.
 
     `recovered`: a request made right after it went on, behind all that waited, had its answer.
     """
 
-    stopping: int
     stopped: int
     resuming: int
-    resumed: int
     recovered: int
 
 
 def settings(out: Path) -> Settings:
-    """Twenty seconds of the smoke scenario, all of it in the main part."""
+    """Some seconds of the smoke scenario, all of it in the main part."""
     return settle(load("smoke"), target="null", speed=120, duration=f"{RUN_S:g}s", ramp="0s", out=out)
 
 
@@ -53,20 +53,19 @@ async def stall(target: Null) -> Stall:
     """Stop the target's process for a while."""
     pid = target.processes()["core"]
     await asyncio.sleep(STALLS_AFTER_S)
-    stopping = time.monotonic_ns()
     os.kill(pid, signal.SIGSTOP)
+    await asyncio.to_thread(until, lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     stopped = time.monotonic_ns()
     await asyncio.sleep(STALL_S)
     resuming = time.monotonic_ns()
     os.kill(pid, signal.SIGCONT)
-    resumed = time.monotonic_ns()
     await asyncio.to_thread(lambda: urllib.request.urlopen(f"{target.wire()['url']}/v1/state").close())
-    return Stall(stopping, stopped, resuming, resumed, time.monotonic_ns())
+    return Stall(stopped, resuming, time.monotonic_ns())
 
 
-async def naive(target: Null, until_ns: int) -> list[int]:
-    """What a closed loop at the probes' pace measures: it sends once it was answered, and counts from its own send."""
-    found = []
+async def naive(target: Null, until_ns: int) -> dict[int, int]:
+    """What a closed loop at the probes' pace measures, by when it sent: it sends only once it was answered."""
+    found = {}
     async with aiohttp.ClientSession() as http, http.ws_connect(target.wire()["sockets"] + "/v1/chat") as socket:
 
         async def answered(op: str) -> None:
@@ -78,13 +77,13 @@ async def naive(target: Null, until_ns: int) -> list[int]:
         while (began := time.monotonic_ns()) < until_ns:
             await socket.send_str(orjson.dumps({"op": "send", "cid": str(began), "text": "still there?"}).decode())
             await answered("ack")
-            found.append(time.monotonic_ns() - began)
+            found[began] = time.monotonic_ns() - began
             await answered("entry")
             await asyncio.sleep(1 / PER_S)
     return found
 
 
-def play(settings: Settings, target: Null, fleet: Driven) -> tuple[dict[str, Any], Stall, list[int]]:
+def play(settings: Settings, target: Null, fleet: Driven) -> tuple[dict[str, Any], Stall, dict[int, int]]:
     """A run with a stall in it: what the manifest says of it, the stall, and the naive client's times."""
     plan = settings.plan_arguments()
     target.start(fleet.arm(plan=plan)["callbacks"])
@@ -98,7 +97,7 @@ def play(settings: Settings, target: Null, fleet: Driven) -> tuple[dict[str, Any
     end_ns = t0_ns + round(settings.duration_s * NS)
     fleet.send(do="go", t0_ns=t0_ns)
 
-    async def meanwhile() -> tuple[Stall, list[int]]:
+    async def meanwhile() -> tuple[Stall, dict[int, int]]:
         return await asyncio.gather(stall(target), naive(target, end_ns))
 
     stood_still, times = asyncio.run(meanwhile())
@@ -149,10 +148,13 @@ def test_the_probes_show_a_stall_that_a_naive_client_hides(tmp_path: Path) -> No
     }
     assert wrong == {}, f"{allowed_ns} ns were allowed"
 
-    expected_p99 = rank([by_hand.get(due, 0) for due in took], 0.99)
+    # a busy machine makes probes outside the stall slow, too: the judge's p99 is that of them all, as they were
     p99 = round(judge(rundir).generator["probe_ms"]["p99"] * 1e6)
-    assert expected_p99 * (1 - HISTOGRAM_ERROR) <= p99 <= expected_p99 * (1 + HISTOGRAM_ERROR) + allowed_ns
+    assert p99 == pytest.approx(rank(list(took.values()), 0.99), rel=HISTOGRAM_ERROR)
 
+    # with the stall alone, and no time for all else, the probes' p99 would show it, and the naive client's would not
     half_ns = round(STALL_S / 2 * NS)
-    assert sum(time_ns > half_ns for time_ns in naive_ns) == 1
-    assert rank(naive_ns, 0.99) < half_ns < expected_p99
+    assert half_ns < rank([by_hand.get(due, 0) for due in took], 0.99) <= p99 * (1 + HISTOGRAM_ERROR)
+    slow = {sent: took_ns for sent, took_ns in naive_ns.items() if sent < stood_still.resuming < sent + took_ns}
+    assert [took_ns > half_ns for took_ns in slow.values()] == [True]
+    assert rank([slow.get(sent, 0) for sent in naive_ns], 0.99) == 0

@@ -1,5 +1,6 @@
 """The table of benchmarks: every script is in it, and a miss shows."""
 
+import json
 import re
 import statistics
 import subprocess
@@ -66,6 +67,16 @@ def test_lasting_growth_is_told_a_dialog() -> None:
     assert bytes_a_dialog == pytest.approx(2**20 / 100 / 2)
     first_mb = statistics.mean(sample.rss_mb for sample in seen[:6])
     assert percent_an_hour == pytest.approx(100 * 0.9 * 36 / first_mb)
+
+
+def test_replies_are_counted_with_their_two_receipts() -> None:
+    """The way out is played whole, against a core and an echo of their own, and its last line is the result."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.core_out", "1", "600"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    result = json.loads(ended.stdout.splitlines()[-1])
+    assert (result["at_least"], result["details"]["rounds"]) == (0.1, 1)
+    assert 0 < result["low"] == result["ratio"] == result["high"]
 
 
 def test_a_wrong_name_is_one_line() -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from chatload.errors import ChatloadError
 from chatload.process import as_child
@@ -17,6 +17,8 @@ UNTRUSTED = 3
 
 class Ending:
     """Ends one run in processes of its own; `close` ends those, too."""
+
+    judging: ClassVar = "judge"
 
     def __init__(self, rundir: Path) -> None:
         self._rundir = rundir
@@ -57,7 +59,7 @@ class Ending:
     def judge(self) -> int:
         """Judge and draw; the exit code. A judge that crashed has decided nothing."""
         sys.stdout.flush()
-        code = self._start(["chatreport", "judge", str(self._rundir)]).wait()
+        code = self._start(["chatreport", self.judging, str(self._rundir)]).wait()
         return code if (self._rundir / "verdict.json").exists() else UNTRUSTED
 
     def processes(self) -> list[int]:

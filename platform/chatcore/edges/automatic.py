@@ -1,11 +1,14 @@
-"""What the bank's answers add to a command: the bot's choice and automatic texts; and the answers' file, kept fresh."""
+"""What the bank's answers add to a command: the bot's choice and automatic texts; and the bank's files, kept fresh."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Final
 
+from chatcore.analytics import mood
+from chatcore.analytics.mood import Words
 from chatcore.answers import load
 from chatcore.bot import Bot
 from chatcore.config import Account
@@ -68,19 +71,30 @@ def reminder(gateway: Gateway, contact: Contact) -> Remind:
     return Remind(contact.id, account.department, replies(gateway, account), *asked)
 
 
-async def follow(gateway: Gateway) -> None:
-    """Take over the bank's answers whenever their file is edited; one that cannot be used changes nothing."""
-    path = Path(gateway.config.answers)
+def follow(gateway: Gateway) -> list[Coroutine[None, None, None]]:
+    """What takes over the bank's files whenever they are edited; one that cannot be used changes nothing."""
+
+    def answer(path: Path) -> None:
+        gateway.bot = Bot(load(path))
+
+    def judge(path: Path) -> None:
+        gateway.dialogs.words = Words(mood.load(path))
+
+    files = (("answers", gateway.config.answers, answer), ("words", gateway.config.quality.words, judge))
+    return [_follow(gateway, name, Path(path), take) for name, path, take in files if path]
+
+
+async def _follow(gateway: Gateway, name: str, path: Path, take: Callable[[Path], None]) -> None:
     seen = None
-    while gateway.config.answers:
+    while True:
         stamp = _stamp(path)
         if stamp != seen:
             seen = stamp
             try:
-                gateway.bot = Bot(await asyncio.to_thread(load, path))
+                await asyncio.to_thread(take, path)
             except BadConfig as fault:
-                gateway.count("answers_refused")
-                logger.warning("the old answers stay: %s", fault)
+                gateway.count(f"{name}_refused")
+                logger.warning("the old %s stay: %s", name, fault)
         await asyncio.sleep(LOOKS_EVERY_S)
 
 

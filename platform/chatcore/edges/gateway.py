@@ -6,6 +6,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from chatcore.analytics import mood
+from chatcore.analytics.mood import Words
+from chatcore.analytics.tables import Dialogs
 from chatcore.answers import Answers, load
 from chatcore.bot import Bot
 from chatcore.config import MAX_TEXT, Account, Config
@@ -28,7 +31,7 @@ class Gateway:
     """The core, its configuration, the hub and the bot, as the edges use them; counts what it refuses.
 
     Raises:
-        BadConfig: the bank's answers cannot be used.
+        BadConfig: the bank's answers or its words for moods cannot be used.
     """
 
     def __init__(self, core: Core, config: Config, hub: Hub) -> None:
@@ -38,6 +41,8 @@ class Gateway:
         self.hub = hub
         self.public_url = config.public_url  # where providers reach us; known once the port is bound
         self.bot = Bot(load(Path(config.answers)) if config.answers else Answers())
+        words = config.quality.words
+        self.dialogs = Dialogs(Words(mood.load(Path(words))) if words else Words())
         self.accounts: dict[str, Account] = {account.id: account for account in config.accounts}
         self.wishes = {each.id: Wish(each.skill, each.language, each.slots) for each in config.accounts}
         self.text_most = {each.id: each.text_most for each in config.accounts}

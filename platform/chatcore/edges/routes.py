@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chatcore.edges import api, attachments, metrics, notices, openapi, rest
+from chatcore.analytics import reviews
+from chatcore.edges import api, attachments, metrics, notices, openapi, quality, rest
 from chatcore.edges import views as v
 from chatcore.edges.api import Call, Route
 from chatcore.tokens import ROLES, Role
@@ -50,6 +51,19 @@ ROUTES: Final = (
     Route("PUT", "/v1/consent/{account}/{user}", ("supervisor", "admin"), notices.agree, v.Agreement, v.ContactPath),
     Route(
         "DELETE", "/v1/consent/{account}/{user}", ("supervisor", "admin"), notices.disagree, v.Agreement, v.ContactPath,
+    ),
+    Route(
+        "GET", "/v1/analytics", ("supervisor", "auditor", "admin"), quality.analytics, v.Analytics,
+        query=v.AnalyticsQuery,
+    ),
+    Route("GET", "/v1/reviews", ("reviewer", "admin"), quality.waiting, v.ToReview, query=v.ReviewsQuery),
+    Route(
+        "GET", "/v1/reviews/{account}/{user}/{number}", ("reviewer", "admin"), quality.read, v.Reviewed, v.DialogPath,
+        v.ReviewQuery,
+    ),
+    Route(
+        "PUT", "/v1/reviews/{account}/{user}/{number}", ("reviewer", "admin"), quality.review, reviews.Review,
+        v.DialogPath, body=v.Scored,
     ),
     Route("GET", "/v1/billing", ("supervisor", "auditor", "admin"), notices.billing, v.Bills),
 )  # fmt: skip

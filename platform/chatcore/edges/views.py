@@ -4,11 +4,14 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
+from chatcore.analytics.figures import By, Figures
+from chatcore.analytics.reviews import Review, Sampled
 from chatcore.config import OperatorSeed
 from chatcore.edges.gateway import MAX_ID
 
 MAX_LIMIT: Final = 10_000
 LAST_ROW: Final = 2**53
+LAST_MS: Final = 2**43  # in the year 2248
 END: Final = r"$(?!\n)"  # Python's $ alone is content before a last line feed
 
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
@@ -102,6 +105,42 @@ class BlockedQuery(Struct, forbid_unknown_fields=True):
 
     after: Annotated[str, Meta(max_length=2 * MAX_ID + 1)] = ""
     limit: Limit = 1_000
+
+
+class AnalyticsQuery(Struct, forbid_unknown_fields=True):
+    """The dialogs that opened in the `hours` before `to_ms` (wall ms, 0 = now), and the service level's threshold."""
+
+    to_ms: Annotated[int, Meta(ge=0, le=LAST_MS)] = 0
+    hours: Annotated[int, Meta(ge=1, le=31 * 24)] = 24
+    by: By = "nothing"
+    within_s: Annotated[int, Meta(ge=1, le=86_400)] = 20
+
+
+class ReviewsQuery(Struct, forbid_unknown_fields=True):
+    """Dialogs that one operator owned last, or any."""
+
+    operator: Annotated[str, Meta(max_length=64)] = ""
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+
+
+class DialogPath(ContactPath):
+    """… and the number of one of its dialogs."""
+
+    number: Annotated[int, Meta(ge=1, le=LAST_ROW, examples=[1])]
+
+
+class ReviewQuery(Struct, forbid_unknown_fields=True):
+    """The dialog's entries behind a seq."""
+
+    after: Annotated[int, Meta(ge=0, le=LAST_ROW)] = 0
+    limit: Limit = 1_000
+
+
+class Scored(Struct, forbid_unknown_fields=True):
+    """How good a dialog was, from 1 to 5, and why."""
+
+    score: Annotated[int, Meta(ge=1, le=5)]
+    comment: Annotated[str, Meta(max_length=1_000)] = ""
 
 
 class NoQuery(Struct, forbid_unknown_fields=True):
@@ -230,3 +269,30 @@ class Bills(Struct):
     """All accounts in all months in which there was anything to bill."""
 
     bills: list[Bill]
+
+
+class Analytics(Struct):
+    """The figures of all dialogs (null: there are none), and of each group; which and how they count, they say."""
+
+    from_ms: int
+    to_ms: int
+    within_s: int
+    by: By
+    total: Figures | None
+    groups: list[Figures]
+
+
+class ToReview(Struct):
+    """What waits for a review; `more` does."""
+
+    dialogs: list[Sampled]
+    more: bool
+
+
+class Reviewed(Struct):
+    """A dialog to review, its review if it has one, and a page of its entries, behind which there may be `more`."""
+
+    dialog: Sampled
+    review: Review | None
+    entries: list[Entry]
+    more: bool

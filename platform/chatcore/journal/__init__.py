@@ -10,10 +10,11 @@ from chatcore.journal.errors import (
     SnapshotFailed,
     StaleWriter,
 )
-from chatcore.journal.port import Done, History, Journal, Page, Recovery, Row, Snapshot
+from chatcore.journal.port import Derived, Done, History, Journal, Page, Recovery, Row, Snapshot
 
 __all__ = [
     "CommitFailed",
+    "Derived",
     "Done",
     "History",
     "Journal",

@@ -5,29 +5,42 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 from chatcore.journal import rows as table
 from chatcore.journal.fence import known
-from chatcore.journal.port import Page, Row
+from chatcore.journal.port import Derived, Page, Row
 from chatcore.journal.projector import Work
-from chatcore.journal.reader import Reader
+from chatcore.journal.reader import Query, Reader
 from chatcore.journal.tail import Tail, number_rows, portions
 
+T = TypeVar("T")
 FLUSH_AFTER_S = 0.5
 FLUSH_AT_ROWS = 2_000
 
 
 class SqliteHistory:
-    """See History. `logs` are the logs' numbers in the file; `submit` does work in the projector's thread."""
+    """See History. `logs` are the logs' numbers in the file; `submit` does work in the projector's thread.
+
+    `analyst` reads the derived tables, so that a question over all dialogs keeps no reader of entries waiting.
+    """
 
     def __init__(
-        self, logs: dict[str, int], projected: dict[str, int], reader: Reader, submit: Callable[[Work], Future[None]]
+        self,
+        logs: dict[str, int],
+        projected: dict[str, int],
+        reader: Reader,
+        analyst: Reader,
+        submit: Callable[[Work], Future[None]],
+        derived: Derived | None,
     ) -> None:
         self._logs = logs
         self._projected = projected
         self._handed = dict(projected)
         self._reader = reader
+        self._analyst = analyst
         self._submit = submit
+        self._derived = derived
         self._tail = Tail()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -57,7 +70,7 @@ class SqliteHistory:
         generation = self._tail.rotate()
         if generation is not None:
             loop = asyncio.get_running_loop()
-            ended = self._submit(partial(table.write, ids=self._logs, generation=generation))
+            ended = self._submit(partial(table.write, ids=self._logs, generation=generation, derived=self._derived))
             ended.add_done_callback(partial(self._ended, loop))
 
     def _ended(self, loop: asyncio.AbstractEventLoop, written: Future[None]) -> None:
@@ -97,6 +110,12 @@ class SqliteHistory:
         """See History.number."""
         unwritten = self._tail.contacts(log)
         return self._reader.ask(partial(table.number, log=self._id(log), key=key, unwritten=unwritten))
+
+    async def ask(self, query: Query[T]) -> T:
+        """See History.ask."""
+        self.flush()
+        await asyncio.wrap_future(self._submit(lambda _: 0))
+        return await self._analyst.ask(query)
 
     def _id(self, log: str) -> int:
         return known(self._logs, log)

@@ -1,16 +1,20 @@
 """The journal without a disk: the simplest implementation, and the one whose commits tests can hold, hang and fail."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 
 from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
 from chatcore.journal.fence import Append, Fence, known
 from chatcore.journal.outcome import Outcome, deliver
-from chatcore.journal.port import Done, Page, Recovery, Row, Snapshot
+from chatcore.journal.port import Derived, Done, Page, Recovery, Row, Snapshot
+from chatcore.journal.schema import HISTORY_TABLES
 from chatcore.journal.tail import number_rows, page
 
 T = TypeVar("T")
@@ -41,10 +45,11 @@ class Fault(Enum):
 
 
 class MemoryHistory:
-    """The history in plain lists, written at once."""
+    """The history in plain lists, written at once; the derived tables are made when they are asked for."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
+        self.derived: Derived | None = None
 
     def projected(self, log: str) -> int:
         """See History.projected."""
@@ -76,12 +81,26 @@ class MemoryHistory:
 
     def keys(self, log: str, contacts: Collection[int]) -> asyncio.Future[dict[int, str]]:
         """See History.keys."""
-        texts = known(self._disk, log).contacts
-        return _ready({contact: texts[contact] for contact in contacts if contact in texts})
+        return _ready(_of(known(self._disk, log).contacts, contacts))
 
     def number(self, log: str, key: str) -> asyncio.Future[int | None]:
         """See History.number."""
         return _ready(next((contact for contact, text in known(self._disk, log).contacts.items() if text == key), None))
+
+    async def ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """See History.ask."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            db.executescript(HISTORY_TABLES)
+            for log, stored in enumerate(self._disk.values()):
+                db.execute("INSERT INTO log VALUES (?, ?)", (log, stored.projected))
+                if self.derived is not None:
+                    keys = partial(_of, stored.contacts)
+                    self.derived.write(db, log, [row for _, row in stored.rows], keys)
+            return query(db)
+
+
+def _of(texts: dict[int, str], contacts: Collection[int]) -> dict[int, str]:
+    return {contact: texts[contact] for contact in contacts if contact in texts}
 
 
 class MemoryJournal:
@@ -120,6 +139,10 @@ class MemoryJournal:
         """Commit what waits, in the next turn of the event loop."""
         self._held = False
         self._schedule()
+
+    def derive(self, derived: Derived) -> None:
+        """See Journal.derive."""
+        self._history.derived = derived
 
     def open(self, logs: Sequence[str]) -> dict[str, Recovery]:
         """See Journal.open."""

@@ -29,8 +29,35 @@ def keep(db: sqlite3.Connection) -> None:
     """Change nothing but the format."""
 
 
+DIALOGS: Final = """
+CREATE TABLE dialog(
+    log INTEGER NOT NULL, contact INTEGER NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, draw INTEGER NOT NULL,
+    opened INTEGER NOT NULL, department TEXT NOT NULL, internal INTEGER NOT NULL, operator TEXT NOT NULL,
+    bot INTEGER NOT NULL, queued INTEGER, accepted INTEGER, replied INTEGER, closed INTEGER, reason TEXT NOT NULL,
+    owned INTEGER, handled_ms INTEGER NOT NULL, transfers INTEGER NOT NULL, messages INTEGER NOT NULL,
+    good_words INTEGER NOT NULL, bad_words INTEGER NOT NULL, rating INTEGER, scale INTEGER NOT NULL,
+    score INTEGER, reviewer TEXT NOT NULL, comment TEXT NOT NULL, PRIMARY KEY (log, contact, number)
+) WITHOUT ROWID;
+CREATE INDEX dialog_by_opening ON dialog(opened);
+CREATE INDEX dialog_to_review ON dialog(draw) WHERE closed IS NOT NULL AND score IS NULL;
+CREATE TABLE ownership(
+    log INTEGER NOT NULL, contact INTEGER NOT NULL, number INTEGER NOT NULL, operator TEXT NOT NULL,
+    handled_ms INTEGER NOT NULL, transfers INTEGER NOT NULL, PRIMARY KEY (log, contact, number, operator)
+) WITHOUT ROWID;
+"""
+
+
+def add_dialogs(db: sqlite3.Connection) -> None:
+    """Make the tables of dialogs, and empty the history, so that they are filled from the log."""
+    for statement in DIALOGS.split(";"):
+        db.execute(statement)
+    for table in ("entry", "contact", "log"):
+        db.execute(f"DELETE FROM {table}")
+
+
 STEPS: Final[dict[int, Step]] = {
     1: Step(logs=keep, history=keep),  # 2 knows more kinds of events
+    2: Step(logs=keep, history=add_dialogs),  # 3 knows reviews
 }
 
 

@@ -59,8 +59,10 @@ runs over every implementation, and child processes are killed, with and without
 
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple, Protocol
+from sqlite3 import Connection
+from typing import NamedTuple, Protocol, TypeVar
 
+T = TypeVar("T")
 Done = Callable[[Exception | None], None]
 """Called once on the event loop: None when durable, otherwise the reason why it is not known to be."""
 
@@ -103,6 +105,17 @@ class Page(NamedTuple):
     next: int | None
 
 
+Keys = Callable[[Collection[int]], dict[int, str]]
+"""The key texts of contact numbers."""
+
+
+class Derived(Protocol):
+    """Tables beside the history's rows, made of them by the caller, for questions that no single contact answers."""
+
+    def write(self, db: Connection, log: int, rows: Sequence[Row], keys: Keys) -> int:
+        """Take in the next rows of a log, each once, in the transaction that stores them; returns roughly the pages."""
+
+
 class History(Protocol):
     """The projection of the logs that people read: a contact's entries, and everything in log order.
 
@@ -136,6 +149,12 @@ class History(Protocol):
     def number(self, log: str, key: str) -> Future[int | None]:
         """The contact number of a key text, None when unknown."""
 
+    async def ask(self, query: Callable[[Connection], T]) -> T:
+        """What a query finds in the derived tables, which hold all that was projected before.
+
+        It may take long: it holds up neither the loop nor the history's other readers.
+        """
+
 
 class Journal(Protocol):
     """Logs of records, their snapshots and their history; see the head of this module for what it promises."""
@@ -143,6 +162,9 @@ class Journal(Protocol):
     @property
     def history(self) -> History:
         """The history of the same logs."""
+
+    def derive(self, derived: Derived) -> None:
+        """Keep `derived` tables with the history; before `open`."""
 
     def open(self, logs: Sequence[str]) -> dict[str, Recovery]:
         """Become the one writer of these logs; what is not there is created. Once an instance, blocking.

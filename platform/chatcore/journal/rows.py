@@ -6,31 +6,36 @@ hand-over beside a busy event loop costs more than the rows themselves.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 
-from chatcore.journal.port import Page, Row
+from chatcore.journal.port import Derived, Page, Row
 from chatcore.journal.tail import INDEX_BITS, Generation, NumberedRow, page
 
 ROWS_A_STATEMENT = 256
 ROWS_A_PAGE = 16
 
-Value = int | str | bytes
+Value = int | str | bytes | None
 
 
-def write(db: sqlite3.Connection, ids: dict[str, int], generation: Generation) -> int:
+def write(db: sqlite3.Connection, ids: dict[str, int], generation: Generation, derived: Derived | None) -> int:
     """Store a generation in one transaction; returns roughly how many pages it wrote."""
+    pages = 3
     db.execute("BEGIN IMMEDIATE")
     for name, share in generation.shares.items():
         log = ids[name]
-        _insert(db, "contact", 3, ((log, *contact) for contact in share.contacts.items()))
-        _insert(db, "entry", 7, (_values(log, row) for row in share.rows))
+        insert(db, "INSERT OR REPLACE INTO contact", 3, ((log, *contact) for contact in share.contacts.items()))
+        insert(db, "INSERT OR REPLACE INTO entry", 7, (_values(log, row) for row in share.rows))
+        if derived is not None:
+            known = partial(keys, db, log, unwritten=share.contacts)
+            pages += derived.write(db, log, [row for _, row in share.rows], known)
+        pages += len(share.rows) + len(share.contacts)
         db.execute(
             "INSERT INTO log VALUES (?, ?) ON CONFLICT DO UPDATE SET projected = max(projected, excluded.projected)",
             (log, share.through),
         )
     db.execute("COMMIT")
-    return 3 + sum(len(share.rows) + len(share.contacts) for share in generation.shares.values())
+    return pages
 
 
 def _values(log: int, numbered: NumberedRow) -> tuple[Value, ...]:
@@ -39,22 +44,26 @@ def _values(log: int, numbered: NumberedRow) -> tuple[Value, ...]:
 
 
 @lru_cache(maxsize=64)
-def _statement(table: str, columns: int, count: int) -> str:
+def _statement(insertion: str, columns: int, count: int, conflict: str) -> str:
     values = "(" + ", ".join("?" * columns) + ")"
-    return f"INSERT OR REPLACE INTO {table} VALUES " + ", ".join([values] * count)
+    return f"{insertion} VALUES {', '.join([values] * count)} {conflict}"
 
 
-def _insert(db: sqlite3.Connection, table: str, columns: int, rows: Iterable[tuple[Value, ...]]) -> None:
+def insert(
+    db: sqlite3.Connection, insertion: str, columns: int, rows: Iterable[tuple[Value, ...]], conflict: str = ""
+) -> None:
+    """Carry out `insertion` (INSERT … INTO a table) with the rows, many a statement."""
     rest = iter(rows)
     while some := list(islice(rest, ROWS_A_STATEMENT)):
-        db.execute(_statement(table, columns, len(some)), [value for row in some for value in row])
+        db.execute(_statement(insertion, columns, len(some), conflict), [value for row in some for value in row])
 
 
 def drop(db: sqlite3.Connection, log: int) -> int:
     """Forget all rows and contacts of a log."""
     db.execute("BEGIN IMMEDIATE")
     dropped = db.execute("DELETE FROM entry WHERE log = ?", (log,)).rowcount
-    db.execute("DELETE FROM contact WHERE log = ?", (log,))
+    for table in ("contact", "dialog", "ownership"):
+        db.execute(f"DELETE FROM {table} WHERE log = ?", (log,))
     db.execute("DELETE FROM log WHERE id = ?", (log,))
     db.execute("COMMIT")
     return dropped // ROWS_A_PAGE

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chatcore.journal.errors import JournalDamaged, JournalUnreachable
-from chatcore.journal.migrations import HISTORY, LOGS, format_of, migrate, newest
+from chatcore.journal.migrations import DIALOGS, HISTORY, LOGS, format_of, migrate, newest
 
 LOCK_TIMEOUT_S = 5.0
 
@@ -20,7 +20,7 @@ CREATE TABLE batch(
     PRIMARY KEY (log, first)
 ) WITHOUT ROWID;
 """
-HISTORY_TABLES = """
+HISTORY_TABLES = f"""
 CREATE TABLE journal(identity BLOB NOT NULL);
 CREATE TABLE log(id INTEGER PRIMARY KEY, projected INTEGER NOT NULL);
 CREATE TABLE entry(
@@ -32,6 +32,7 @@ CREATE TABLE contact(
     log INTEGER NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (log, number)
 ) WITHOUT ROWID;
 CREATE INDEX contact_by_key ON contact(log, key);
+{DIALOGS}
 """
 
 

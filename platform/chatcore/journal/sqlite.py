@@ -15,7 +15,7 @@ from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
 from chatcore.journal.fence import Append, Fence, known
 from chatcore.journal.group import GroupCommit
 from chatcore.journal.history import SqliteHistory
-from chatcore.journal.port import Done, Recovery
+from chatcore.journal.port import Derived, Done, Recovery
 from chatcore.journal.projector import Projector
 from chatcore.journal.reader import Reader
 from chatcore.journal.schema import connect_history, connect_logs, storage_errors
@@ -34,6 +34,7 @@ class _Parts(NamedTuple):
     reader: Reader
     projector: Projector
     history_reader: Reader
+    analyst: Reader
     history: SqliteHistory
     snapshots: SnapshotFolder
     snapshot_thread: ThreadPoolExecutor
@@ -48,6 +49,7 @@ class SqliteJournal:
         self._folder = folder
         self._path = folder / FILE
         self._clock = clock
+        self._derived: Derived | None = None
         self._opened: _Parts | None = None
 
     @property
@@ -60,6 +62,10 @@ class SqliteJournal:
     def history(self) -> SqliteHistory:
         """See Journal.history."""
         return self._parts.history
+
+    def derive(self, derived: Derived) -> None:
+        """See Journal.derive."""
+        self._derived = derived
 
     def open(self, logs: Sequence[str]) -> dict[str, Recovery]:
         """See Journal.open."""
@@ -102,12 +108,11 @@ class SqliteJournal:
             fence.grant(log, own.epoch, own.position)
         writer = Writer(db, str(self._path), GroupCommit(fence, ids, self._store))
         path = self._folder / HISTORY_FILE
-        projector, reader = Projector(past, str(path), writer.give_up), Reader(path)
+        projector, reader, analyst = Projector(past, str(path), writer.give_up), Reader(path), Reader(path)
         projected = {log: rows.projected(past, own.id) for log, own in taken.items()}
-        history = SqliteHistory(ids, projected, reader, projector.submit)
-        return _Parts(
-            ids, fence, writer, Reader(self._path), projector, reader, history, snapshots, ThreadPoolExecutor(1)
-        )
+        history = SqliteHistory(ids, projected, reader, analyst, projector.submit, self._derived)
+        readers = projector, reader, analyst
+        return _Parts(ids, fence, writer, Reader(self._path), *readers, history, snapshots, ThreadPoolExecutor(1))
 
     def _store(self, db: sqlite3.Connection, batches: Sequence[stored.Batch]) -> set[int]:
         """Commit, in the writer's thread; the place where tests make a commit fail, hang or wait."""
@@ -172,6 +177,7 @@ class SqliteJournal:
         self._parts.projector.close()
         self._parts.snapshot_thread.shutdown()
         self._parts.history_reader.close()
+        self._parts.analyst.close()
         self._parts.reader.close()
 
     def _id(self, log: str) -> int:

@@ -236,6 +236,17 @@ class Unblock(msgspec.Struct):
     by: str
 
 
+class Review(msgspec.Struct):
+    """`by` scores dialog `number` of a contact; with `internal` even one of an internal department."""
+
+    contact: str
+    number: int
+    by: str
+    score: int
+    comment: str
+    internal: bool
+
+
 class IssueCode(msgspec.Struct):
     """The bank knows whose account the message at `seq` named, and a code with this hash was mailed there."""
 
@@ -403,6 +414,7 @@ class Rules(msgspec.Struct, frozen=True):
     internal: frozenset[str] = frozenset()  # departments whose dialogs nobody else may see
     window_ms: int = 86_400_000
     bot_ms: int = 3_000  # the bank's bot answers within this time, or the customer gets an operator
+    sample: float = 0.0  # the share of closed dialogs that are read and scored
 
 
 OwnerCommand = Reply | Close | Transfer | Hold | Resume
@@ -429,6 +441,7 @@ DialogCommand = (
     | Withdraw
     | Block
     | Unblock
+    | Review
 )
 FloorCommand = (
     Hire | SetPresence | LoseSeat | FindSeat | Recover | Elapse | Match | Enqueue | Redirect | Report | Vanish

@@ -29,7 +29,7 @@ closing. An automatic text at the end therefore stands before the closing, cause
 from collections.abc import Callable
 from typing import Final
 
-from chatcore.machines import binding, blocking, bot, calls, customer, feedback, notices, outbound, ownership
+from chatcore.machines import binding, blocking, bot, calls, customer, feedback, notices, outbound, ownership, quality
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.contacts import Contact
@@ -94,12 +94,13 @@ _DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {
     **outbound.DECIDE,
     **blocking.DECIDE,
     **feedback.DECIDE,
+    **quality.DECIDE,
     **calls.DECIDE,
 }
 _STANDING: Final = frozenset(
     (
         *(e.OfferRefused, e.Stored, e.Unfetched, e.CallNoted, *bot.APPLY, *outbound.APPLY),
-        *(*blocking.APPLY, *binding.APPLY, *notices.APPLY),
+        *(*blocking.APPLY, *binding.APPLY, *notices.APPLY, *quality.APPLY),
     )
 )
 _APPLY: Final[dict[type, Callable[..., None]]] = {
@@ -111,6 +112,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     **outbound.APPLY,
     **blocking.APPLY,
     **feedback.APPLY,
+    **quality.APPLY,
     **calls.APPLY,
 }
 

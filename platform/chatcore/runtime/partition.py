@@ -130,7 +130,8 @@ class PartitionOwner(Owner):
                 self._contacts.append((event.contact, event.key))
             elif isinstance(event, (e.Entry, *e.SEATLESS_TYPES)):
                 seq = event.seq if isinstance(event, e.Entry) else 0
-                self._rows.append(Row(event.contact, event.number, seq, 0, position, e.encode_event(event)))
+                kind = e.TAGS[type(event)]
+                self._rows.append(Row(event.contact, event.number, seq, kind, position, e.encode_event(event)))
 
     def _after_commit(self) -> None:
         if self._rows or self._contacts:

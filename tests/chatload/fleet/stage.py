@@ -15,6 +15,7 @@ from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.live import Live
 from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
@@ -30,6 +31,7 @@ from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET, StubCore
 SPEED = 1000.0
 RUN = "abc123"
 MINUTE = 60_000.0
+ANSWERS_WITHIN_S = 60.0
 UNEVENTFUL = {"repeat_share": 0, "other_share": 0, "failed_share": 0, "disorder_share": 0, "early_share": 0}
 Row = dict[str, Any]
 
@@ -65,8 +67,17 @@ def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, scenario: Scenario |
     return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, 3)
 
 
+def be_patient(provider: Provider) -> None:
+    """Have a messenger wait for a platform's answer however its time is scaled: how soon one comes is the machine's."""
+    carrier = provider.carrier
+    provider.carrier = lambda connections, timeout_s: carrier(connections, ANSWERS_WITHIN_S)  # type: ignore[method-assign]  # of this one alone
+
+
 class Stage:
-    """Everything of one worker but the pipe; made inside a running loop."""
+    """Everything of one worker but the pipe; made inside a running loop.
+
+    `patient`: its messenger waits for every answer, and does not give it up after the time that its profile allows.
+    """
 
     def __init__(
         self,
@@ -76,6 +87,7 @@ class Stage:
         opens_ms: float = 0.0,
         channel: str = "telegram",
         people: dict[str, Any] | None = None,
+        patient: bool = True,
         scenario: Scenario | None = None,
         **provider: Any,
     ) -> None:
@@ -92,6 +104,8 @@ class Stage:
         self.world = World(self.clock, self.recorder, self.tally, self.plan, RUN, speed)
         settings = Settings(**{**UNEVENTFUL, **provider})
         self.provider = PROVIDERS[channel](self.world, ACCOUNTS[channel], settings)
+        if patient:
+            be_patient(self.provider)
         self.seated: list[tuple[int, bool]] = []
 
     async def open(self, secret: str = "secret") -> None:

@@ -125,12 +125,14 @@ def test_retry_after_takes_the_place_of_the_doubling(tmp_path: Path) -> None:
 def test_an_answer_after_the_time_allowed_is_a_failure(tmp_path: Path) -> None:
     """Sixty seconds, divided by the time scale, without an answer: indeterminate, and posted again."""
     platform = Platform()
+    again = asyncio.Event()
 
     async def act(stage: Stage) -> None:
         async def slow(request: web.Request) -> web.Response:
-            if len(platform.calls) == 0:
-                platform.calls.append((0, {}, {}))
-                await asyncio.sleep(0.5)
+            platform.calls.append((0, {}, {}))
+            if len(platform.calls) == 1:
+                await again.wait()
+            again.set()
             return web.json_response({})
 
         runner = await aim_at(stage, slow)
@@ -139,8 +141,12 @@ def test_an_answer_after_the_time_allowed_is_a_failure(tmp_path: Path) -> None:
         await stage.until(lambda: stage.recorder.rows == 2)
         await runner.cleanup()
 
-    ledger = posted(tmp_path, platform, act, time_scale=600.0)
-    assert columns(of(ledger, "SEND"), "attempt", "outcome") == [(1, "INDETERMINATE"), (2, "OK")]
+    ledger = posted(tmp_path, platform, act, patient=False, time_scale=60.0)
+    first, second = of(ledger, "SEND")
+    assert [(row["attempt"], row["outcome"], row["reason"]) for row in (first, second)] == [
+        (1, "INDETERMINATE", "timeout"), (2, "OK", ""),
+    ]  # fmt: skip
+    assert second["started"] - first["started"] >= 1_000 * MS
 
 
 def test_accepted_updates_are_repeated_in_their_place(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ What is stored stays readable: a new field stands at the end of its event and ha
 event, and a new kind of event, is a new format of the journal (`journal/migrations.py`).
 """
 
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -33,6 +33,7 @@ from chatcore.machines.events.dialog import (
     Rated,
     Released,
     Resumed,
+    Reviewed,
     Said,
     Transferred,
     Unblocked,
@@ -78,6 +79,7 @@ __all__ = [
     "OWNED",
     "RECEIPT_TYPES",
     "SEATLESS_TYPES",
+    "TAGS",
     "AccountNamed",
     "AnyEvent",
     "Asked",
@@ -126,6 +128,7 @@ __all__ = [
     "Ref",
     "Released",
     "Resumed",
+    "Reviewed",
     "Said",
     "SeatFound",
     "SeatLost",
@@ -189,6 +192,7 @@ DialogEvent = (
     | Rated
     | Called
     | CallNoted
+    | Reviewed
 )
 FloorEvent = (
     Inert
@@ -212,8 +216,10 @@ Sendable = Said | Noticed | Called
 
 RECEIPT_TYPES: Final = (Sent, Undelivered, Receipted)
 FILE_TYPES: Final = (Stored, Unfetched)
-SEATLESS_TYPES: Final = (*RECEIPT_TYPES, *FILE_TYPES, Rated)
+SEATLESS_TYPES: Final = (*RECEIPT_TYPES, *FILE_TYPES, Rated, Reviewed)
 """What the history keeps beside the entries; it takes no seq."""
+TAGS: Final[dict[type, int]] = {kind: kind.__struct_config__.tag for kind in get_args(DialogEvent)}
+"""The kinds of a dialog log's events, as its history's rows name them."""
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):

@@ -193,6 +193,17 @@ class Rated(Event, tag=47):
     text: str = ""
 
 
+class Reviewed(Event, tag=48):
+    """`by` read dialog `number` and gave its quality a `score` from 1 to 5; the newest counts. It takes no seq."""
+
+    contact: int
+    number: int
+    at: int
+    by: str
+    score: int
+    comment: str
+
+
 class Blocked(Event, tag=60):
     """Messages of the contact are refused from now on; `by` decided it."""
 
