@@ -5,13 +5,14 @@ from typing import Final, NamedTuple
 
 
 class Messenger(NamedTuple):
-    """How a messenger's account and people are named: customers are numbers from `first_user` on, then `suffix`.
+    """How a messenger's account and people are named: `prefix`, numbers from `first_user` on, `suffix`.
 
     `keys`: what the account has besides its `token` and `webhook_secret`. `host`: what ends its `sender`.
     """
 
     account: str
     first_user: int = 5_000_000_000
+    prefix: str = ""
     suffix: str = ""
     keys: tuple[str, ...] = ()
     host: str = ""
@@ -27,6 +28,7 @@ MESSENGERS: Final = {
     "sms": Messenger("sms", keys=("sender",)),
     "max": Messenger("max"),
     "email": Messenger("mail", suffix="@customers.example", keys=("sender",), host="@bank.example"),
+    "phone": Messenger("ph", first_user=79_000_000_000, prefix="+"),
 }
 _RAMP: Final = 1_000_000_000
 ACCOUNTS: Final = {"web": "web", "app": "app"} | {name: messenger.account for name, messenger in MESSENGERS.items()}
@@ -52,15 +54,15 @@ def user_of(index: int, channel: str) -> str:
     if messenger is None:
         return f"u{index}" if index >= 0 else f"r{-index}"
     number = messenger.first_user + index if index >= 0 else _first_of_ramp(messenger) - index
-    return f"{number}{messenger.suffix}"
+    return f"{messenger.prefix}{number}{messenger.suffix}"
 
 
 def index_of(name: str, user: str) -> int | None:
     """The planned dialog of a contact: the inverse of `user_of`; None for a contact that no plan makes."""
     channel = channel_of(name)
     messenger = MESSENGERS.get(channel)
-    if messenger is not None and user.endswith(messenger.suffix):
-        digits, ramp = user.removesuffix(messenger.suffix), _first_of_ramp(messenger)
+    if messenger is not None and user.startswith(messenger.prefix) and user.endswith(messenger.suffix):
+        digits, ramp = user.removeprefix(messenger.prefix).removesuffix(messenger.suffix), _first_of_ramp(messenger)
         number = int(digits) if digits.isdecimal() else None
         return None if number is None else number - messenger.first_user if number < ramp else ramp - number
     if channel and messenger is None and user[:1] in {"u", "r"} and user[1:].isdigit():

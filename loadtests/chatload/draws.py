@@ -48,6 +48,9 @@ class Purpose(enum.IntEnum):
     RATES = 26
     SCORE = 27
     RATE_TIME = 28
+    TALK = 29
+    AGAIN = 30
+    AGAIN_TIME = 31
 
 
 @cache

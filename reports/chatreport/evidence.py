@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chatreport.calls import Calls, calls_of
 from chatreport.grouping import NEVER, Ints, Mask, begins, contains, earliest, lookup, merged, order_by, unique
 from chatreport.ledger import CUSTOMER, OPERATOR, Ledger, Rows
 from chatreport.rundir import Kind, Outcome, Phase, What
@@ -193,6 +194,11 @@ class Evidence:
         """The names of the workers whose record is missing, or may end early."""
         workers = self.manifest.get("workers") or []
         return sorted(str(worker.get("name")) for worker in workers if worker.get("lost"))
+
+    @cached_property
+    def calls(self) -> Calls:
+        """What was told of calls by phone, and what stands of them in the final history."""
+        return calls_of(self.ledger, self.history)
 
     # ── by whose clock ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -233,7 +233,7 @@ class Floor:
 
     @cached_property
     def queued(self) -> tuple[Ints, Ints]:
-        """(dialog, time) of every entry into the queue: as the customer saw it, else the acknowledged cause."""
+        """(dialog, time) of every entry into the queue: as the customer saw it, else the acknowledged cause or call."""
         evidence = self.evidence
         seen = evidence.customer_entries.is_("kind", Kind.QUEUED)
         places, times = earliest(seen["spot"], seen["done"])
@@ -246,6 +246,7 @@ class Floor:
         cause = latest(ledger.dialog_of(stored[told]), stored[told], ledger.dialog_of(entered), entered)
         caused_at = np.append(messages.acked_at[told], -1)[cause]
         at = np.where(at >= 0, at, caused_at)
+        at = np.where(at >= 0, at, lookup(*earliest(*evidence.calls.taken), ledger.dialog_of(entered)))
         known = at >= 0
         return ledger.dialog_of(entered[known]), at[known]
 

@@ -82,7 +82,7 @@ def _lag(evidence: Evidence) -> Floats:
     Repeats follow their own clock; what was due while its socket was being opened waited for the platform.
     """
     ledger = evidence.ledger
-    rows = ledger.of(What.SEND, What.CONNECT, What.PROBE)
+    rows = ledger.of(What.SEND, What.CONNECT, What.PROBE, What.CALL)
     rows = rows.where((rows["intended"] >= 0) & (rows["started"] >= 0) & (rows["attempt"] <= 1))
     logins = ledger.of(What.CONNECT, What.RESUME)
     logged_in = lookup(*earliest(connection(logins), logins["done"]), connection(rows))

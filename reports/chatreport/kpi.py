@@ -14,7 +14,7 @@ from chatreport.episodes import Episodes
 from chatreport.evidence import SECOND_NS, Evidence
 from chatreport.floor import Floor
 from chatreport.grouping import NEVER, Floats, Ints, Mask, order_by, running_sum
-from chatreport.rundir import Outcome, Phase, What
+from chatreport.rundir import Channel, Outcome, Phase, What
 
 TARGET_S: Final = 20
 CONTENT_FROM: Final = 4  # of five; of two it is the better one
@@ -145,6 +145,7 @@ def _handling(figures: Figures) -> Value:
 def _duration(figures: Figures) -> Value:
     rows = figures.evidence.ledger.of(What.DIALOG)
     ended = (rows["phase"] == Phase.MAIN) & (rows["outcome"] == Outcome.COMPLETED) & (rows["started"] >= 0)
+    ended &= rows["channel"] != Channel.PHONE
     return figures.seconds((rows["done"] - rows["started"])[ended])
 
 
@@ -203,7 +204,8 @@ def _containment(figures: Figures) -> Value:
 
 def _messages(figures: Figures) -> Value:
     dialogs = figures.dialogs
-    return float(dialogs.messages[dialogs.closed].mean()) if dialogs.closed.any() else None
+    written = dialogs.closed & (dialogs.channel != Channel.PHONE)
+    return float(dialogs.messages[written].mean()) if written.any() else None
 
 
 def _handled(figures: Figures) -> Mask:
@@ -282,7 +284,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "duration_s": (
         Definition(
             "Duration", "s", "time from the customer's first act to the end of its script", "completed dialogs",
-            left_out=f"{RAMP}; dialogs abandoned or still open",
+            left_out=f"{RAMP}; dialogs abandoned or still open; calls",
         ),
         _duration,
     ),
@@ -317,7 +319,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "messages_per_dialog": (
         Definition(
             "Messages per dialog", "messages", "messages in the final history, of customers, bot and operators",
-            "closed dialogs", left_out=f"{RAMP}; dialogs still open",
+            "closed dialogs", left_out=f"{RAMP}; dialogs still open; calls",
         ),
         _messages,
     ),

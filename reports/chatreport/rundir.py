@@ -41,7 +41,7 @@ class What(enum.IntEnum):
     SEND = 4
     # An observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch; `cursor` = number of the edit
     # whose words it shows. QUEUED: reason = department, rule = skill. TRANSFERRED: by author, under assignment, to
-    # reason = department, rule = skill, sender = operator.
+    # reason = department, rule = skill, sender = operator. CALL: provider_id = the call, reason = its state.
     ENTRY = 5
     # A desk saw an offer: assignment, place, priority, done; size = the dialog's weight in slots, 0 = all of them;
     # reason = department, rule = skill, author = language.
@@ -79,6 +79,9 @@ class What(enum.IntEnum):
     # in a message through a provider's webhook (provider_id); one row per attempt.
     RATING = 23
     AUDIT_RATING = 24  # a rating of the final history: size = score, place = the best there is; provider_id
+    # A telephone exchange told of a call: provider_id = the call, reason = ringing, answered, abandoned, finished or
+    # unreached; intended = when it happened, started, done = answer; one row per attempt.
+    CALL = 25
 
 
 class Outcome(enum.IntEnum):
@@ -136,6 +139,7 @@ class Channel(enum.IntEnum):
     SMS = 9
     MAX = 10
     EMAIL = 11
+    PHONE = 12
 
 
 # Where replies leave through somebody else's API, and where a contact's messages come in the order they were written.

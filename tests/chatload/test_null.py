@@ -14,7 +14,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from chatload.errors import PortTaken, TargetFailed
+from chatload.errors import BadOption, PortTaken, TargetFailed
 from chatload.scenario import load
 from chatload.targets import tokens
 from chatload.targets.null import TOKEN, Null
@@ -31,6 +31,13 @@ def null(tmp_path: Path) -> Iterator[Null]:
     target.start({"tg": "http://127.0.0.1:1"})
     yield target
     target.stop()
+
+
+def test_calls_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    """Nobody would answer them: one line says what to do."""
+    post = load(str(Path(__file__).parents[1] / "end_to_end" / "post.toml")).scenario
+    with pytest.raises(BadOption, match=r"^--target null: it answers no calls; leave channels\.phone out"):
+        Null(post, 60, tmp_path / "core.log")
 
 
 class Visitor:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatload.draws import Draws
-from chatload.plan import Destination, Dialog, Plan, make_plan
+from chatload.plan import Call, Destination, Dialog, Plan, make_plan
 from chatload.plan.arrivals import Rate
 from chatload.scenario import load
 
@@ -57,6 +57,24 @@ def test_a_larger_load_contains_a_smaller_one(small: float, more: float, seed: i
 
 
 TEAMS = load(str(Path(__file__).parents[1] / "end_to_end" / "teams.toml")).scenario
+POST = load(str(Path(__file__).parents[1] / "end_to_end" / "post.toml")).scenario
+
+
+def test_calls_are_planned_without_words() -> None:
+    """A caller has no turns, the phone's own patience, talks as long as the scenario says, and may call again."""
+    plan = make_plan(POST, 3, "peak", 10, 60, 120, 10, 180)
+    calls = [d for d in plan.main if d.channel == "phone"]
+    assert all((d.call is None) == (d.channel != "phone") == bool(d.turns) for d in plan.dialogs)
+    talks = [d.call.talk_ms for d in calls if d.call]
+    agains = [d.call.again_ms for d in calls if d.call and d.call.again_ms is not None]
+    assert len(calls) / len(plan.main) == pytest.approx(0.25, abs=0.02)
+    assert statistics.fmean(talks) == pytest.approx(90_000, rel=0.05)
+    assert statistics.fmean(d.patience_ms for d in calls) == pytest.approx(20_000, rel=0.08)
+    assert len(agains) / len(calls) == pytest.approx(0.5, abs=0.04)
+    assert statistics.fmean(agains) == pytest.approx(15_000, rel=0.1)
+    ramp = [d for d in plan.ramp if d.call]
+    assert ramp
+    assert all(d.call == Call(0.0, None) and d.start_ms < 0 < d.hold_ms for d in ramp)
 
 
 def test_transfers_and_holds_are_drawn_by_dialog() -> None:

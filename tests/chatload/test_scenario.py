@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chatload.errors import BadScenario, UnknownScenario
 from chatload.run.claims import check_claims
 from chatload.scenario import Scenario, ScenarioFile, duration_ms, load, parse, shape_of, shipped, spoken
+from chatload.scenario.explain import explain
 
 TBANK = load("tbank")
 HERE = Path("mine.toml")
@@ -128,7 +129,7 @@ def test_a_messenger_of_which_only_the_share_is_given_is_not_played() -> None:
     whole = "types_per_min = 180\nbot = false\nrate_per_s = 10\nchat_rate_per_s = 1\nburst = 3\n"
     viber = text.replace("[channels.viber]", f"[channels.viber]\n{whole}")
     assert "viber" not in parse(text, Path("mine.toml")).channels.played()
-    assert parse(viber, Path("mine.toml")).channels.played()["viber"].types_per_min == 180
+    assert parse(viber, Path("mine.toml")).channels.written()["viber"].types_per_min == 180
     with pytest.raises(BadScenario, match=r"channels\.viber\.rate_per_s .*this key is missing"):
         parse(viber.replace("rate_per_s = 10\nchat", "chat"), Path("mine.toml"))
     with pytest.raises(BadScenario, match=r"channels\.viber\.brust .*unknown key.*channels\.viber\.burst"):
@@ -179,3 +180,15 @@ def test_what_nobody_publishes_is_solved_for() -> None:
     longer = shape_of(parse(TBANK.text.replace('duration = "12 min"', 'duration = "24 min"'), HERE))
     assert longer.operator_turns == shape.operator_turns
     assert longer.thinking_ms > 2 * shape.thinking_ms
+
+
+def test_calls_are_explained() -> None:
+    """How often the phone rings, whom that keeps busy, and that what is said of messages is said of the others."""
+    said = " ".join(explain(load(str(Path(__file__).parents[1] / "end_to_end" / "post.toml"))))
+    for piece in (
+        "web 30 %, email 45 %, phone 25 %",
+        "The phone rings 200 times in the peak hour. A call takes all places of its operator and lasts 1.5 min on",
+        "so 5.0 operators are talking at once. Callers wait 20 s on average before they give up; 50 % of these call",
+        "and 1.3 messages a second are written",
+    ):
+        assert piece in said

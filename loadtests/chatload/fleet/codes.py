@@ -23,6 +23,7 @@ WITHDRAWN: Final = int(What.WITHDRAWN)
 CALLBACK: Final = int(What.CALLBACK)
 FETCH: Final = int(What.FETCH)
 RATING: Final = int(What.RATING)
+CALL: Final = int(What.CALL)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from chatload.fleet.caller import Caller
 from chatload.fleet.clock import now_ns
 from chatload.fleet.live import Live
 from chatload.fleet.script import Join, Script
@@ -84,7 +85,8 @@ class Customers:
         self._stopped = True
 
     def _script(self, dialog: Dialog) -> Script:
-        return Script(
+        script = Script if dialog.call is None else Caller
+        return script(
             self._world,
             self._live,
             dialog,

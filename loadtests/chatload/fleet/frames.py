@@ -25,7 +25,7 @@ class Destination(msgspec.Struct):
 
 
 class Entry(msgspec.Struct, tag_field="op", tag="entry"):
-    """An entry of a dialog; `seq` is dense within it."""
+    """An entry of a dialog; `seq` is dense within it. `call` and `state` are those of a phone call."""
 
     dialog: str
     seq: int
@@ -40,6 +40,8 @@ class Entry(msgspec.Struct, tag_field="op", tag="entry"):
     number: int = -1
     reason: str = ""
     to: Destination | None = None
+    call: str = ""
+    state: str = ""
 
 
 class Welcome(msgspec.Struct, tag_field="op", tag="welcome"):

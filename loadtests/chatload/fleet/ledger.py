@@ -214,7 +214,7 @@ class Actor:
             subject.channel,
             done=stamp_ns,
             assignment=entry.number,
-            provider_id=provider_number(entry.id),
+            provider_id=provider_number(entry.id or entry.call),
             plan=subject.plan,
             number=number,
             seq=entry.seq,
@@ -228,7 +228,7 @@ class Actor:
             sender=text(to.operator or sender_of(identity, world.run)),
             author=text(entry.operator or entry.author),
             rule=text(cause.rule if cause is not None else to.skill or entry.skill),
-            reason=text(entry.reason or entry.department or to.department),
+            reason=text(entry.reason or entry.state or entry.department or to.department),
         )
         return identity
 

@@ -7,12 +7,14 @@ from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Destination, Dialog, Rating, Reply, To, Turn
+from chatload.plan.model import Call, Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
+from chatload.scenario.model import Phone
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
 LONGEST: Final = 1000  # characters of one message
 REACT_CV: Final = 0.6
+TALK_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
 IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
 
@@ -25,6 +27,7 @@ class Dialogs:
         self._shape = shape
         self._draws = draws
         self._played = scenario.channels.played()
+        self._written = scenario.channels.written()
         self._bot_reading_ms = bot_length(scenario) / scenario.dialog.reads_per_min * MS_PER_MIN
 
     def whole(self, index: int, start_ms: float) -> Dialog:
@@ -33,6 +36,8 @@ class Dialogs:
         name = self._channel(index)
         has_bot = self._played[name].bot
         contained = has_bot and draws.happens(scenario.bot.contained, Purpose.CONTAINED, index)
+        phone = scenario.channels.calls() if name == "phone" else None
+        patience_ms = scenario.patience.queue if phone is None else phone.patience
         return Dialog(
             index=index,
             user=user_of(index, name),
@@ -40,13 +45,20 @@ class Dialogs:
             phase="ramp" if start_ms < 0 else "main",
             start_ms=start_ms,
             hold_ms=0.0,
-            turns=self._turns(index, name, has_bot, contained),
+            turns=() if phone else self._turns(index, name, has_bot, contained),
             contained=contained,
-            patience_ms=draws.exponential(scenario.patience.queue, Purpose.PATIENCE, index),
+            patience_ms=draws.exponential(patience_ms, Purpose.PATIENCE, index),
             reply_patience_ms=draws.lognormal(scenario.patience.reply, PATIENCE_CV, Purpose.REPLY_PATIENCE, index),
             silent=draws.happens(scenario.patience.silent, Purpose.SILENT, index),
-            rating=None if contained else self._rating(index),
+            call=self._call(index, phone) if phone else None,
+            rating=None if contained or phone else self._rating(index),
         )
+
+    def _call(self, index: int, phone: Phone) -> Call:
+        again = self._draws.happens(phone.again, Purpose.AGAIN, index)
+        again_ms = self._draws.exponential(phone.again_after, Purpose.AGAIN_TIME, index)
+        talk_ms = self._draws.lognormal(phone.talk, TALK_CV, Purpose.TALK, index)
+        return Call(talk_ms, again_ms if again else None)
 
     def _rating(self, index: int) -> Rating | None:
         """How the customer of an operator rates, if they do."""
@@ -108,6 +120,8 @@ class Dialogs:
     def sends(self, dialog: Dialog) -> list[float]:
         """When each turn would be sent, and last when the dialog would end, if the platform took no time at all."""
         now_ms, moments = dialog.start_ms, []
+        if dialog.call is not None:
+            return [now_ms + self.accept_ms(dialog) + dialog.call.talk_ms]
         for position, turn in enumerate(dialog.turns):
             now_ms += turn.think_ms
             moments.append(now_ms)
@@ -119,11 +133,14 @@ class Dialogs:
     def left_at_start(self, dialog: Dialog, ramp_ms: float) -> Dialog | None:
         """What is left at t0 of a dialog that began before: an opening turn in the ramp, then the turns still to come.
 
-        None if it was over by then.
+        Of a call, what is left of the talk. None if it was over by then.
         """
         *sends, end_ms = self.sends(dialog)
         if end_ms <= 0:
             return None
+        if dialog.call is not None:
+            start_ms = self._introduced(dialog.index, ramp_ms, end_ms)
+            return replace(dialog, start_ms=start_ms, hold_ms=end_ms, call=Call(0.0, None))
         past = sum(1 for moment in sends if moment < 0) or 1
         to_come = dialog.turns[past:]
         with_operator = any(turn.to == "handover" for turn in dialog.turns[:past])
@@ -166,7 +183,7 @@ class Dialogs:
         length = min(
             LONGEST, max(1, round(draws.lognormal(shape.length, shape.length_cv, Purpose.LENGTH, index, turn)))
         )
-        think_ms = length / self._played[channel].types_per_min * MS_PER_MIN
+        think_ms = length / self._written[channel].types_per_min * MS_PER_MIN
         if after_answer:
             think_ms += self._reading_ms(index, turn, to)
             think_ms += draws.lognormal(self._shape.thinking_ms, shape.thinking_cv, Purpose.THINKING, index, turn)

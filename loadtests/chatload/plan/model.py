@@ -25,6 +25,17 @@ class Turn(msgspec.Struct, frozen=True):
     drop_ms: float | None = None
 
 
+class Call(msgspec.Struct, frozen=True):
+    """What a caller does instead of writing.
+
+    `talk_ms`: from the connection to the end. `again_ms`: from giving up to calling again, once; None waits to be
+    called back.
+    """
+
+    talk_ms: float
+    again_ms: float | None
+
+
 class Rating(msgspec.Struct, frozen=True):
     """A customer's `score` of a dialog, given `after_ms` after the platform asked for it."""
 
@@ -36,11 +47,14 @@ class Dialog(msgspec.Struct, frozen=True):
     """One planned dialog of one customer.
 
     `index` is negative in the ramp, and never -1; `start_ms` counts from t0 and is negative in the ramp, too.
-    `hold_ms`: ramp only: after the opening turn's answer the second turn waits at least until t0 + `hold_ms`.
+    `hold_ms`: ramp only: after the opening turn's answer the second turn waits at least until t0 + `hold_ms`, and a
+    call lasts at least until then.
     `contained`: the bot answers every turn and the customer ends the dialog (without a word when `silent`); otherwise
     an operator answers the hand-over turn and all after it, and closes after the last answer.
-    `patience_ms`: from entering the queue to the first human message; `reply_patience_ms`: for every later answer.
+    `patience_ms`: from entering the queue to the first human message, or to the connection; `reply_patience_ms`: for
+    every later answer.
     `silent`: if this customer leaves, they leave without a word.
+    `call`: of a dialog by phone, which has no turns.
     `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
@@ -55,6 +69,7 @@ class Dialog(msgspec.Struct, frozen=True):
     patience_ms: float
     reply_patience_ms: float
     silent: bool
+    call: Call | None = None
     rating: Rating | None = None
 
 

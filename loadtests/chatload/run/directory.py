@@ -84,9 +84,8 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
 def at_night(plan: Plan) -> bool:
     """Whether somebody who needs an operator writes before the floor opens."""
     opens_ms = plan.scenario.operators.opens
-    return opens_ms > 0 and any(
-        not dialog.contained and dialog.start_ms + dialog.turns[0].think_ms < opens_ms for dialog in plan.dialogs
-    )
+    writing = (dialog for dialog in plan.dialogs if dialog.turns and not dialog.contained)
+    return any(dialog.start_ms + dialog.turns[0].think_ms < opens_ms for dialog in writing) if opens_ms else False
 
 
 def versions() -> dict[str, str]:

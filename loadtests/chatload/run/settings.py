@@ -49,8 +49,11 @@ class Settings:
 
     @property
     def drain_s(self) -> float:
-        """How long open dialogs may go on after the last start: twice their mean duration."""
-        return 2 * self.file.scenario.dialog.duration / self.speed / 1000
+        """How long open dialogs may go on after the last start: twice their mean duration, or a call's if longer."""
+        scenario = self.file.scenario
+        phone = scenario.channels.calls()
+        call_ms = phone.patience + phone.talk if phone else 0.0
+        return 2 * max(scenario.dialog.duration, call_ms) / self.speed / 1000
 
     def plan_arguments(self) -> dict[str, Any]:
         """The arguments of `make_plan` besides the scenario, as the fleet gets them."""

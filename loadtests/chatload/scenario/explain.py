@@ -7,7 +7,7 @@ from chatload.scenario.units import spoken
 
 def explain(file: ScenarioFile) -> list[str]:
     """Paragraphs for people."""
-    return [*_demand(file), *_a_dialog(file), *_floor(file), *_run(file)]
+    return [*_demand(file), *_a_dialog(file), *_a_call(file), *_floor(file), *_run(file)]
 
 
 def _per_s(file: ScenarioFile) -> float:
@@ -31,25 +31,49 @@ def _demand(file: ScenarioFile) -> list[str]:
     ]
 
 
+def _written_per_s(file: ScenarioFile) -> float:
+    """The same of those in which people write."""
+    return _per_s(file) * (1 - shape_of(file.scenario).mix.get("phone", 0.0))
+
+
 def _a_dialog(file: ScenarioFile) -> list[str]:
-    scenario, shape, per_s = file.scenario, shape_of(file.scenario), _per_s(file)
+    scenario, shape, per_s = file.scenario, shape_of(file.scenario), _written_per_s(file)
     dialog, lasts = scenario.dialog, spoken(scenario.dialog.duration)
     return [
         f"A dialog has {dialog.messages:g} messages of both sides and lasts {lasts} on average, so about"
         f" {per_s * dialog.duration / 1000:,.0f} are open at once and {per_s * dialog.messages:.1f} messages a second"
         " are written.",
-        f"The bot keeps {100 * shape.contained:.0f} % of all dialogs ({scenario.bot.turns_contained:g} questions each);"
-        f" the others reach an operator and ask {1 + shape.operator_turns:.1f} times there.",
+        f"The bot keeps {100 * shape.contained:.0f} % of these ({scenario.bot.turns_contained:g} questions each); the"
+        f" others reach an operator and ask {1 + shape.operator_turns:.1f} times there.",
         f"Customers write {dialog.length:g} characters and think {shape.thinking_ms / 1000:.0f} s before they do (what"
         f" reading, typing and the operators leave of the {lasts}).",
     ]
+
+
+def _a_call(file: ScenarioFile) -> list[str]:
+    phone, per_s = file.scenario.channels.calls(), _per_s(file) - _written_per_s(file)
+    if phone is None:
+        return []
+    return [
+        f"The phone rings {3600 * per_s:,.0f} times in the peak hour. A call takes all places of its operator and lasts"
+        f" {spoken(phone.talk)} on average, so {_talking(file):,.1f} operators are talking at once. Callers wait"
+        f" {spoken(phone.patience)} on average before they give up; {100 * phone.again:.0f} % of these call again after"
+        f" {spoken(phone.again_after)}, the others are called back."
+    ]
+
+
+def _talking(file: ScenarioFile) -> float:
+    """Operators in a call, on average."""
+    phone = file.scenario.channels.calls()
+    return (_per_s(file) - _written_per_s(file)) * phone.talk / 1000 if phone else 0.0
 
 
 def _floor(file: ScenarioFile) -> list[str]:
     scenario, shape = file.scenario, shape_of(file.scenario)
     people, patience = scenario.operators, scenario.patience
     places = people.count * people.slots
-    taken = _per_s(file) * (1 - shape.contained) * shape.operator_ms / 1000
+    taken = _written_per_s(file) * (1 - shape.contained) * shape.operator_ms / 1000
+    taken += _talking(file) * people.slots
     closed = [
         f"They come on duty {spoken(people.opens)} after the start; until then whoever needs one waits, or loses"
         " patience."
@@ -59,7 +83,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer. On"
         f" average {taken:,.0f} of their {places:,} places are taken ({100 * taken / places:.0f} %).",
         *(closed if people.opens else []),
-        f"Customers wait {spoken(patience.queue)} for an operator on average before they leave;"
+        f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
         *_ratings(file),
     ]
@@ -75,7 +99,7 @@ def _ratings(file: ScenarioFile) -> list[str]:
 
 def _run(file: ScenarioFile) -> list[str]:
     scenario = file.scenario
-    messages_per_s = _per_s(file) * scenario.speed * scenario.dialog.messages
+    messages_per_s = _written_per_s(file) * scenario.speed * scenario.dialog.messages
     return [
         f"Played {scenario.speed:g} times faster than life, the peak part takes"
         f" {scenario.peak / scenario.speed / 1000:.0f} s after a ramp of {scenario.ramp / scenario.speed / 1000:.0f} s,"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origi
 from pydantic import BaseModel, ValidationError
 
 from chatload.errors import BadScenario, UnknownScenario
-from chatload.scenario.model import MESSENGER, UNPLAYED, Scenario
+from chatload.scenario.model import PLAYS, UNPLAYED, Scenario
 from chatload.scenario.shape import Impossible, shape_of
 
 _AT_LINE: Final = re.compile(r"^(.*?) \(at line (\d+), column (\d+)\)$")
@@ -78,7 +78,7 @@ def _explained(path: Path, error: ValidationError) -> BadScenario:
     """The first error in our words; an unknown key goes first, for it may explain a missing one."""
     details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     first, rest = details[0], len(details) - 1
-    location = tuple(part for part in first["loc"] if part not in (MESSENGER, UNPLAYED))
+    location = tuple(part for part in first["loc"] if part not in (PLAYS, UNPLAYED))
     key = ".".join(str(part) for part in location)
     what, nearest = first["msg"].removeprefix("Value error, "), None
     what = what[:1].lower() + what[1:]

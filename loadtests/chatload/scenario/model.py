@@ -3,13 +3,15 @@
 Durations are business times with a unit; shares lie between 0 and 1; rates carry their unit in the name.
 """
 
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from chatload.scenario.units import DurationMs
 
-Channel = Literal["web", "app", "telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max", "email"]
+Channel = Literal[
+    "web", "app", "telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max", "email", "phone"
+]  # fmt: skip
 PLAYED: Final[tuple[Channel, ...]] = get_args(Channel)
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -89,14 +91,27 @@ class Unplayed(Table):
     share: Share
 
 
-class Web(Unplayed):
-    """A channel over a socket of the platform's own, and what its dialogs ask of an operator; weight 0 is all slots."""
+class Asking(Unplayed):
+    """A channel that is played, and what its dialogs ask of an operator."""
 
-    bot: bool
-    types_per_min: Positive
     department: Name = GENERAL
     skill: Name | Literal[""] = ""
     language: Name | Literal[""] = ""
+
+
+class Limits(Table):
+    """The limits of the bank's account with somebody else's API."""
+
+    rate_per_s: Positive
+    chat_rate_per_s: Positive
+    burst: Whole
+
+
+class Web(Asking):
+    """A channel in which people write, over a socket of the platform's own; weight 0 is all slots."""
+
+    bot: bool
+    types_per_min: Positive
     weight: Annotated[int, Field(ge=0, le=1000)] = 1
 
 
@@ -107,25 +122,37 @@ class App(Web):
     away: DurationMs
 
 
-class Messenger(Web):
-    """A messenger, with the limits of the bank's account."""
+class Messenger(Web, Limits):
+    """A messenger."""
 
-    rate_per_s: Positive
-    chat_rate_per_s: Positive
-    burst: Whole
+
+class Phone(Asking, Limits):
+    """Calls, which take all of an operator's slots.
+
+    `talk`: how long callers talk, and `patience`: how long they wait, on average. `again`: the share of those who give
+    up that call again, `again_after` on average; the others wait to be called back.
+    """
+
+    bot: ClassVar[bool] = False
+    talk: DurationMs
+    patience: DurationMs
+    again: Share
+    again_after: DurationMs
+
+
+Played = Web | Phone
 
 
 def _played(value: Any) -> str:
-    """Which of the two tables of a messenger this is: one that gives its share alone is not to be played."""
-    alone = isinstance(value, Unplayed) and not isinstance(value, Web)
-    return UNPLAYED if alone or (isinstance(value, dict) and set(value) == {"share"}) else MESSENGER
+    """Which of the two tables of a channel this is: one that gives its share alone is not to be played."""
+    return UNPLAYED if type(value) is Unplayed or (isinstance(value, dict) and set(value) == {"share"}) else PLAYS
 
 
-MESSENGER: Final = "messenger, played"
-UNPLAYED: Final = "messenger, not played"
-MaybePlayed = Annotated[
-    Annotated[Messenger, Tag(MESSENGER)] | Annotated[Unplayed, Tag(UNPLAYED)], Discriminator(_played)
-]
+PLAYS: Final = "played"
+UNPLAYED: Final = "not played"
+_unplayed = Annotated[Unplayed, Tag(UNPLAYED)]
+MaybePlayed = Annotated[Annotated[Messenger, Tag(PLAYS)] | _unplayed, Discriminator(_played)]
+MaybeCalled = Annotated[Annotated[Phone, Tag(PLAYS)] | _unplayed, Discriminator(_played)]
 
 
 class Channels(Table):
@@ -142,6 +169,7 @@ class Channels(Table):
     sms: MaybePlayed | None = None
     max: MaybePlayed | None = None
     email: MaybePlayed | None = None
+    phone: MaybeCalled | None = None
 
     @model_validator(mode="after")
     def _shares_make_one(self) -> Self:
@@ -157,14 +185,22 @@ class Channels(Table):
         found = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: channel for name, channel in found.items() if channel is not None}
 
-    def played(self) -> dict[Channel, Web]:
-        """The channels that this version plays, by name."""
+    def played(self) -> dict[Channel, Played]:
+        """The channels that are played, by name."""
         found = ((name, getattr(self, name)) for name in PLAYED)
-        return {name: channel for name, channel in found if isinstance(channel, Web)}
+        return {name: channel for name, channel in found if isinstance(channel, Played)}
+
+    def written(self) -> dict[Channel, Web]:
+        """Those in which people write."""
+        return {name: channel for name, channel in self.played().items() if isinstance(channel, Web)}
+
+    def calls(self) -> Phone | None:
+        """The phone, if it is played."""
+        return self.phone if isinstance(self.phone, Phone) else None
 
 
 class DialogShape(Table):
-    """What the dialogs amount to on average, both sides together, and how customers read and write."""
+    """What written dialogs amount to on average, both sides together, and how customers read and write."""
 
     messages: Annotated[float, Field(ge=2)]
     duration: DurationMs
@@ -237,7 +273,7 @@ class Feedback(Table):
 
 
 class Patience(Table):
-    """How long customers wait on average, and the share of those who leave that leave without a word."""
+    """How long those who write wait on average, and the share of those who leave that leave without a word."""
 
     queue: DurationMs
     reply: DurationMs

@@ -4,9 +4,10 @@ Published are messages and minutes of a dialog. So the operator's turns are what
 of the messages, and the customer's thinking is what reading, typing and the operators' work leave of the minutes.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from chatload.scenario.model import Channel, Scenario, Web
+from chatload.scenario.model import Channel, Played, Scenario, Web
 
 MS_PER_MIN = 60_000.0
 
@@ -21,9 +22,9 @@ class Impossible(ValueError):
 
 
 class Shape(NamedTuple):
-    """Means over all planned dialogs; times in business milliseconds.
+    """Means over the planned dialogs in which people write; times in business milliseconds.
 
-    `mix`: share of each played channel, together 1. `contained`: share of all dialogs that the bot keeps.
+    `mix`: share of each played channel in all dialogs, together 1. `contained`: share that the bot keeps.
     `operator_turns`: turns after the hand-over turn of a dialog that reaches an operator.
     `thinking_ms`: a customer's, per turn after the first. `operator_ms`: how long an operator holds a dialog.
     """
@@ -41,17 +42,21 @@ def shape_of(scenario: Scenario) -> Shape:
     Raises:
         Impossible: the messages or the minutes of a dialog do not suffice for what must happen in it.
     """
-    played = scenario.channels.played()
-    total = sum(channel.share for channel in played.values())
-    mix = {name: channel.share / total for name, channel in played.items()}
-    contained = sum(mix[name] * _contained(scenario, channel) for name, channel in played.items())
+    written = scenario.channels.written()
+    mix = _mix(written)
+    contained = sum(mix[name] * _contained(scenario, channel) for name, channel in written.items())
     operator_turns = _operator_turns(scenario, mix, contained)
     thinking_ms = _thinking_ms(scenario, mix, operator_turns)
     replies = 1 + operator_turns
-    per_turn = sum(mix[name] * _typing_ms(scenario, channel) for name, channel in played.items())
+    per_turn = sum(mix[name] * _typing_ms(scenario, channel) for name, channel in written.items())
     customer = operator_turns * (thinking_ms + per_turn + _reading_ms(scenario, scenario.operators.length))
     operator_ms = replies * react_ms(scenario) + customer + scenario.operators.wrap_up
-    return Shape(mix, contained, operator_turns, thinking_ms, operator_ms)
+    return Shape(_mix(scenario.channels.played()), contained, operator_turns, thinking_ms, operator_ms)
+
+
+def _mix(channels: Mapping[Channel, Played]) -> dict[Channel, float]:
+    total = sum(channel.share for channel in channels.values())
+    return {name: channel.share / total for name, channel in channels.items()}
 
 
 def react_ms(scenario: Scenario) -> float:
@@ -85,7 +90,7 @@ def _bot_turns_before(scenario: Scenario, channel: Web) -> float:
 def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: float) -> float:
     """Solve mean messages = 2 × mean turns for the operators' turns."""
     before = 0.0
-    for name, channel in scenario.channels.played().items():
+    for name, channel in scenario.channels.written().items():
         share = _contained(scenario, channel)
         human = _bot_turns_before(scenario, channel) + 1
         before += mix[name] * (share * scenario.bot.turns_contained + (1 - share) * human)
@@ -102,7 +107,7 @@ def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: fl
 def _thinking_ms(scenario: Scenario, mix: dict[Channel, float], operator_turns: float) -> float:
     """Solve the mean duration, first step to close, for the customers' thinking."""
     fixed = thinking_turns = 0.0
-    for name, channel in scenario.channels.played().items():
+    for name, channel in scenario.channels.written().items():
         share, before = _contained(scenario, channel), _bot_turns_before(scenario, channel)
         typing, after_bot = _typing_ms(scenario, channel), _reading_ms(scenario, bot_length(scenario))
         kept = scenario.bot.turns_contained

@@ -121,11 +121,12 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
         "outcome": Outcome.OK,
         "kind": _KINDS.get(entry["kind"], Kind.NONE),
         "author": entry.get("author"),
-        "reason": entry.get("reason") or entry.get("department") or to.get("department"),
+        "reason": entry.get("reason") or entry.get("state") or entry.get("department") or to.get("department"),
         "assignment": entry.get("number"),
         "cause_seq": cause.get("seq"),
         "rule": cause.get("rule") or to.get("skill") or entry.get("skill"),
         "sender": to.get("operator"),
+        "provider_id": provider_number(entry.get("call")),
         "done": int(entry["at"]) * 1_000_000 - wall_ns,
     }
     if entry.get("operator"):

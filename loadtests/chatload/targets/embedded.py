@@ -18,7 +18,7 @@ from chatload.errors import BadOption, CoreRefused, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
-from chatload.scenario.model import Messenger
+from chatload.scenario.model import Limits
 from chatload.targets import tokens
 from chatload.targets.port import Fault, Target, Verb
 from chatload.targets.rest import Admin, Unanswered
@@ -256,22 +256,22 @@ class Embedded(Target):
             played = [name for name in callbacks if channel_of(name) == channel]
             bot = "keywords" if settings.bot else "none"
             for name in played if channel in MESSENGERS else [account(channel)]:
-                own = self._messenger(settings, name, callbacks, len(played)) if isinstance(settings, Messenger) else {}
+                own = self._provided(settings, name, callbacks, len(played)) if isinstance(settings, Limits) else {}
                 asks = settings.model_dump(include={"department", "skill", "language", "weight"})
                 found.append({"id": name, "channel": channel, "bot": bot, **asks, **own})
         return found
 
-    def _messenger(self, messenger: Messenger, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
-        """The messenger's side of an account, which has its part of the limits of the scenario's one."""
+    def _provided(self, limits: Limits, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
+        """The provider's side of an account, which has its part of the limits of the scenario's one."""
         return {
             "api": callbacks[name],
             **{
                 what: value if what == "sender" else f"env:{_variable(name, what)}"  # who writes is no secret
                 for what, value in self._keys[name].items()
             },
-            "rate_per_s": messenger.rate_per_s * self._speed / share,
-            "chat_rate_per_s": messenger.chat_rate_per_s * self._speed,
-            "burst": messenger.burst,
+            "rate_per_s": limits.rate_per_s * self._speed / share,
+            "chat_rate_per_s": limits.chat_rate_per_s * self._speed,
+            "burst": limits.burst,
         }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload.accounts import MESSENGERS, channel_of
-from chatload.errors import TargetFailed
+from chatload.errors import BadOption, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
@@ -42,6 +42,8 @@ class Null(Target):
     ) -> None:
         """`log` receives what the process complains of; it listens at `host`."""
         super().__init__()
+        if scenario.channels.calls() is not None:
+            raise BadOption("--target", self.name, "it answers no calls; leave channels.phone out of the scenario")
         self._host, self._port = host, free_port(port, host) if port else 0
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
         self._process: subprocess.Popen[bytes] | None = None

@@ -130,8 +130,9 @@ class Contact(msgspec.Struct, array_like=True):
     @property
     def idle(self) -> bool:
         """Whether nothing is under way, so that it can be packed: no dialog is open, and replies and fetching ended."""
-        busy = self.unsettled or self.unfetched
-        return self.state in AT_REST and not busy and len(self.seen) <= REST_MOST
+        if self.state not in AT_REST:
+            return False
+        return not self.unsettled and not self.unfetched and len(self.seen) <= REST_MOST
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chatcore.journal.port import Row
 from chatcore.machines import dialog, links
@@ -13,6 +13,10 @@ from chatcore.machines.contacts import Contact
 from chatcore.machines.events import OWNED
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
+
+_TIMED: Final = (e.Said, e.Resumed, e.Asked)
+_PASSED_ON: Final = (e.Entry, e.Asked, e.AccountNamed, e.OperationAsked)  # whether or not they are on a desk
+_KEPT: Final = (e.Entry, *e.SEATLESS_TYPES)
 
 
 class Audience(Protocol):
@@ -64,7 +68,7 @@ class PartitionOwner(Owner):
         events = dialog.decide(self.state, command, now)
         for event in events:
             dialog.apply(self.state, event)
-            if isinstance(event, e.Said | e.Resumed | e.Asked) and event.deadline:
+            if isinstance(event, _TIMED) and event.deadline:
                 self._arm(event.contact, event.deadline)
         return events
 
@@ -83,9 +87,10 @@ class PartitionOwner(Owner):
         """Whose desk the event is shown on, judged when it happened."""
         match event:
             case e.Said() | e.Edited() | e.Sent() | e.Undelivered() | e.Receipted() | e.Stored() | e.Unfetched():
-                contact = self.state.contacts[event.contact]
-                owned = contact.state in OWNED and contact.number == event.number
-                return contact.operator if owned else ""
+                contact = self.state.contacts.active.get(event.contact)  # at rest it is nobody's
+                if contact is None or contact.state not in OWNED or contact.number != event.number:
+                    return ""
+                return contact.operator
             case e.Offered() | e.OfferEnded() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
                 return event.operator
             case e.Called() if event.state not in e.ORDERS:  # whose order it is gets it with the dialog
@@ -98,7 +103,7 @@ class PartitionOwner(Owner):
         if commands:
             self.to_floor(self.log, position, commands)
         for event, owner in zip(events, owners, strict=True):
-            if isinstance(event, e.Met | e.Inert):
+            if isinstance(event, e.Inert) or not (owner or isinstance(event, _PASSED_ON)):
                 continue
             contact = self.state.contacts[event.contact]
             if isinstance(event, e.Asked):
@@ -112,7 +117,7 @@ class PartitionOwner(Owner):
                 self._pass_on(contact, event)
             elif isinstance(event, e.Noticed) or (isinstance(event, e.Called) and event.state in e.ORDERS):
                 self._audience.outbound(self, contact, event)
-            elif isinstance(event, e.AccountNamed | e.OperationAsked):
+            elif isinstance(event, (e.AccountNamed, e.OperationAsked)):
                 self._audience.bank(self, contact, event)
 
     def _pass_on(self, contact: Contact, message: e.Said) -> None:
@@ -128,7 +133,7 @@ class PartitionOwner(Owner):
         for event in events:
             if isinstance(event, e.Met):
                 self._contacts.append((event.contact, event.key))
-            elif isinstance(event, (e.Entry, *e.SEATLESS_TYPES)):
+            elif isinstance(event, _KEPT):
                 seq = event.seq if isinstance(event, e.Entry) else 0
                 kind = e.TAGS[type(event)]
                 self._rows.append(Row(event.contact, event.number, seq, kind, position, e.encode_event(event)))

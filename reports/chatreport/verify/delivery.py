@@ -20,7 +20,7 @@ from chatreport.grouping import (
 )
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
-from chatreport.verify import ratings
+from chatreport.verify import calls, ratings
 from chatreport.verify.finding import Tally, distinct
 
 
@@ -52,6 +52,7 @@ def durable(tally: Tally) -> None:
         "messages_recovered": int((~messages.acked & ~messages.rejected & found).sum()),
     }
     _edits_stored(tally)
+    calls.kept(tally)
     ratings.kept(tally)
 
 
@@ -89,6 +90,7 @@ def no_phantom(tally: Tally) -> None:
     phantoms += _automatic(tally, sources["history"])
     phantoms += _unmapped(tally, sources["provider"])
     tally.counts = {"messages_phantom": phantoms}
+    calls.made(tally)
     ratings.given(tally)
 
 
@@ -157,6 +159,7 @@ def effectively_once(tally: Tally) -> None:
     edited = edited.at(order_by(edit_keys(edited), edited["spot"]))
     again = edited.where(~begins(edit_keys(edited))) if len(edited) else edited
     tally.wrong("an edit has more than one place", places=again["spot"], keys=again["identity"])
+    calls.once(tally)
     ratings.once(tally)
     repeated = int((evidence.messages.attempts > 1).sum())
     tally.counts = {"messages_duplicated": len(distinct(np.concatenate(doubled))), "messages_repeated": repeated}

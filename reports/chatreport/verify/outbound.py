@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chatreport.calls import ORDERS
 from chatreport.grouping import (
     NEVER,
     Ints,
@@ -17,7 +18,7 @@ from chatreport.grouping import (
     unique,
 )
 from chatreport.ledger import Rows
-from chatreport.rundir import MESSENGERS, Outcome, What
+from chatreport.rundir import MESSENGERS, Kind, Outcome, What
 from chatreport.verify.delivery import cut_off
 from chatreport.verify.finding import Tally
 
@@ -54,9 +55,11 @@ def outbound(tally: Tally) -> None:
 
 
 def _replies(tally: Tally) -> Rows:
-    """The final history's messages that a messenger's provider has to get."""
+    """The final history's messages and orders that somebody else's API has to get."""
     evidence = tally.evidence
-    rows = evidence.history_messages
+    rows, orders = evidence.history, [evidence.ledger.number(order) for order in ORDERS]
+    ordered = (rows["kind"] == Kind.CALL) & np.isin(rows["reason"], orders)
+    rows = rows.where((rows["kind"] == Kind.MESSAGE) | ordered)
     contact = evidence.ledger.contact_of(rows["dialog"])
     channel = np.where(rows["channel"] > 0, rows["channel"], evidence.channels[contact])
     inbound = rows["author"] == evidence.ledger.number("customer")

@@ -85,7 +85,8 @@ class Bank:
         status = self.answers.pop(0) if self.answers else 200
         if self.refuses(raw):
             status = 500
-        return web.Response(status=status, body=DIALECTS[self.channel].thanks)
+        thanks = DIALECTS[self.channel].thanks if self.channel in DIALECTS else b"{}"
+        return web.Response(status=status, body=thanks)
 
 
 class Person:

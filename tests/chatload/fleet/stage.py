@@ -112,7 +112,11 @@ class Stage:
         """Start the platform and point everything at it."""
         await self.core.start()
         self.core.api = await self.provider.start()
-        self.world.target = Target(self.core.url, secret, {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)})
+        self.aim(Target(self.core.url, secret, {"tg": MessengerAccount(BOT_TOKEN, HOOK_SECRET)}))
+
+    def aim(self, target: Target) -> None:
+        """Point everything at this platform, before anything is played."""
+        self.world.target = target
         self.provider.begin()
         self.history = HistoryReader(self.world)
         self.seats = Seats(self.world, self.live, self.history, lambda n, on: self.seated.append((n, on)))

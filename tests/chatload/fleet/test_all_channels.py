@@ -1,4 +1,4 @@
-"""Whole dialogs over every channel at once, against the null target in a process of its own."""
+"""Whole dialogs over every messenger at once, against the null target in a process of its own."""
 
 import asyncio
 from pathlib import Path
@@ -18,6 +18,7 @@ from chatload.scenario import load
 from chatload.targets.null import Null
 from tests.chatload.fleet.stage import Stage, columns, dialog, of, rows
 
+MESSENGERS = sorted(set(PROVIDERS) - {"phone"})  # the null target answers no calls
 OFTEN = Settings(
     repeat_share=0.5,
     other_share=0.5,
@@ -33,11 +34,11 @@ async def play(folder: Path) -> None:
     """One dialog of three turns on each messenger, with repeats, other kinds and receipts in any order."""
     dialogs = [
         dialog(index, "handover", "operator", "operator", channel=channel)
-        for index, channel in enumerate(sorted(PROVIDERS), 1)
+        for index, channel in enumerate(MESSENGERS, 1)
     ]
     stage = Stage(folder, dialogs)
     null = Null(load("smoke").scenario, stage.world.speed, folder / "null.log")
-    providers = {name: made(stage.world, ACCOUNTS[name], OFTEN) for name, made in PROVIDERS.items()}
+    providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], OFTEN) for name in MESSENGERS}
     try:
         null.start({ACCOUNTS[name]: await provider.start() for name, provider in providers.items()})
         stage.world.target = msgspec.convert(null.wire(), Target)
@@ -71,9 +72,9 @@ def test_a_whole_dialog_over_every_messenger(tmp_path: Path) -> None:
         runner.run(play(tmp_path))
     ledger = rows(tmp_path)
     assert sorted(columns(of(ledger, "DIALOG"), "channel", "outcome", "counter")) == [
-        (channel.upper(), "COMPLETED", 3) for channel in sorted(PROVIDERS)
+        (channel.upper(), "COMPLETED", 3) for channel in MESSENGERS
     ]
-    for channel in PROVIDERS:
+    for channel in MESSENGERS:
         taken = of(ledger, "ATTEMPT", who=channel, outcome="OK")
         assert len(taken) == 3
         known = {row["provider_id"] for row in taken}

@@ -127,3 +127,16 @@ MAX: Final = Profile(
     answer_within_s=10,
     text_most=4000,
 )
+
+PHONE: Final = Profile(
+    name="phone",
+    source="doc.didww.com/phone-systems webhooks: ten attempts until 2xx, in no order; the delays are ours, as is"
+    " the form of the events, for which there is no standard",
+    as_of="2026-11-01",
+    success="2xx",
+    retry_s=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+    then_s=None,
+    horizon_s=_HOUR_S,
+    answer_within_s=5,
+    text_most=4096,
+)

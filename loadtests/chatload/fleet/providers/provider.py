@@ -138,13 +138,16 @@ class Provider(ABC):
         user = subject.contact.partition("/")[2]
         chat = self._chats.get(user)
         if chat is None:
-            settings, speed = self._settings, self._world.speed
-            bucket = TokenBucket(settings.chat_rate_per_s * speed, settings.burst)
-            chat = self._chats[user] = Chat(self, user, self._first_id, bucket)
+            rate_per_s = self._settings.chat_rate_per_s * self._world.speed
+            chat = self._chats[user] = self.chat(user, TokenBucket(rate_per_s, self._settings.burst))
         chat.actor, chat.subject, chat.customer = actor, subject, customer
         return chat
 
     # --- the verbs of a messenger ------------------------------------------------------------------------------------
+
+    def chat(self, user: str, bucket: TokenBucket) -> Chat:
+        """A chat with a customer who has none yet."""
+        return Chat(self, user, self._first_id, bucket)
 
     def listener(self) -> Listener:
         """Its API: what listens, and has calls answered by `answer`."""
