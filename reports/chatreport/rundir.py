@@ -190,7 +190,7 @@ GAUGES: Final = (
 def write_part(folder: Path, worker: str, part: int, rows: npt.NDArray[Any], texts: list[str]) -> Path:
     """Write `rows` (dtype `ROW`) as one Parquet part; text ids index `texts`, -1 is the empty string.
 
-    The file appears whole or not at all: it is written beside and renamed.
+    The file appears whole or not at all: it is written beside and renamed. Arrow gives back what memory that took.
     """
     dictionary = pa.array([*texts, ""], pa.string())
     columns: dict[str, pa.Array] = {}
@@ -205,6 +205,7 @@ def write_part(folder: Path, worker: str, part: int, rows: npt.NDArray[Any], tex
     beside = path.with_suffix(".writing")
     pq.write_table(pa.table(columns), beside, compression="zstd")
     beside.rename(path)
+    pa.default_memory_pool().release_unused()
     return path
 
 
