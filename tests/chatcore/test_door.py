@@ -183,9 +183,28 @@ def test_a_plain_head_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["X-Hub-Signature-256", "x-viber-content-signature"])
+def test_a_signed_head_is_read_like_any_other(name: str) -> None:
+    """Wherever the signature stands, and whatever it is this time; the rest is what it is without one."""
+    without = read_head(lines("POST /webhooks/viber/viber HTTP/1.1", PLAIN))
+    assert without is not None
+    for value, fields in [
+        ("ab1", {name: "ab1", **PLAIN}),
+        ("ab2", PLAIN | {name: "ab2"}),
+        ("ab3", {"Host": "core", name: "ab3 \t", **PLAIN}),
+    ]:
+        found = read_head(lines("POST /webhooks/viber/viber HTTP/1.1", fields))
+        assert found == without._replace(headers={**without.headers, name.lower(): value})
+
+
 @pytest.mark.parametrize(
     "head",
     [
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a", "x-signature": "a"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a\x00"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X Signature": "a"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a", "Expect": "100-continue"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"Connection": "Signature"}),
         lines("POST /webhooks/telegram/tg HTTP/1.0", PLAIN),
         lines("POST /webhooks/telegram/tg?x=1 HTTP/1.1", PLAIN),
         lines("POST /webhooks/telegram/%74g HTTP/1.1", PLAIN),
@@ -202,6 +221,10 @@ def test_a_plain_head_is_read() -> None:
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Folded": "a\r\n b"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Bare": "a\nb"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X Blank": "a"}),
+        lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Signature": "a", "x-signature": "b"}),
+        lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Signature": "a\r\n b"}),
+        lines("POST /webhooks/telegram/tg HTTP/1.1", PLAIN | {"X-Signature": "a\nb"}),
+        lines("POST /webhooks/telegram/tg HTTP/1.0", PLAIN | {"X-Signature": "a"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", {"Host": "core"}),
         lines("POST /webhooks/telegram/tg HTTP/1.1", {"Content-Length": "7"}),
     ],

@@ -110,7 +110,8 @@ def parse(account: Account, body: bytes) -> list[Event]:
     message = update.message or update.edited_message
     if message is None or message.chat.type != "private":
         return []
-    files, text = _files(message), message.text or message.caption
+    files = _files(message) if message.photo or message.document else ()
+    text = message.text or message.caption
     if not text and not files:
         return []
     edits = "" if update.message is not None else str(message.message_id)

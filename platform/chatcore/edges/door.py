@@ -30,6 +30,7 @@ HEAD_TOO_LONG = Refusal(400, "head_too_long", f"a request's head has at most {MA
 _SOCKETS = tuple(b"GET " + path + end for path in sockets.VISITORS for end in (b" ", b"?"))
 _REQUEST = re.compile(r"POST /webhooks/([\w.~-]{1,64})/([\w.~-]{1,64}) HTTP/1\.1", re.ASCII)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
+_SIGNATURE = re.compile(rb"\r\n(x-[\w-]*signature[\w-]*):[ \t]*([!-~]*)[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
 _NOT_PLAIN = frozenset(("transfer-encoding", "content-encoding", "expect", "upgrade"))
 
 
@@ -42,9 +43,20 @@ class Head(NamedTuple):
     length: int
 
 
-@lru_cache(maxsize=256)  # a provider's heads differ in little but the length
 def read_head(head: bytes) -> Head | None:
     """The head of a request, without its last empty line; None unless it is a webhook in its plain form."""
+    signature = _SIGNATURE.search(head) if b"ignature" in head else None
+    if signature is None:
+        return _read_head(head)
+    rest = _read_head(head[: signature.start()] + head[signature.end() :])
+    name = signature[1].decode().lower()
+    if rest is None or name in rest.headers:
+        return None
+    return Head(rest.channel, rest.account, {**rest.headers, name: signature[2].decode()}, rest.length)
+
+
+@lru_cache(maxsize=1_024)  # but for a signature of the body, a provider's heads differ in little but the length
+def _read_head(head: bytes) -> Head | None:
     first, *lines = head.decode(errors="surrogateescape").split("\r\n")
     request = _REQUEST.fullmatch(first)
     fields = [found.groups() for found in map(_HEADER.fullmatch, lines) if found is not None]
@@ -145,7 +157,8 @@ class Connection(asyncio.Protocol):
             return False
         self._data = data[stop:]
         self._taking = True
-        self._in_time()
+        if self._whole_due is not None:
+            self._in_time()
         self._take(head, data[start:stop])
         return True
 

@@ -32,4 +32,4 @@ class Guard:
 
     def spent(self, address: str) -> bool:
         """Whether a client address has used up what it may; asking is no use."""
-        return self._addresses.empty(address, time.monotonic())
+        return address not in self._trusted and self._addresses.empty(address, time.monotonic())

@@ -108,6 +108,8 @@ class Hub:
 def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:
     """What a desk is shown."""
     match event:
+        case e.Said():  # by far the most
+            return wire.entry(f"{contact.key}#{event.number}", event)
         case e.Offered():
             dialog = f"{contact.key}#{event.number}"
             asked = event.place, event.priority, event.department, event.wish
@@ -118,7 +120,7 @@ def desk_view(contact: Contact, event: e.DialogEvent) -> dict[str, object]:
             return wire.receipt(f"{contact.key}#{event.number}", event)
         case e.Stored() | e.Unfetched():
             return wire.attachment(f"{contact.key}#{event.number}", event)
-        case e.Said() | e.Edited() | e.Called() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
+        case e.Edited() | e.Called() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
             return wire.entry(f"{contact.key}#{event.number}", event)
     raise TypeError(f"a {type(event).__name__} is not for a desk")
 

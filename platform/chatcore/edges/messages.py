@@ -25,7 +25,7 @@ def digest(text: str, files: Sequence[e.File] = ()) -> int:
 
     Their addresses are not: a provider may give a new one with each repeat.
     """
-    content = "\0".join((text, *(f"{file.kind} {file.name}" for file in files)))
+    content = "\0".join((text, *(f"{file.kind} {file.name}" for file in files))) if files else text
     return int.from_bytes(blake2b(content.encode(), digest_size=7).digest(), "big")
 
 

@@ -15,6 +15,8 @@ def to_floor(log: int, events: Iterable[e.AnyEvent]) -> list[c.FloorCommand]:
     told: list[c.FloorCommand] = []
     for event in events:
         match event:
+            case e.Said() | e.Sent() | e.Receipted():  # by far the most, and nothing to the floor
+                continue
             case e.Queued():
                 ref = Ref(log, event.contact, event.number)
                 told.append(c.Enqueue(ref, event.department, event.priority, event.previous, event.wish))

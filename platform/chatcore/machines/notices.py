@@ -7,6 +7,7 @@ them counted here.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from chatcore.machines import commands as c
@@ -95,7 +96,12 @@ def heard(state: Partition, contact: Contact, at: int) -> None:
 
 def month_of(at: int) -> int:
     """The month of a wall time, such as 202611."""
-    day = datetime.fromtimestamp(at / 1000, UTC)
+    return _month_of_hour(at // 3_600_000)
+
+
+@lru_cache(maxsize=64)  # every message asks, and nearly always about this hour
+def _month_of_hour(hour: int) -> int:
+    day = datetime.fromtimestamp(hour * 3_600, UTC)
     return day.year * 100 + day.month
 
 

@@ -1,18 +1,25 @@
 """The owner of a dialog partition: what its records show to customers, desks, providers and the floor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
-from chatcore.journal.port import Row
+from chatcore.journal import SnapshotUnreadable
+from chatcore.journal.port import Journal, Piece, Row
 from chatcore.machines import dialog, links
 from chatcore.machines import events as e
 from chatcore.machines.commands import Remind
-from chatcore.machines.contacts import Contact
+from chatcore.machines.contacts import Contact, Resting
 from chatcore.machines.events import OWNED
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
+
+T = TypeVar("T")
+Name = TypeVar("Name")
+_TIMED: Final = (e.Said, e.Resumed, e.Asked)
+_PASSED_ON: Final = (e.Entry, e.Asked, e.AccountNamed, e.OperationAsked)  # whether or not they are on a desk
+_KEPT: Final = (e.Entry, *e.SEATLESS_TYPES)
 
 
 class Audience(Protocol):
@@ -41,6 +48,29 @@ class Audience(Protocol):
         """Have the bank asked whose account it is, or to do something for the contact's person."""
 
 
+class LogShelf(NamedTuple):
+    """What the log's last snapshot stored of contacts at rest; the process ends if it cannot be read."""
+
+    journal: Journal
+    log: str
+    fatal: Callable[[Exception], None]
+
+    def piece(self, name: int | str) -> bytes | None:
+        """See Shelf.piece."""
+        return self._read(self.journal.piece, name)
+
+    def group(self, name: str) -> list[int]:
+        """See Shelf.group."""
+        return self._read(self.journal.group, name)
+
+    def _read(self, read: Callable[[str, Name], T], name: Name) -> T:
+        try:
+            return read(self.log, name)
+        except SnapshotUnreadable as error:
+            self.fatal(error)
+            raise
+
+
 class PartitionOwner(Owner):
     """Owns partition `index`. `to_floor(log, position, commands)` delivers to the floor.
 
@@ -54,6 +84,7 @@ class PartitionOwner(Owner):
         self.messages: dict[str, int] = {}  # by channel account, since the process began
         self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
         self.reminder: Callable[[Contact], Remind] = lambda contact: Remind(contact.id)
+        state.contacts.shelf = LogShelf(self.journal, self.log, self._fatal)
         self._audience = audience
         self._rows: list[Row] = []
         self._contacts: list[tuple[int, str]] = []
@@ -64,12 +95,18 @@ class PartitionOwner(Owner):
         events = dialog.decide(self.state, command, now)
         for event in events:
             dialog.apply(self.state, event)
-            if isinstance(event, e.Said | e.Resumed | e.Asked) and event.deadline:
+            if isinstance(event, _TIMED) and event.deadline:
                 self._arm(event.contact, event.deadline)
         return events
 
     def _apply(self, event: e.DialogEvent) -> None:
         dialog.apply(self.state, event)
+
+    def _unstored(self) -> Sequence[Piece]:
+        return self.state.contacts.unstored()
+
+    def _leave(self, stored: Sequence[Piece]) -> None:
+        self.state.contacts.leave(cast(Sequence[Resting], stored))
 
     # --- what is shown ---------------------------------------------------------------------------------------------
 
@@ -83,9 +120,10 @@ class PartitionOwner(Owner):
         """Whose desk the event is shown on, judged when it happened."""
         match event:
             case e.Said() | e.Edited() | e.Sent() | e.Undelivered() | e.Receipted() | e.Stored() | e.Unfetched():
-                contact = self.state.contacts[event.contact]
-                owned = contact.state in OWNED and contact.number == event.number
-                return contact.operator if owned else ""
+                contact = self.state.contacts.active.get(event.contact)  # at rest it is nobody's
+                if contact is None or contact.state not in OWNED or contact.number != event.number:
+                    return ""
+                return contact.operator
             case e.Offered() | e.OfferEnded() | e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed():
                 return event.operator
             case e.Called() if event.state not in e.ORDERS:  # whose order it is gets it with the dialog
@@ -98,7 +136,7 @@ class PartitionOwner(Owner):
         if commands:
             self.to_floor(self.log, position, commands)
         for event, owner in zip(events, owners, strict=True):
-            if isinstance(event, e.Met | e.Inert):
+            if isinstance(event, e.Inert) or not (owner or isinstance(event, _PASSED_ON)):
                 continue
             contact = self.state.contacts[event.contact]
             if isinstance(event, e.Asked):
@@ -112,7 +150,7 @@ class PartitionOwner(Owner):
                 self._pass_on(contact, event)
             elif isinstance(event, e.Noticed) or (isinstance(event, e.Called) and event.state in e.ORDERS):
                 self._audience.outbound(self, contact, event)
-            elif isinstance(event, e.AccountNamed | e.OperationAsked):
+            elif isinstance(event, (e.AccountNamed, e.OperationAsked)):
                 self._audience.bank(self, contact, event)
 
     def _pass_on(self, contact: Contact, message: e.Said) -> None:
@@ -128,7 +166,7 @@ class PartitionOwner(Owner):
         for event in events:
             if isinstance(event, e.Met):
                 self._contacts.append((event.contact, event.key))
-            elif isinstance(event, (e.Entry, *e.SEATLESS_TYPES)):
+            elif isinstance(event, _KEPT):
                 seq = event.seq if isinstance(event, e.Entry) else 0
                 kind = e.TAGS[type(event)]
                 self._rows.append(Row(event.contact, event.number, seq, kind, position, e.encode_event(event)))
@@ -151,10 +189,12 @@ class PartitionOwner(Owner):
         if self._armed.get(number, now_ms) > now_ms:
             return  # asked for before an earlier one was, which has armed the next
         self._armed.pop(number, None)
-        contact = self.state.contacts[number]
+        contact = self.state.contacts.active.get(number)
+        if contact is None or not contact.deadline:
+            return
         if contact.deadline > now_ms:
             self._arm(number, contact.deadline)
-        elif contact.deadline:
+        else:
             with suppress(Poisoned):
                 self.submit(self.reminder(contact))
 
