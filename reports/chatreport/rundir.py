@@ -40,8 +40,10 @@ class What(enum.IntEnum):
     # webhook; one row per attempt. Of an edit (`Kind.EDITED`): the message's identity, `cursor` = its number.
     SEND = 4
     # An observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch; `cursor` = number of the edit
-    # whose words it shows. QUEUED: reason = department, rule = skill. TRANSFERRED: by author, under assignment, to
-    # reason = department, rule = skill, sender = operator. CALL: provider_id = the call, reason = its state.
+    # whose words it shows. QUEUED: reason = department, rule = skill, sender = why, if it is because of
+    # the bank's bot: bot_slow, bot_broken, bot_wrong. TRANSFERRED: by author, under assignment, to
+    # reason = department, rule = skill, sender = operator. CALL: provider_id = the call,
+    # reason = its state.
     ENTRY = 5
     # A desk saw an offer: assignment, place, priority, done; size = the dialog's weight in slots, 0 = all of them;
     # reason = department, rule = skill, author = language.
@@ -82,6 +84,9 @@ class What(enum.IntEnum):
     # A telephone exchange told of a call: provider_id = the call, reason = ringing, answered, abandoned, finished or
     # unreached; intended = when it happened, started, done = answer; one row per attempt.
     CALL = 25
+    # The bank's own bot was asked about a message: identity, started, done = answered; reason = answer, suggestion,
+    # handover (rule = topic), broken or wrong; INDETERMINATE, and slow, if it did not answer in time.
+    ASKED = 26
 
 
 class Outcome(enum.IntEnum):
