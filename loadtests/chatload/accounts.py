@@ -30,6 +30,7 @@ MESSENGERS: Final = {
     "email": Messenger("mail", suffix="@customers.example", keys=("sender",), host="@bank.example"),
     "phone": Messenger("ph", first_user=79_000_000_000, prefix="+"),
 }
+BANKS_BOT: Final = "bot"  # what the platform asks besides the messengers, by a name that no account has
 _RAMP: Final = 1_000_000_000
 ACCOUNTS: Final = {"web": "web", "app": "app"} | {name: messenger.account for name, messenger in MESSENGERS.items()}
 

@@ -51,6 +51,11 @@ class Purpose(enum.IntEnum):
     TALK = 29
     AGAIN = 30
     AGAIN_TIME = 31
+    ATTACHMENT = 32
+    ATTACHMENT_SIZE = 33
+    BOT_SAYS = 34
+    TOPIC = 35
+    WALKS = 36
 
 
 @cache

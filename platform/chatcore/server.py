@@ -59,7 +59,7 @@ def now_ms() -> int:
 
 def die(reason: Exception) -> None:
     """End the process without releasing anything that is held."""
-    logger.critical("the journal did not confirm a commit (%s); ending, start me again", reason)
+    logger.critical("the journal failed (%s); ending, start me again", reason)
     os._exit(EXIT_INDETERMINATE)
 
 

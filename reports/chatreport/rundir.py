@@ -40,8 +40,10 @@ class What(enum.IntEnum):
     # webhook; one row per attempt. Of an edit (`Kind.EDITED`): the message's identity, `cursor` = its number.
     SEND = 4
     # An observer (`who`) saw a dialog entry: done = stamp of the read callback; epoch; `cursor` = number of the edit
-    # whose words it shows. QUEUED: reason = department, rule = skill. TRANSFERRED: by author, under assignment, to
-    # reason = department, rule = skill, sender = operator. CALL: provider_id = the call, reason = its state.
+    # whose words it shows. QUEUED: reason = department, rule = skill, sender = why, if it is because of
+    # the bank's bot: bot_slow, bot_broken, bot_wrong. TRANSFERRED: by author, under assignment, to
+    # reason = department, rule = skill, sender = operator. CALL: provider_id = the call,
+    # reason = its state.
     ENTRY = 5
     # A desk saw an offer: assignment, place, priority, done; size = the dialog's weight in slots, 0 = all of them;
     # reason = department, rule = skill, author = language.
@@ -82,6 +84,9 @@ class What(enum.IntEnum):
     # A telephone exchange told of a call: provider_id = the call, reason = ringing, answered, abandoned, finished or
     # unreached; intended = when it happened, started, done = answer; one row per attempt.
     CALL = 25
+    # The bank's own bot was asked about a message: identity, started, done = answered; reason = answer, suggestion,
+    # handover (rule = topic), broken or wrong; INDETERMINATE, and slow, if it did not answer in time.
+    ASKED = 26
 
 
 class Outcome(enum.IntEnum):
@@ -190,7 +195,7 @@ GAUGES: Final = (
 def write_part(folder: Path, worker: str, part: int, rows: npt.NDArray[Any], texts: list[str]) -> Path:
     """Write `rows` (dtype `ROW`) as one Parquet part; text ids index `texts`, -1 is the empty string.
 
-    The file appears whole or not at all: it is written beside and renamed.
+    The file appears whole or not at all: it is written beside and renamed. Arrow gives back what memory that took.
     """
     dictionary = pa.array([*texts, ""], pa.string())
     columns: dict[str, pa.Array] = {}
@@ -205,6 +210,7 @@ def write_part(folder: Path, worker: str, part: int, rows: npt.NDArray[Any], tex
     beside = path.with_suffix(".writing")
     pq.write_table(pa.table(columns), beside, compression="zstd")
     beside.rename(path)
+    pa.default_memory_pool().release_unused()
     return path
 
 

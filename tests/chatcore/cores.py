@@ -103,8 +103,12 @@ class Inside:
 
 
 def states(core: Core) -> dict[str, Any]:
-    """Every machine's state without its clock, which also moves when nothing happens."""
-    return {owner.log: msgspec.msgpack.decode(b"".join(owner._state.dump()))[1:] for owner in core.owners}
+    """Every machine's state without its clock, which also moves when nothing happens; contacts at rest stand apart."""
+    found = {owner.log: msgspec.msgpack.decode(owner._state.dump(), strict=False)[1:] for owner in core.owners}
+    for partition in core.partitions:
+        contacts = partition.state.contacts
+        found[partition.log].append([contacts[number] for number in contacts if number not in contacts.active])
+    return found
 
 
 @asynccontextmanager

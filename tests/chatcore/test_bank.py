@@ -129,7 +129,7 @@ def test_wrong_codes_end_it() -> None:
             await world.told(TEXTS["bind:locked"])
             await anna.say(code)
             await world.told("Pardon?")
-            assert core.core.partition_of("tg/77").state.persons == {}
+            assert core.core.partition_of("tg/77").state.by_key["tg/77"].person == ""
 
     play(acts)
 
@@ -147,7 +147,7 @@ def test_a_code_expires(monkeypatch: pytest.MonkeyPatch) -> None:
             await issued(core)
             await anna.say(code)
             await world.told(TEXTS["bind:failed"])
-            assert core.core.partition_of("tg/77").state.persons == {}
+            assert core.core.partition_of("tg/77").state.by_key["tg/77"].person == ""
 
     play(acts)
 
@@ -171,7 +171,7 @@ def test_an_unknown_account_looks_like_a_known_one() -> None:
                 assert said == [TEXTS["bind:account"], TEXTS["bind:code"], wrong, wrong, TEXTS["bind:locked"]]
                 world.provider.taken.clear()
                 core.core.partition_of("tg/77").state.by_key["tg/77"].binding.locked = 0  # the hour is over
-            assert core.core.partition_of("tg/77").state.persons == {}
+            assert core.core.partition_of("tg/77").state.by_key["tg/77"].person == ""
 
     play(acts)
 

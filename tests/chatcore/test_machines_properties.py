@@ -5,15 +5,16 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from chatcore.machines import commands as c
-from chatcore.machines import dialog, floor
 from chatcore.machines import events as e
+from chatcore.machines import floor
 from chatcore.machines.events import Presence, State
 from chatcore.machines.staff import eligible, fits
 from tests.chatcore.replay import check_offers, slots_taken
 from tests.chatcore.replay_dialogs import check_calls, check_dialogs
+from tests.chatcore.snapshots import Snapshots
 from tests.chatcore.world import World
 
 CONTACTS = st.integers(0, 4)
@@ -45,12 +46,11 @@ TO = st.sampled_from([("o1", ""), ("o2", ""), ("o3", ""), *[("", "general")] * 2
 SKILL = st.sampled_from(["", "loans"])
 
 
-class Installation(RuleBasedStateMachine):
+class Installation(Snapshots):
     """Customers, operators, time, commits, deliveries and crashes in any order that hypothesis thinks of."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.world = World(partitions=2)
+        super().__init__(World(partitions=2))
         self.said: list[tuple[int, str, str, str]] = []  # partition, contact, id, text
         self.acked: dict[tuple[int, str, str], tuple[int, int]] = {}
 
@@ -97,8 +97,7 @@ class Installation(RuleBasedStateMachine):
         self.commit_and_deliver_all(f"dialogs-{who % 2}")
 
     def _blocked(self, index: int, contact: str) -> bool:
-        partition = self.world.partitions[index]
-        return partition.contacts.numbers.get(contact) in partition.blocked
+        return contact in self.world.partitions[index].blocked.values()
 
     @rule(who=CONTACTS, blocked=st.booleans())
     def supervisor_blocks_or_unblocks(self, who: int, blocked: bool) -> None:
@@ -248,6 +247,17 @@ class Installation(RuleBasedStateMachine):
         while self.world.deliver(log):
             pass
 
+    @rule(who=CONTACTS, overtaken=st.booleans())
+    def snapshot_of_who_rests(self, who: int, overtaken: bool) -> None:
+        """Straight to where a contact has left memory, or came back and rests again before it could."""
+        self.customer_leaves(who)
+        self.world.commit(f"dialogs-{who % 2}")
+        self.world.snapshot(who % 2)
+        if overtaken:
+            self.customer_writes(who, "none", ORDINARY)
+            self.customer_leaves(who)
+        self.world.store(who % 2)
+
     @rule()
     def crash(self) -> None:
         self.world.crash()
@@ -293,7 +303,7 @@ class Installation(RuleBasedStateMachine):
     def the_next_operator_is_the_one_that_everybody_looked_at_would_give(self) -> None:
         """The benches choose as a search through all operators does, also after a crash and a snapshot."""
         stored = floor.Floor(self.world.floor.rules)
-        stored.load(b"".join(self.world.floor.dump()))
+        stored.load(self.world.floor.dump())
         for state in (self.world.floor, stored):
             for place in state.places.values():
                 staff = [o for o in state.operators.values() if o.on_duty and fits(o, place.kind)]
@@ -306,20 +316,6 @@ class Installation(RuleBasedStateMachine):
                     assert found == (ranked[0][-1] if ranked else None)
             assert sorted(place for queue in state.queues.values() for place in queue) == sorted(state.places.values())
             assert state.bound == {ref: place for ref, place in state.places.items() if place.operator}
-
-    @invariant()
-    def exactly_the_idle_rest(self) -> None:
-        """A contact is packed when nothing of it is under way, loses nothing by it, and comes back from a snapshot."""
-        for partition, awake in zip(self.world.partitions, self.world.awake, strict=True):
-            stored = dialog.Partition(partition.rules)
-            stored.load(b"".join(partition.dump()))
-            for state in (partition, stored):
-                assert [state.contacts[number] for number in state.contacts] == list(awake.contacts.active.values())
-                assert set(state.contacts.active) == {n for n in state.contacts if not state.contacts[n].idle}
-                assert state.contacts.dialogs == sum(state.contacts[number].number for number in state.contacts)
-                held = {operator: those for operator, those in awake.held.items() if those}
-                assert {operator: those for operator, those in state.held.items() if those} == held
-                assert list(state.by_key) == list(awake.by_key)
 
     @invariant()
     def offers_are_fair(self) -> None:

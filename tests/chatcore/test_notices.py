@@ -104,5 +104,5 @@ def test_active_customers_are_counted_a_month() -> None:
     talk.hear()
     assert talk.state.active == {"wa 202603": 2, "wa 202604": 1}
     twin = dialog.Partition(c.Rules())
-    twin.load(b"".join(talk.state.dump()))
+    twin.load(talk.state.dump())
     assert twin.active == talk.state.active

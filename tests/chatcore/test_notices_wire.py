@@ -194,10 +194,8 @@ def test_the_bill_survives_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
                 contacts = [f"tg/{chat}" for chat in (1, 2, 3, 4)]
                 assert await notify(core.client, "invite", *contacts, more={"parameters": ["x"]}) == (200, {})
                 await core.client.until_state(lambda found: found["unsettled"] == 0)
-                states = [partition.state for partition in core.core.partitions]
-                ids = {
-                    key: state.by_key[key].tracked[0].provider_id for state in states for key in state.by_key
-                }  # fmt: skip
+                found = {key: core.core.partition_of(key).state.by_key[key] for key in contacts}
+                ids = {key: contact.tracked[0].provider_id for key, contact in found.items()}
                 told.extend([Inbound("9", "m1", "hello"), Inbound("9", "m2", "hello"), Inbound("1", "m1", "hello")])
                 told.extend([Receipt("1", "delivered", ids["tg/1"])] * 2)
                 told.extend([Receipt("1", "read", ids["tg/1"]), Receipt("2", "read", ids["tg/2"])])

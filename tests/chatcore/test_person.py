@@ -25,9 +25,10 @@ OPERATORS = [{"id": "o1"}, {"id": "o2"}, {"id": "o3", "departments": ["hr"]}]
 
 @asynccontextmanager
 async def bank_core(partitions: int) -> AsyncIterator[tuple[Inside, Relay]]:
-    """A core with two channels, and a third for an internal department."""
+    """A core with two channels, and a third for an internal department; who rests soon leaves its memory."""
     async with banks.serving() as bank, relaying() as relay:
         settings = knowing(bank, relay, *ACCOUNTS) | {"operators": OPERATORS, "partitions": partitions}
+        settings |= {"snapshot_every": 1}
         async with inside(departments=[{"id": "hr", "internal": True}], **settings) as core:
             yield core, relay
 

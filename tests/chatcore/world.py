@@ -8,7 +8,7 @@ from typing import Any
 from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor, links
 from chatcore.machines import events as e
-from chatcore.machines.contacts import Contact, Contacts
+from chatcore.machines.contacts import Contact, Contacts, Resting
 
 RULES = c.Rules(
     inactivity_ms=60_000, offer_ms=2_000, grace_ms=3_000, bot_misses=2, transfer_ms=4_000, internal=frozenset(["legal"])
@@ -21,6 +21,36 @@ class Log:
 
     records: list[e.Record] = field(default_factory=list)
     durable: int = 0
+
+
+@dataclass
+class Shelf:
+    """The last snapshot of a partition: what stands apart, and the rest as of `position`."""
+
+    position: int = 0
+    blob: bytes = b""
+    pieces: dict[int | str, Resting] = field(default_factory=dict)
+
+    def piece(self, name: int | str) -> bytes | None:
+        return self.pieces[name].packed if name in self.pieces else None
+
+    def group(self, name: str) -> list[int]:
+        return sorted({each.number for each in self.pieces.values() if each.person == name})
+
+    def snapshot(self, state: dialog.Partition, position: int) -> "Shelf":
+        """What takes this one's place once it is stored."""
+        named: list[tuple[int | str, Resting]] = []
+        for each in state.contacts.unstored():
+            named += ((each.number, each), (each.key, each))
+        return Shelf(position, state.dump(), self.pieces | dict(named))
+
+    def restored(self) -> dialog.Partition:
+        """The state that it holds."""
+        state = dialog.Partition(RULES)
+        state.contacts.shelf = self
+        if self.blob:
+            state.load(self.blob)
+        return state
 
 
 class Sleepless(Contacts):
@@ -52,7 +82,9 @@ class World:
     def __init__(self, partitions: int = 2) -> None:
         self.now = 1_000
         self.logs = {name: Log() for name in [*(f"dialogs-{n}" for n in range(partitions)), "floor"]}
-        self.partitions = [dialog.Partition(RULES) for _ in range(partitions)]
+        self.shelves = [Shelf() for _ in range(partitions)]
+        self.taken: dict[int, Shelf] = {}  # snapshots that are not stored yet
+        self.partitions = [shelf.restored() for shelf in self.shelves]
         self.awake = [awake_twin() for _ in range(partitions)]  # asked the same, and must say the same
         self.floor = floor.Floor(RULES)
         self.read: dict[tuple[str, str], int] = {}  # (source, reader) → position delivered last
@@ -135,23 +167,32 @@ class World:
             state.applied["floor"] = position
             self._record(reader, "floor", position, followed)
 
+    def snapshot(self, index: int) -> None:
+        """Take a snapshot of a partition."""
+        self.taken[index] = self.shelves[index].snapshot(self.partitions[index], self._length(index))
+
+    def _length(self, index: int) -> int:
+        return len(self.logs[f"dialogs-{index}"].records)
+
+    def store(self, index: int) -> None:
+        """Store the snapshot taken last, if it is durable what it was taken of, and forget what it holds."""
+        if index in self.taken and self.taken[index].position <= self.logs[f"dialogs-{index}"].durable:
+            shelf = self.shelves[index] = self.taken.pop(index)
+            self.partitions[index].contacts.shelf = shelf
+            self.partitions[index].contacts.leave(shelf.pieces.values())
+
     def crash(self) -> None:
         """Lose everything that is not durable, start again from the logs, and deliver again what was not stored."""
         for log in self.logs.values():
             del log.records[log.durable :]
-        self.partitions = [dialog.Partition(RULES) for _ in self.partitions]
+        self.taken.clear()
+        self.partitions = [shelf.restored() for shelf in self.shelves]
         self.awake = [awake_twin() for _ in self.partitions]
         self.floor = floor.Floor(RULES)
-        for name, log in self.logs.items():
-            state: Any = self.floor if name == "floor" else self.partitions[int(name.split("-")[1])]
-            apply: Any = floor.apply if name == "floor" else dialog.apply
-            for record in log.records:
-                if record.source:
-                    state.applied[record.source] = record.source_position
-                for event in record.events:
-                    apply(state, event)
-                    if name != "floor":
-                        apply(self.awake[int(name.split("-")[1])], event)
+        self._replay("floor", self.floor, floor.apply, 0)
+        for index, shelf in enumerate(self.shelves):
+            self._replay(f"dialogs-{index}", self.partitions[index], dialog.apply, shelf.position)
+            self._replay(f"dialogs-{index}", self.awake[index], dialog.apply, 0)
         self.read = {}
         for reader in self.logs:
             reading: Any = self.floor if reader == "floor" else self.partitions[int(reader.split("-")[1])]
@@ -159,6 +200,13 @@ class World:
                 if source != reader and "floor" in (source, reader):
                     self.read[source, reader] = reading.applied.get(source, 0)
         self.ask_floor(c.Recover())
+
+    def _replay(self, log: str, state: Any, apply: Any, after: int) -> None:
+        for record in self.logs[log].records[after:]:
+            if record.source:
+                state.applied[record.source] = record.source_position
+            for event in record.events:
+                apply(state, event)
 
     def settle(self) -> None:
         """Let everything become durable and arrive, until nothing moves any more."""

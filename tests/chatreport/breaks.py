@@ -4,8 +4,8 @@ from functools import cache
 from itertools import pairwise
 
 from chatreport.rundir import Channel, Kind, Outcome, What
+from tests.chatreport.besides import fail_somebody, rate
 from tests.chatreport.ledgers import MS, T0, Record, Row
-from tests.chatreport.rated import rate
 from tests.chatreport.worlds import play
 
 
@@ -14,6 +14,7 @@ def honest() -> Record:
     """One honest record; tests copy it."""
     record = play()
     rate(record)
+    fail_somebody(record)
     return record
 
 
@@ -336,6 +337,13 @@ def edited_in_place(record: Record) -> None:
 def never_settled(record: Record) -> None:
     """A reply is neither sent nor failed."""
     record.drop(record.one(What.AUDIT_RECEIPT))
+
+
+def attachment_damaged(record: Record) -> None:
+    """A provider fetched what a reply names, and it was not whole."""
+    taken = record.one(What.ATTEMPT, outcome=Outcome.OK)
+    where = {name: taken[name] for name in ("who", "contact", "channel", "phase", "started", "done")}
+    record.rows.append({"what": What.FETCH, "outcome": Outcome.REJECTED, "reason": "not whole", **where})
 
 
 def claimed_delivered(record: Record) -> None:

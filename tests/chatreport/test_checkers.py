@@ -6,10 +6,12 @@ import pytest
 
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify import GUARANTEES
+from tests.chatreport.besides import kept_back, rating_lost, rating_of_nobody, rating_twice
 from tests.chatreport.breaks import (
     acknowledged_elsewhere,
     after_closing,
     answer_without_cause,
+    attachment_damaged,
     beside_a_call,
     claimed_delivered,
     closed_and_open,
@@ -60,7 +62,6 @@ from tests.chatreport.breaks import (
     without_the_skill,
 )
 from tests.chatreport.ledgers import Record
-from tests.chatreport.rated import rating_lost, rating_of_nobody, rating_twice
 
 EVERY = [guarantee.id for guarantee in GUARANTEES]
 
@@ -117,7 +118,8 @@ BROKEN: list[tuple[Callable[[Record], None], set[str]]] = [
     (nowhere, {"G10"}), (orphan, {"G10"}), (closed_and_open, {"G10"}),
     (never_settled, {"G11"}), (claimed_delivered, {"G11"}), (sent_again, {"G11"}), (out_of_nothing, {"G11"}),
     (dropped_at_night, {"G12"}),
-    (rating_lost, {"G1"}), (rating_of_nobody, {"G2"}), (rating_twice, {"G3"}),
+    (rating_lost, {"G1"}), (rating_of_nobody, {"G2"}), (rating_twice, {"G3"}), (attachment_damaged, {"G11"}),
+    (kept_back, {"G10"}),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""E-mail and calls from end to end: a small bank's website, mail and phone, by two workers, with the embedded core."""
+"""E-mail and calls from end to end: a bank's website with a menu, mail and phone, two workers, the embedded core."""
 
 import json
 import subprocess
@@ -41,6 +41,8 @@ def test_a_run_with_e_mail_and_calls_passes(tmp_path: Path) -> None:
     assert told
     assert told <= bounced(mails)  # whose dialog is over is shown nothing more
     assert all(row["intended"] <= row["started"] < row["done"] for row in said)
+    assert {row["channel"] for row in of(rows(out), "RATING", outcome="OK")} == {"WEB", "EMAIL"}
+    assert {row["rule"] for row in rows(out)} >= {"menu:", "menu:Rates"}
 
 
 def talked_to(calls: list[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Operators who differ: whole runs with skills, departments, weights, transfers, holds and edits."""
+"""Operators who differ: whole runs with skills, departments, weights, transfers, holds, edits, files and ratings."""
 
 import json
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from chatreport.rundir import Kind, What, read_ledger
+from chatreport.rundir import Channel, Kind, Outcome, What, read_ledger
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(250)
 def test_an_honest_core_keeps_its_promises_to_every_kind_of_dialog(tmp_path: Path) -> None:
-    """Nothing is violated, and all that the scenario asks for was played: weights, skills, transfers, holds, edits."""
+    """Nothing is violated, and all that the scenario asks for was played, from weights to ratings."""
     out = tmp_path / "run"
     scenario = Path(__file__).with_name("teams.toml")
     command = [sys.executable, "-m", "tests.end_to_end.launch", str(scenario), str(out)]
@@ -29,3 +29,10 @@ def test_an_honest_core_keeps_its_promises_to_every_kind_of_dialog(tmp_path: Pat
     kinds = {Kind(row["kind"]).name for row in rows if row["what"] == What.AUDIT}
     shown = {Kind(row["kind"]).name for row in rows if row["what"] == What.ENTRY and row["who"].startswith("o")}
     assert kinds & shown >= {"TRANSFERRED", "HELD", "RESUMED", "EDITED"}
+    rated = {row["channel"] for row in rows if row["what"] == What.RATING and row["outcome"] == Outcome.OK}
+    assert rated == {Channel.WEB, Channel.APP, Channel.TELEGRAM}
+    fetched = [row["outcome"] for row in rows if row["what"] == What.FETCH]
+    assert fetched
+    assert set(fetched) == {Outcome.OK}
+    asked = {row["reason"] for row in rows if row["what"] == What.ASKED}
+    assert asked >= {"answer", "suggestion", "handover"}

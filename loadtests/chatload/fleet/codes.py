@@ -24,6 +24,7 @@ CALLBACK: Final = int(What.CALLBACK)
 FETCH: Final = int(What.FETCH)
 RATING: Final = int(What.RATING)
 CALL: Final = int(What.CALL)
+ASKED: Final = int(What.ASKED)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from chatload.accounts import BANKS_BOT
+from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.duty import Seated
@@ -77,6 +79,8 @@ class Fleet:
         self._seated = seated
         self.settings = _settings(scenario, config)
         self._providers = {channel: self._provider(channel, settings) for channel, settings in self.settings.items()}
+        served = scenario.bot.service is not None and config.index == 0
+        self._bot = BankBot(self.world) if served else None
         self._mirror = Mirror(self.world)
         self._live = Live(self.tally)
         self._asks = _question(scenario, self.world)
@@ -86,9 +90,11 @@ class Fleet:
         self._probes: Probes | None = None
 
     async def arm(self) -> dict[str, str]:
-        """Open the providers' listeners, connect the mirror, and settle memory; the providers' URLs by account."""
+        """Open the listeners, connect the mirror, settle memory; the URLs of providers by account, and of the bot."""
         host, providers = self._config.host, self._providers.items()
         urls = {self.world.account(channel): await provider.start(host) for channel, provider in providers}
+        if self._bot is not None:
+            urls[BANKS_BOT] = await self._bot.start(host)
         await self._mirror.open()
         gc.collect()
         gc.freeze()
@@ -160,6 +166,8 @@ class Fleet:
             await self._history.close()
         for provider in self._providers.values():
             await provider.close()
+        if self._bot is not None:
+            await self._bot.close()
         self._mirror.stop()  # not with the drain: what it sees of the generator counts to the end
         await self._mirror.close()
         self.clock.close()

@@ -54,7 +54,7 @@ class HistoryReader:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._http = Http(world.clock, world.target.url, CONNECTIONS, TIMEOUT_S)
+        self.http = Http(world.clock, world.target.url, CONNECTIONS, TIMEOUT_S)
 
     def read(self, actor: Actor, subject: Subject, token: str, assignment: int) -> None:
         """Read the whole history of the subject's contact, as the operator `actor`, who has this token.
@@ -65,13 +65,13 @@ class HistoryReader:
 
     async def close(self) -> None:
         """Give up what is under way."""
-        await self._http.close()
+        await self.http.close()
 
     def _page(self, read: Read) -> None:
         after = f"&after={quote(read.cursor)}" if read.cursor else ""
         headers = {"Authorization": f"Bearer {read.token}"}
-        head = self._http.head("GET", f"/v1/history/{quote(read.subject.contact)}?limit={PAGE}{after}", headers)
-        self._http.ask(head, partial(self._answered, read))
+        head = self.http.head("GET", f"/v1/history/{quote(read.subject.contact)}?limit={PAGE}{after}", headers)
+        self.http.ask(head, partial(self._answered, read))
 
     def _answered(self, read: Read, answer: Answer | NoAnswer) -> None:
         if isinstance(answer, NoAnswer):

@@ -204,7 +204,7 @@ class Actor:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
         world, cause, to = self.world, entry.cause, entry.to or _NOWHERE
         text = world.recorder.text
-        identity = parse(entry.text)
+        identity = parse(entry.text) or (parse(str(entry.id)) if entry.id else None)  # a file, or a line of a menu
         contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
         world.recorder.put(
             codes.ENTRY,
@@ -225,10 +225,10 @@ class Actor:
             size=len(entry.text),
             who=self.id,
             contact=contact,
-            sender=text(to.operator or sender_of(identity, world.run)),
+            sender=text(to.operator or (entry.reason if entry.department else sender_of(identity, world.run))),
             author=text(entry.operator or entry.author),
             rule=text(cause.rule if cause is not None else to.skill or entry.skill),
-            reason=text(entry.reason or entry.state or entry.department or to.department),
+            reason=text(entry.department or entry.reason or entry.state or to.department),
         )
         return identity
 

@@ -31,7 +31,7 @@ class Outbox:
         self._written = written
         self._open: dict[str, Message] = {}
 
-    def send(self, message: Message, **where: str | int) -> None:
+    def send(self, message: Message, **where: object) -> None:
         """Send `message`, now or as soon as there is a connection; `where` is what its frame says besides."""
         message.frame = encode({"op": "send", **where, "cid": message.cid, "text": message.text})
         self._open[message.cid] = message

@@ -38,7 +38,7 @@ if not _same_layout():
 
 
 def _warm_up(rows: int) -> None:
-    """Write a part to nowhere: Arrow imports for a second at its first write, and keeps the memory of the largest."""
+    """Write a part to nowhere: Arrow imports for a second at its first write."""
     part = np.zeros(rows, ROW)
     part["intended"] = part["done"] = np.arange(rows)
     with TemporaryDirectory() as nowhere:

@@ -263,6 +263,8 @@ class Script:
         words = self._world.plan.text(index, position)
         message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
+        if self._dialog.walks and (press := self._world.plan.press(index, position)):
+            message.text, message.size = press, len(press)
         self._asked_ns = self._due_ns
         if turn.drop_ms is not None:
             message.away_ns = self._world.wall(turn.drop_ms)

@@ -1,5 +1,7 @@
 """Operators: one seat is one desk connection with several dialogs at once."""
 
+from functools import partial
+
 import msgspec
 
 from chatload.fleet import codes
@@ -30,7 +32,9 @@ from chatload.fleet.link import Link
 from chatload.fleet.live import Live
 from chatload.fleet.offers import Offers
 from chatload.fleet.outbox import Outbox
+from chatload.fleet.providers import media
 from chatload.fleet.tally import DESK
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import World
 from chatload.plan import Destination, Reply
 
@@ -38,10 +42,13 @@ from chatload.plan import Destination, Reply
 class Seat:
     """Operator `o<n>` at the desk; `seated(n, on)` is called when an order to come or go is carried out."""
 
-    def __init__(self, world: World, live: Live, history: HistoryReader, n: int, seated: Seated) -> None:
+    def __init__(
+        self, world: World, live: Live, history: HistoryReader, uploads: Uploads, n: int, seated: Seated
+    ) -> None:
         self._world = world
         self._live = live
         self._history = history
+        self._uploads = uploads
         self._actor = Actor(world, f"o{n}")
         me = Subject(world, "")
         self._link = Link(self._actor, self, "/v1/desk", me)
@@ -129,9 +136,27 @@ class Seat:
         words = self._world.plan.answer_text(waiting.plan, waiting.counter - 1, reply)
         case.message = message = self._actor.message(case.subject, self._counter, words, due_ns)
         message.assignment = case.number
+        if reply.attachment is None:
+            self._send(case, message, waiting.plan)
+            return
+        name = media.named(message.cid, reply.attachment.size, reply.attachment.kind)
+        self._uploads.store(name, self._token, partial(self._stored, case, message, waiting.plan))
+
+    def _stored(self, case: Case, message: Message, plan: int, file: dict[str, str] | None, stamp_ns: int) -> None:
+        """Send the attachment, now that it is stored, or the words, if it could not be; unless the dialog is gone."""
+        if case.message is not message or self._cases.get(case.dialog) is not case:
+            return
+        message.intended_ns = stamp_ns
+        if file is None:
+            self._send(case, message, plan)
+        else:
+            message.text, message.size = "", 0
+            self._send(case, message, plan, files=[file])
+
+    def _send(self, case: Case, message: Message, plan: int, **more: object) -> None:
         self._sending[message.cid] = case
-        self._live.sent(waiting.plan, self._actor.name, message.counter, due_ns)
-        self._outbox.send(message, dialog=case.dialog, number=case.number)
+        self._live.sent(plan, self._actor.name, message.counter, message.intended_ns)
+        self._outbox.send(message, dialog=case.dialog, number=case.number, **more)
 
     def close(self, case: Case, due_ns: int) -> None:
         """Close the dialog."""
@@ -313,6 +338,7 @@ class Seats:
         self._world = world
         self._live = live
         self._history = history
+        self._uploads = Uploads(world, history.http)
         self._seated = seated
         self._seats: dict[int, Seat] = {}
 
@@ -323,7 +349,7 @@ class Seats:
             if not on:
                 self._seated(n, False)
                 return
-            seat = self._seats[n] = Seat(self._world, self._live, self._history, n, self._seated)
+            seat = self._seats[n] = Seat(self._world, self._live, self._history, self._uploads, n, self._seated)
         if on:
             seat.sit()
         else:

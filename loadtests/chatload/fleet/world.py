@@ -29,7 +29,7 @@ class Target(msgspec.Struct, frozen=True):
     """Where the system under test listens, and the secret that its tokens are signed with.
 
     `sockets`: the base of its WebSocket addresses, where that is not the same host and port. `mail`: where it takes
-    mails, `smtp://…`.
+    mails, `smtp://…`. `bot_token`: what it shows the bank's own bot.
     """
 
     url: str
@@ -37,6 +37,7 @@ class Target(msgspec.Struct, frozen=True):
     accounts: dict[str, MessengerAccount] = {}
     sockets: str = ""
     mail: str = ""
+    bot_token: str = ""
 
     @property
     def socket_url(self) -> str:

@@ -1,21 +1,25 @@
 """What happens in one planned dialog: who, where, which turns; and what is left of one that began before t0."""
 
 from itertools import accumulate
-from typing import Final
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Call, Destination, Dialog, Rating, Reply, To, Turn
+from chatload.plan.model import Attachment, BotSays, Call, Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.model import Phone
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
 LONGEST: Final = 1000  # characters of one message
+ODD: Final[tuple[Literal["slow", "broken", "wrong", "suggestion"], ...]] = ("slow", "broken", "wrong", "suggestion")
 REACT_CV: Final = 0.6
 TALK_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
+SMALLEST, SIZES = 256, 20_000  # bytes of an attachment, and by how many it may be larger
+SOCKETS: Final = frozenset({"web", "app"})
+WITHOUT_FILES: Final = frozenset({"sms"})
 IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
 
 
@@ -52,6 +56,7 @@ class Dialogs:
             silent=draws.happens(scenario.patience.silent, Purpose.SILENT, index),
             call=self._call(index, phone) if phone else None,
             rating=None if contained or phone else self._rating(index),
+            walks=has_bot and self._walks(index, name),
         )
 
     def _call(self, index: int, phone: Phone) -> Call:
@@ -59,6 +64,10 @@ class Dialogs:
         again_ms = self._draws.exponential(phone.again_after, Purpose.AGAIN_TIME, index)
         talk_ms = self._draws.lognormal(phone.talk, TALK_CV, Purpose.TALK, index)
         return Call(talk_ms, again_ms if again else None)
+
+    def _walks(self, index: int, channel: Channel) -> bool:
+        menu = self._scenario.bot.menu
+        return menu is not None and channel in SOCKETS and self._draws.happens(menu.walks, Purpose.WALKS, index)
 
     def _rating(self, index: int) -> Rating | None:
         """How the customer of an operator rates, if they do."""
@@ -78,7 +87,33 @@ class Dialogs:
             react_ms=reading_and_typing * MS_PER_MIN
             + draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, index, turn),
             length=length,
+            attachment=self._attachment(dialog, turn) if people.attachment_share else None,
         )
+
+    def _attachment(self, dialog: Dialog, turn: int) -> Attachment | None:
+        share, draws = self._scenario.operators.attachment_share, self._draws
+        point = draws.uniform(Purpose.ATTACHMENT, dialog.index, turn)
+        if point >= share or dialog.channel in WITHOUT_FILES:
+            return None
+        size = SMALLEST + int(SIZES * draws.uniform(Purpose.ATTACHMENT_SIZE, dialog.index, turn))
+        return Attachment("png" if point < share / 2 else "pdf", size)
+
+    def bot_says(self, dialog: Dialog, turn: int) -> BotSays:
+        """What the bank's own bot makes of this turn."""
+        service, draws = self._scenario.bot.service, self._draws
+        to = dialog.turns[turn].to
+        if service is None:
+            return BotSays("answer" if to == "bot" else "handover")
+        point = draws.uniform(Purpose.BOT_SAYS, dialog.index, turn)
+        suggests = service.suggests if to == "bot" else 0.0
+        for kind, share in zip(ODD, (service.slow, service.broken, service.wrong, suggests), strict=True):
+            if point < share:
+                return BotSays(kind)
+            point -= share
+        topics = list(service.topics)
+        if to == "bot" or not topics:
+            return BotSays("answer" if to == "bot" else "handover")
+        return BotSays("handover", topics[int(draws.uniform(Purpose.TOPIC, dialog.index) * len(topics))])
 
     def accept_ms(self, dialog: Dialog) -> float:
         """From the offer of this dialog to its acceptance: drawn with the turn that asks for an operator."""

@@ -55,6 +55,7 @@ class Dialog(msgspec.Struct, frozen=True):
     every later answer.
     `silent`: if this customer leaves, they leave without a word.
     `call`: of a dialog by phone, which has no turns.
+    `walks`: they take what the service menu offers, instead of writing to the bot.
     `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
@@ -71,6 +72,7 @@ class Dialog(msgspec.Struct, frozen=True):
     silent: bool
     call: Call | None = None
     rating: Rating | None = None
+    walks: bool = False
 
 
 class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,12 +83,27 @@ class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
     skill: str = ""
 
 
+class BotSays(msgspec.Struct, frozen=True):
+    """What the bank's own bot makes of a message; `topic`: of a hand-over."""
+
+    kind: Literal["answer", "suggestion", "handover", "slow", "broken", "wrong"]
+    topic: str = ""
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """An image or a document of so many bytes."""
+
+    kind: Literal["png", "pdf"]
+    size: int
+
+
 class Reply(msgspec.Struct, frozen=True):
     """How an operator answers one turn.
 
     `react_ms`: from the customer's message on screen (or the acceptance, if later) to the send.
-    `length`: characters of the words, identity not counted.
+    `length`: characters of the words, identity not counted. `attachment`: what is sent instead of them, if anything.
     """
 
     react_ms: float
     length: int
+    attachment: Attachment | None = None

@@ -37,7 +37,7 @@ from functools import cached_property
 from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals, past_arrivals
 from chatload.plan.dialogs import Dialogs
-from chatload.plan.model import Destination, Dialog, Reply
+from chatload.plan.model import BotSays, Destination, Dialog, Reply
 from chatload.plan.texts import Texts
 from chatload.scenario import Part, Scenario, shape_of
 
@@ -80,6 +80,10 @@ class Plan:
         """How the operator answers turn `turn` (from 0) of this dialog."""
         return self._details.reply(self._by_index[index], turn)
 
+    def bot_says(self, index: int, turn: int) -> BotSays:
+        """What the bank's own bot makes of turn `turn` (from 0) of this dialog."""
+        return self._details.bot_says(self._by_index[index], turn)
+
     def accept_ms(self, index: int) -> float:
         """How long an operator looks at the offer of this dialog."""
         return self._details.accept_ms(self._by_index[index])
@@ -102,8 +106,15 @@ class Plan:
 
     def text(self, index: int, turn: int) -> str:
         """The customer's words in turn `turn` (from 0); identity goes before them."""
-        planned = self._by_index[index].turns[turn]
-        return self._texts.question(index, turn, planned.to, planned.length)
+        dialog = self._by_index[index]
+        planned = dialog.turns[turn]
+        asks_nothing = dialog.walks and turn == 0 and planned.to == "bot"  # which brings the menu up
+        return self._texts.question(index, turn, "operator" if asks_nothing else planned.to, planned.length)
+
+    def press(self, index: int, turn: int) -> str:
+        """What a customer who walks the menu sends in turn `turn` (from 0) and nothing else; "" if they write words."""
+        dialog = self._by_index[index]
+        return self._texts.press(index, turn, dialog.turns[turn].to) if dialog.walks else ""
 
     def answer_text(self, index: int, turn: int, reply: Reply) -> str:
         """The operator's words in answer to turn `turn`, of the length that `reply` has."""

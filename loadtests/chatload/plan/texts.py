@@ -77,6 +77,7 @@ class Texts:
     def __init__(self, bot: Bot, draws: Draws) -> None:
         self._draws = draws
         self._handover = bot.handover
+        self._menu = bot.menu
         self._keywords = [answer.keywords for answer in bot.answers]
         meaningful = [word.lower() for words in [bot.handover, *self._keywords] for word in words]
         harmless = [word for word in _WORDS if not any(m in word.lower() for m in meaningful)] or ["—"]
@@ -93,6 +94,13 @@ class Texts:
         if length <= len(word) + 1:
             return word.ljust(length, ".")
         return f"{word} {self._filler(dialog, turn, length - len(word) - 1)}"
+
+    def press(self, dialog: int, turn: int, to: To) -> str:
+        """The number of a line of the menu, which the first message has brought up; "" for other messages."""
+        if self._menu is None or turn == 0 or to == "operator":
+            return ""
+        fitting = [at for at, line in enumerate(self._menu.lines, 1) if bool(line.topic) == (to == "handover")]
+        return str(fitting[int(self._draws.uniform(Purpose.WORDS, dialog, turn) * len(fitting))])
 
     def answer(self, dialog: int, turn: int, length: int) -> str:
         """An operator's words."""

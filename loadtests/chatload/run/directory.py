@@ -74,6 +74,7 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
         "target": {"name": target.name, "observes": list(target.observes), "restart": target.can_restart},
         "channels": {"played": list(scenario.channels.played()), "published": list(scenario.channels.published())},
         "internal": list(scenario.operators.internal),
+        **({"bot_timeout_s": scenario.bot.service.timeout / 1000} if scenario.bot.service is not None else {}),
         "planned": planned(plan),
         "scheduled": scheduled,
         "published": scenario.published,

@@ -64,6 +64,7 @@ class Operators(Table):
     `opens`: how long after t0 they come on duty; before, they are logged on and away. 0 is a floor that never closes.
     The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
+    Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
     """
 
     count: Whole
@@ -79,6 +80,7 @@ class Operators(Table):
     internal: tuple[Name, ...] = ()
     transfer_share: Share = 0.0
     hold_share: Share = 0.0
+    attachment_share: Share = 0.0
 
     def team(self, seat: int) -> Team:
         """The team of a seat, counted from 1."""
@@ -218,8 +220,60 @@ class Answer(Table):
     text: Annotated[str, Field(min_length=1, max_length=4000)]
 
 
+class Service(Table):
+    """The bank's own bot, asked over HTTP: whom it does not answer within `timeout`, of wall time, gets an operator.
+
+    Of its questions, `suggests` are answered with how to phrase them, `slow` too late, `broken` with an error, `wrong`
+    with what is no answer; the others as the plan has it. A hand-over names one of `topics`, each with its department.
+    """
+
+    timeout: DurationMs
+    suggests: Share
+    slow: Share
+    broken: Share
+    wrong: Share
+    topics: dict[Name, Name] = {}
+
+    @model_validator(mode="after")
+    def _shares_leave_something(self) -> Self:
+        if self.suggests + self.slow + self.broken + self.wrong > 1:
+            raise ValueError("suggests, slow, broken and wrong add up to more than 100 %")
+        return self
+
+
+class Line(Table):
+    """A line of the service menu: it gives its `text`, or hands over with its `topic`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    text: str = ""
+    topic: str = ""
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if bool(self.text) is bool(self.topic):
+            raise ValueError("a line has either a text or a topic")
+        return self
+
+
+class Menu(Table):
+    """The service menu that dialogs with the bot begin with, and the share whose customers walk it.
+
+    They do so on the website and in the app, whose messages are known without a mark in their text.
+    """
+
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    walks: Share
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=9)]
+
+    @model_validator(mode="after")
+    def _of_both_kinds(self) -> Self:
+        if not any(line.text for line in self.lines) or not any(line.topic for line in self.lines):
+            raise ValueError("a menu has lines with a text and lines with a topic")
+        return self
+
+
 class Bot(Table):
-    """The keyword bot and what becomes of the dialogs that begin with it."""
+    """The bot, by keywords or the bank's own `service`, and what becomes of the dialogs that begin with it."""
 
     contained: Share
     turns_contained: Annotated[float, Field(ge=1)]
@@ -227,6 +281,14 @@ class Bot(Table):
     misses: Whole
     handover: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     answers: Annotated[list[Answer], Field(min_length=1)]
+    service: Service | None = None
+    menu: Menu | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.service is not None and self.menu is not None:
+            raise ValueError("either the bank's own service or a menu comes first")
+        return self
 
     @model_validator(mode="after")
     def _handover_is_no_answer(self) -> Self:
@@ -321,6 +383,9 @@ class Scenario(Table):
         for name, channel in self.channels.played().items():
             if not any(team.fits(channel.department, channel.skill, channel.language) for team in teams):
                 raise ValueError(f"no operator may take the dialogs of channel {name}; change operators.teams")
+        for topic, department in (self.bot.service.topics if self.bot.service else {}).items():
+            if not any(team.fits(department, "", "") for team in teams):
+                raise ValueError(f"no operator may take the dialogs of topic {topic}; change operators.teams")
         return self
 
 

@@ -121,11 +121,11 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
         "outcome": Outcome.OK,
         "kind": _KINDS.get(entry["kind"], Kind.NONE),
         "author": entry.get("author"),
-        "reason": entry.get("reason") or entry.get("state") or entry.get("department") or to.get("department"),
+        "reason": entry.get("department") or entry.get("reason") or entry.get("state") or to.get("department"),
         "assignment": entry.get("number"),
         "cause_seq": cause.get("seq"),
         "rule": cause.get("rule") or to.get("skill") or entry.get("skill"),
-        "sender": to.get("operator"),
+        "sender": to.get("operator") or (entry.get("reason") if entry.get("department") else None),
         "provider_id": provider_number(entry.get("call")),
         "done": int(entry["at"]) * 1_000_000 - wall_ns,
     }
@@ -133,7 +133,7 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
         row["author"] = entry["operator"]
     text = entry.get("text")
     if text is not None:
-        identity = parse(text)
+        identity = parse(text) or parse(str(entry.get("id", "")))  # of a file, or a line of a menu: its sender's own id
         row["size"] = len(text)
         row["provider_id"] = provider_number(entry.get("id")) if row["channel"] in MESSENGERS else None
         if identity is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload import scratch
-from chatload.accounts import MESSENGERS, account, channel_of
+from chatload.accounts import BANKS_BOT, MESSENGERS, account, channel_of
 from chatload.errors import BadOption, CoreRefused, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
@@ -67,7 +67,7 @@ class Embedded(Target):
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
         self._temporary = scratch.make("chatload-core-")
         self._data = data or self._temporary / "data"
-        self._secret = secrets.token_hex(16)
+        self._secret, self._bot_token = secrets.token_hex(16), secrets.token_hex(16)
         self._keys: dict[str, dict[str, str]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
@@ -75,11 +75,17 @@ class Embedded(Target):
     def wire(self) -> dict[str, Any]:
         """Where it listens, and with which secrets."""
         mail = f"smtp://{self._host}:{self._smtp_port}"
-        return {"url": self.url, "mail": mail, "secret": self._secret, "accounts": self._keys}
+        return {
+            "url": self.url,
+            "mail": mail,
+            "secret": self._secret,
+            "accounts": self._keys,
+            "bot_token": self._bot_token,
+        }
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Write the configuration and bring the core up."""
-        self._keys = {name: _new_keys(name) for name in callbacks}
+        self._keys = {name: _new_keys(name) for name in callbacks if name != BANKS_BOT}
         try:
             self._data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -165,7 +171,7 @@ class Embedded(Target):
         """Start the process and wait until it says ready."""
         if self._process is not None:
             self._end(signal.SIGKILL)
-        secrets_in_environment = {"CHATCORE_SECRET": self._secret}
+        secrets_in_environment = {"CHATCORE_SECRET": self._secret, "CHATCORE_BOT": self._bot_token}
         for name, keys in self._keys.items():
             secrets_in_environment |= {_variable(name, what): secret for what, secret in keys.items()}
         with self._log.open("ab") as log:
@@ -227,7 +233,7 @@ class Embedded(Target):
             "operators": [],
             "accounts": self._accounts(callbacks),
             "answers": str(self._answers()),
-            "bot": {"misses": scenario.bot.misses},
+            "bot": self._bot(callbacks),
             "timers_ms": {
                 "offer": max(1, round(timers.offer / self._speed)),
                 "grace": max(1, round(timers.grace)),
@@ -243,18 +249,36 @@ class Embedded(Target):
         """What the bank would say in the file of its answers."""
         bot, asked = self._scenario.bot, self._scenario.feedback
         found: dict[str, Any] = {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
+        if bot.menu is not None:
+            lines = [line.model_dump() for line in bot.menu.lines]
+            found["menu"] = {"text": bot.menu.text, "items": lines}
+        if bot.service is not None:
+            found["topics"] = bot.service.topics
         if asked is not None:
             window_s = max(1, round(asked.window / 1000 / self._speed))
             feedback = {"scale": asked.scale, "window_s": window_s, "bad": [asked.bad], "good": [asked.good]}
             found |= {"replies": [{"event": "feedback", "text": asked.request}], "feedback": feedback}
         return found
 
+    def _bot(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
+        """How often the bot may miss, and where the bank's own is, if it has one."""
+        bot = self._scenario.bot
+        if bot.service is None:
+            return {"misses": bot.misses}
+        asked = {"url": callbacks[BANKS_BOT], "token": "env:CHATCORE_BOT", "timeout_ms": round(bot.service.timeout)}
+        return {"misses": bot.misses, **asked}
+
+    def _kind(self) -> str:
+        """Who answers first where there is a bot."""
+        bot = self._scenario.bot
+        return "http" if bot.service is not None else "menu" if bot.menu is not None else "keywords"
+
     def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
         """One account a channel; of a messenger, those whose provider somebody plays."""
         found: list[dict[str, Any]] = []
         for channel, settings in self._scenario.channels.played().items():
             played = [name for name in callbacks if channel_of(name) == channel]
-            bot = "keywords" if settings.bot else "none"
+            bot = self._kind() if settings.bot else "none"
             for name in played if channel in MESSENGERS else [account(channel)]:
                 own = self._provided(settings, name, callbacks, len(played)) if isinstance(settings, Limits) else {}
                 asks = settings.model_dump(include={"department", "skill", "language", "weight"})

@@ -56,7 +56,7 @@ class Null(Target):
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Bring it up."""
-        self._callbacks = dict(callbacks)
+        self._callbacks = {name: url for name, url in callbacks.items() if channel_of(name)}  # its bot is its own
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.command, json.dumps(self._config())],

@@ -43,7 +43,7 @@ def further(core: Core, contact: Contact) -> list[Contact]:
 
 def _further(core: Core, contact: Contact) -> Iterator[Contact]:
     for partition in core.partitions if contact.person else ():
-        for number in partition.state.persons.get(contact.person, ()):
+        for number in partition.state.contacts.of_person(contact.person):
             found = partition.state.contacts[number]
             if found.key != contact.key:
                 yield found

@@ -116,9 +116,7 @@ async def blocked(call: Call) -> v.BlockedContacts:
     """The contacts whose messages are refused."""
     query, core = cast(v.BlockedQuery, call.query), call.gateway.core
     states = [partition.state for partition in core.partitions]
-    keys = sorted(
-        key for state in states for number in state.blocked if (key := state.contacts[number].key) > query.after
-    )
+    keys = sorted(key for state in states for key in state.blocked.values() if key > query.after)
     for partition in core.partitions:
         await partition.settled()
     return v.BlockedContacts(keys[: query.limit], more=len(keys) > query.limit)

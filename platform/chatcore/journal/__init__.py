@@ -8,9 +8,10 @@ from chatcore.journal.errors import (
     JournalTooNew,
     JournalUnreachable,
     SnapshotFailed,
+    SnapshotUnreadable,
     StaleWriter,
 )
-from chatcore.journal.port import Derived, Done, History, Journal, Page, Recovery, Row, Snapshot
+from chatcore.journal.port import Derived, Done, History, Journal, Page, Piece, Recovery, Row, Snapshot
 
 __all__ = [
     "CommitFailed",
@@ -24,9 +25,11 @@ __all__ = [
     "JournalTooNew",
     "JournalUnreachable",
     "Page",
+    "Piece",
     "Recovery",
     "Row",
     "Snapshot",
     "SnapshotFailed",
+    "SnapshotUnreadable",
     "StaleWriter",
 ]

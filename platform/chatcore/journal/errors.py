@@ -50,6 +50,15 @@ class SnapshotFailed(JournalError):
         self.cause = cause
 
 
+class SnapshotUnreadable(JournalError):
+    """A piece of a snapshot cannot be read; the process must exit and recover."""
+
+    def __init__(self, where: str, cause: str) -> None:
+        super().__init__(f"{where}: cannot be read: {cause}; start again, and what is damaged is made from the log")
+        self.where = where
+        self.cause = cause
+
+
 class JournalDamaged(JournalError):
     """What is stored cannot be what was written."""
 

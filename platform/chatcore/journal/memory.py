@@ -13,7 +13,7 @@ from typing import TypeVar
 from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
 from chatcore.journal.fence import Append, Fence, known
 from chatcore.journal.outcome import Outcome, deliver
-from chatcore.journal.port import Derived, Done, Page, Recovery, Row, Snapshot
+from chatcore.journal.port import Derived, Done, Page, Piece, Recovery, Row, Snapshot
 from chatcore.journal.schema import HISTORY_TABLES
 from chatcore.journal.tail import number_rows, page
 
@@ -26,7 +26,9 @@ class StoredLog:
 
     epoch: int = 0
     records: list[bytes] = field(default_factory=list)
-    snapshots: list[Snapshot] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+    pieces: dict[int, Piece] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     projected: int = 0
     rows: list[tuple[int, Row]] = field(default_factory=list)
     contacts: dict[int, str] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class MemoryJournal:
         self._clock = clock
         self._fence = Fence()
         self._appends: list[Append] = []
-        self._snapshots: list[tuple[str, Snapshot, Done]] = []
+        self._snapshots: list[tuple[str, Snapshot, Sequence[Piece], Done]] = []
         self._held = self._scheduled = self._closed = False
         self._fault: Fault | None = None
         self._failure: CommitFailed | None = None
@@ -153,7 +155,7 @@ class MemoryJournal:
         stored = self._disk.setdefault(log, StoredLog())
         stored.epoch = epoch
         self._fence.grant(log, epoch, len(stored.records))
-        return Recovery(epoch, len(stored.records), stored.snapshots[-1] if stored.snapshots else None)
+        return Recovery(epoch, len(stored.records), stored.snapshot)
 
     def append(self, log: str, expected_position: int, epoch: int, records: Sequence[bytes], done: Done) -> None:
         """See Journal.append."""
@@ -169,11 +171,29 @@ class MemoryJournal:
         found = self._disk[log].records[after_position : after_position + limit]
         return list(enumerate(found, after_position + 1))
 
-    def snapshot(self, log: str, position: int, version: int, parts: Sequence[bytes], done: Done) -> None:
+    def snapshot(self, log: str, position: int, version: int, blob: bytes, pieces: Sequence[Piece], done: Done) -> None:
         """See Journal.snapshot."""
         self._check(log)
-        self._snapshots.append((log, Snapshot(position, version, b"".join(parts)), done))
+        self._snapshots.append((log, Snapshot(position, version, blob), pieces, done))
         self._schedule()
+
+    def drop_snapshot(self, log: str) -> None:
+        """See Journal.drop_snapshot."""
+        stored = known(self._disk, log)
+        stored.snapshot = None
+        stored.pieces.clear()
+        stored.numbers.clear()
+
+    def piece(self, log: str, name: int | str) -> bytes | None:
+        """See Journal.piece."""
+        stored = known(self._disk, log)
+        number = name if isinstance(name, int) else stored.numbers.get(name, 0)
+        return stored.pieces[number][3] if number in stored.pieces else None
+
+    def group(self, log: str, name: str) -> list[int]:
+        """See Journal.group."""
+        pieces = known(self._disk, log).pieces.values()
+        return sorted(number for number, _, group, _ in pieces if group == name != "")
 
     def oldest_pending_s(self, now_s: float) -> float:
         """See Journal.oldest_pending_s."""
@@ -205,7 +225,7 @@ class MemoryJournal:
         appends, self._appends = self._appends, []
         snapshots, self._snapshots = self._snapshots, []
         deliver(self._commit(appends) if appends else [])
-        deliver([(done, self._keep(log, snapshot)) for log, snapshot, done in snapshots])
+        deliver([(done, self._keep(log, snapshot, pieces)) for log, snapshot, pieces, done in snapshots])
 
     def _commit(self, appends: list[Append]) -> list[Outcome]:
         if self._fault is Fault.PRESENT:
@@ -227,13 +247,18 @@ class MemoryJournal:
                 self._disk[log].records += append.records
         return [(append.done, refused.get(index)) for index, append in enumerate(appends)]
 
-    def _keep(self, log: str, snapshot: Snapshot) -> SnapshotFailed | None:
+    def _keep(self, log: str, snapshot: Snapshot, pieces: Sequence[Piece]) -> SnapshotFailed | None:
+        stored = self._disk[log]
         if self._failure is not None:
             return SnapshotFailed("memory", self._failure.cause)
         if snapshot.position > self._fence.head(log):
             return SnapshotFailed("memory", f"position {snapshot.position} of log {log!r} never became durable")
-        kept = {old.position: old for old in self._disk[log].snapshots} | {snapshot.position: snapshot}
-        self._disk[log].snapshots = [kept[position] for position in sorted(kept)[-2:]]
+        later = stored.snapshot is not None and stored.snapshot.position > snapshot.position
+        if later or stored.epoch != self._fence.epoch(log):
+            return SnapshotFailed("memory", f"log {log!r} has a later snapshot or a newer writer")
+        stored.snapshot = snapshot
+        stored.pieces |= {piece[0]: piece for piece in pieces}
+        stored.numbers |= {key: number for number, key, _, _ in pieces}
         return None
 
 

@@ -49,9 +49,17 @@ became of the commit. Clients see a lost connection, repeat, and are answered fr
 Snapshots and recovery
 ----------------------
 A snapshot is a cache of a replay: versioned, checked, written beside the log without holding up commits, and only ever
-of durable positions. The last two are kept; a damaged one is passed over for the one before, or for a full replay.
-Recovery is: `open`, restore `Recovery.snapshot`, `read` what follows it, project what `History.projected` says is
-missing, serve.
+of durable positions. One that is damaged, or written by a process that was superseded, never counts; then the log is
+replayed from its beginning. Recovery is: `open`, restore `Recovery.snapshot`, `read` what follows it, project what
+`History.projected` says is missing, serve.
+
+A state that grows for ever must neither fill the memory nor be written anew each time. So what nobody is at work on
+stands apart, in *pieces* that are found one by one; a snapshot stores, in one transaction with the small rest of the
+state, those that changed since the one before. From then on the caller may forget them, and `piece` gives them back as
+of that snapshot, which is what a replay of the tail needs. Until then it keeps them; a snapshot that fails loses
+nothing. A read blocks for microseconds: a decision cannot go on without it, and no other may be made meanwhile.
+Rejected: pieces in the log's own file (their pages would hold up commits), and a row for each change as it happens (a
+second write for every message, for what only a restart reads).
 
 This is not a file for a first change: the write path behind it is held by `tests/chatcore/journal`, where one suite
 runs over every implementation, and child processes are killed, with and without their unflushed writes.
@@ -73,6 +81,10 @@ class Snapshot(NamedTuple):
     position: int
     version: int
     blob: bytes
+
+
+Piece = tuple[int, str, str, bytes]
+"""A part of a state that stands apart: number, from 1 on, and key, both unique in their log; group or ""; bytes."""
 
 
 class Recovery(NamedTuple):
@@ -185,14 +197,24 @@ class Journal(Protocol):
         Raises JournalDamaged when a record is missing or its checksum does not hold.
         """
 
-    def snapshot(self, log: str, position: int, version: int, parts: Sequence[bytes], done: Done) -> None:
-        """Store a snapshot once its position is durable, without holding up commits; the last two are kept.
+    def snapshot(self, log: str, position: int, version: int, blob: bytes, pieces: Sequence[Piece], done: Done) -> None:
+        """Store a snapshot once its position is durable, with the pieces that changed, without holding up commits.
 
-        It comes in parts, which are joined away from the loop: copying a large state would hold it.
-
-        `done` gets None or SnapshotFailed: the disk refused it, or the position never became durable. The journal
-        goes on as before.
+        `done` gets None or SnapshotFailed: the disk refused it, the position never became durable, or there is a later
+        one. The journal goes on as before.
         """
+
+    def drop_snapshot(self, log: str) -> None:
+        """Forget the log's snapshot and its pieces, to replay it from its beginning. Blocks; before appends."""
+
+    def piece(self, log: str, name: int | str) -> bytes | None:
+        """A piece by its number or key as of the last snapshot, None when unknown. Blocks, for some 10 µs.
+
+        Raises SnapshotUnreadable: exit and start again.
+        """
+
+    def group(self, log: str, name: str) -> list[int]:
+        """The numbers of a group's pieces as of the last snapshot, in order. As `piece`."""
 
     def oldest_pending_s(self, now_s: float) -> float:
         """How long the oldest append not yet durable has been waiting, on the monotonic clock; 0.0 if there is none."""

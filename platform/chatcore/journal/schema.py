@@ -1,4 +1,4 @@
-"""The two SQLite files: their tables, their connections, and their errors in this package's words."""
+"""The SQLite files: their tables, their connections, and their errors in this package's words."""
 
 import os
 import secrets
@@ -34,6 +34,21 @@ CREATE TABLE contact(
 CREATE INDEX contact_by_key ON contact(log, key);
 {DIALOGS}
 """
+SNAPSHOT_FORMAT = 1
+"""A snapshots' file of another one is not brought to it: it is made anew, and the logs are replayed."""
+SNAPSHOT_TABLES = """
+CREATE TABLE journal(identity BLOB NOT NULL);
+CREATE TABLE log(
+    id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, position INTEGER NOT NULL, version INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, state BLOB NOT NULL
+);
+CREATE TABLE piece(
+    id INTEGER PRIMARY KEY, log INTEGER NOT NULL, key TEXT NOT NULL, kin TEXT NOT NULL, checksum INTEGER NOT NULL,
+    blob BLOB NOT NULL
+);
+CREATE UNIQUE INDEX piece_by_key ON piece(log, key);
+CREATE INDEX piece_by_kin ON piece(log, kin) WHERE kin != '';
+"""
 
 
 @contextmanager
@@ -49,7 +64,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise JournalUnreachable(str(path), error.strerror or str(error)) from error
 
 
-def create(path: Path, tables: str, identity: bytes) -> None:
+def create(path: Path, tables: str, identity: bytes, format_: int) -> None:
     """Create folder and file, durably and whole or not at all, so that an empty file always means damage."""
     create_folder(path.parent)
     if path.exists():
@@ -59,7 +74,7 @@ def create(path: Path, tables: str, identity: bytes) -> None:
     db = sqlite3.connect(unfinished, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(f"BEGIN; {tables} PRAGMA user_version = {newest()}; COMMIT;")
+        db.executescript(f"BEGIN; {tables} PRAGMA user_version = {format_}; COMMIT;")
         db.execute("INSERT INTO journal VALUES (?)", (identity,))
     finally:
         db.close()
@@ -74,17 +89,15 @@ def connect_logs(path: Path, synchronous: str) -> sqlite3.Connection:
 
     Raises JournalTooNew, JournalDamaged, and SQLite's own errors.
     """
-    create(path, LOG_TABLES, secrets.token_bytes(16))
+    create(path, LOG_TABLES, secrets.token_bytes(16), newest())
     return _connect_writer(path, synchronous, LOGS)
 
 
 def _connect_writer(path: Path, synchronous: str, part: int) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    db = _connect(path)
     try:
         format_of(db, path)  # one of another program is left as it is
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA synchronous = {synchronous}")
-        db.execute("PRAGMA wal_autocheckpoint = 0")  # which would keep a failed flush to itself
+        _set_up(db, synchronous)
         migrate(db, path, part)
     except BaseException:
         db.close()
@@ -92,12 +105,50 @@ def _connect_writer(path: Path, synchronous: str, part: int) -> sqlite3.Connecti
     return db
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
+def _set_up(db: sqlite3.Connection, synchronous: str) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {synchronous}")
+    db.execute("PRAGMA wal_autocheckpoint = 0")  # which would keep a failed flush to itself
+
+
+def connect_snapshots(path: Path, identity: bytes) -> sqlite3.Connection:
+    """The one connection that writes the snapshots of the journal `identity`; another one's are replaced.
+
+    Raises SQLite's own errors, DatabaseError if the file is not what was written.
+    """
+    if not path.exists():
+        remove(path)  # a write-ahead log that was left would be taken for the new file's
+    create(path, SNAPSHOT_TABLES, identity, SNAPSHOT_FORMAT)
+    db = _connect(path)
+    try:
+        _set_up(db, "NORMAL")
+        (found,) = db.execute("PRAGMA user_version").fetchone()
+        if found == SNAPSHOT_FORMAT and db.execute("SELECT identity FROM journal").fetchone() == (identity,):
+            return db
+    except BaseException:
+        db.close()
+        raise
+    db.close()
+    remove(path)
+    return connect_snapshots(path, identity)
+
+
+def remove(path: Path) -> None:
+    """Remove a database with what lies beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def connect_history(path: Path, identity: bytes) -> sqlite3.Connection:
     """The one connection that writes the history of the journal `identity`; another one's is replaced.
 
     Its transactions are atomic, but not flushed one by one: the history is made again from the log.
     """
-    create(path, HISTORY_TABLES, identity)
+    create(path, HISTORY_TABLES, identity, newest())
     db = _connect_writer(path, "NORMAL", HISTORY)
     if bytes(db.execute("SELECT identity FROM journal").fetchone()[0]) != identity:
         db.close()
@@ -108,7 +159,7 @@ def connect_history(path: Path, identity: bytes) -> sqlite3.Connection:
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads."""
-    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    db = _connect(path)
     db.execute("PRAGMA query_only = ON")
     return db
 

@@ -15,14 +15,14 @@ from chatcore.journal.errors import CommitFailed, JournalMisuse, SnapshotFailed
 from chatcore.journal.fence import Append, Fence, known
 from chatcore.journal.group import GroupCommit
 from chatcore.journal.history import SqliteHistory
-from chatcore.journal.port import Derived, Done, Recovery
+from chatcore.journal.port import Derived, Done, Piece, Recovery
 from chatcore.journal.projector import Projector
 from chatcore.journal.reader import Reader
 from chatcore.journal.schema import connect_history, connect_logs, storage_errors
-from chatcore.journal.snapshots import SnapshotFolder, Unsaved
+from chatcore.journal.snapshots import Snapshots, Unsaved, open_snapshots
 from chatcore.journal.writer import Writer
 
-FILE, HISTORY_FILE = "journal.db", "history.db"
+FILE, HISTORY_FILE, SNAPSHOT_FILE = "journal.db", "history.db", "snapshots.db"
 
 
 class _Parts(NamedTuple):
@@ -36,7 +36,7 @@ class _Parts(NamedTuple):
     history_reader: Reader
     analyst: Reader
     history: SqliteHistory
-    snapshots: SnapshotFolder
+    snapshots: Snapshots
     snapshot_thread: ThreadPoolExecutor
 
 
@@ -76,14 +76,15 @@ class SqliteJournal:
             try:
                 taken = stored.take_over(db, logs)
                 identity = stored.identity(db)
-                snapshots = SnapshotFolder(self._folder, identity)
-                recovered = {log: _recovery(own, snapshots) for log, own in taken.items()}
+                snapshots = open_snapshots(self._folder / SNAPSHOT_FILE, identity, taken)
                 self._opened = self._assemble(db, taken, snapshots, self._open_history(identity, taken))
             except BaseException:
                 db.close()
                 raise
         self._opened.writer.start()
-        return recovered
+        for old in self._folder.glob("snapshot-*.bin"):
+            old.unlink()  # of a version that had a file each
+        return {log: Recovery(own.epoch, own.position, snapshots.found.pop(log)) for log, own in taken.items()}
 
     def _open_history(self, identity: bytes, taken: dict[str, stored.Taken]) -> sqlite3.Connection:
         """The history's file; what it holds beyond the end of a log is not of this log and is dropped."""
@@ -99,7 +100,7 @@ class SqliteJournal:
         self,
         db: sqlite3.Connection,
         taken: dict[str, stored.Taken],
-        snapshots: SnapshotFolder,
+        snapshots: Snapshots,
         past: sqlite3.Connection,
     ) -> _Parts:
         ids = {log: own.id for log, own in taken.items()}
@@ -131,11 +132,24 @@ class SqliteJournal:
         own, where = self._id(log), str(self._path)
         return self._parts.reader.now(partial(stored.read, where=where, log=own, after=after_position, limit=limit))
 
-    def snapshot(self, log: str, position: int, version: int, parts: Sequence[bytes], done: Done) -> None:
+    def snapshot(self, log: str, position: int, version: int, blob: bytes, pieces: Sequence[Piece], done: Done) -> None:
         """See Journal.snapshot."""
         self._id(log)
-        mark = partial(self._store_snapshot, log, Unsaved(position, version, parts), done)
+        mark = partial(self._store_snapshot, log, Unsaved(position, version, blob, pieces), done)
         self._parts.writer.after_appends(mark)
+
+    def drop_snapshot(self, log: str) -> None:
+        """See Journal.drop_snapshot."""
+        with storage_errors(self._folder / SNAPSHOT_FILE):
+            self._parts.snapshots.drop(self._id(log))
+
+    def piece(self, log: str, name: int | str) -> bytes | None:
+        """See Journal.piece."""
+        return self._parts.snapshots.piece(self._id(log), name)
+
+    def group(self, log: str, name: str) -> list[int]:
+        """See Journal.group."""
+        return self._parts.snapshots.group(self._id(log), name)
 
     def _store_snapshot(self, log: str, snapshot: Unsaved, done: Done, failure: CommitFailed | None) -> None:
         parts = self._parts
@@ -148,13 +162,15 @@ class SqliteJournal:
             parts.snapshot_thread.submit(self._save, parts.ids[log], snapshot, done)
 
     def _save(self, log: int, snapshot: Unsaved, done: Done) -> None:
+        failed: SnapshotFailed | CommitFailed | None = None
         try:
             self._parts.snapshots.save(log, snapshot)
-        except OSError as error:
-            failed = SnapshotFailed(str(self._folder), error.strerror or str(error))
-            self._parts.writer.post([(done, failed)])
-        else:
-            self._parts.writer.post([(done, None)])
+        except SnapshotFailed as error:
+            failed = error
+        except CommitFailed as error:
+            self._parts.writer.give_up(error)
+            failed = error
+        self._parts.writer.post([(done, failed)])
 
     def oldest_pending_s(self, now_s: float) -> float:
         """See Journal.oldest_pending_s."""
@@ -171,6 +187,7 @@ class SqliteJournal:
             self._opened.history.flush()
             self._opened.writer.close()
             await asyncio.to_thread(self._end)
+            self._opened.snapshots.close()  # here, where pieces are read
 
     def _end(self) -> None:
         self._parts.writer.join()
@@ -182,7 +199,3 @@ class SqliteJournal:
 
     def _id(self, log: str) -> int:
         return known(self._parts.ids, log)
-
-
-def _recovery(own: stored.Taken, snapshots: SnapshotFolder) -> Recovery:
-    return Recovery(own.epoch, own.position, snapshots.latest(own.id, own.position))

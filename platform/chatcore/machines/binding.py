@@ -165,8 +165,8 @@ def _apply_wrong(state: Partition, contact: Contact, event: e.CodeWrong) -> None
 
 
 def _apply_bound(state: Partition, contact: Contact, event: e.Bound) -> None:
-    contact.person, contact.binding = event.person, Binding()
-    state.persons.setdefault(event.person, []).append(contact.id)
+    contact.binding = Binding()
+    state.contacts.bind(contact, event.person)
 
 
 def _apply_ended(state: Partition, contact: Contact, event: e.BindingEnded) -> None:

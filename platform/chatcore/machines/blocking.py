@@ -30,11 +30,11 @@ DECIDE: Final[dict[type, Callable[..., list[e.DialogEvent]]]] = {c.Block: _block
 
 
 def _apply_blocked(state: Partition, contact: Contact, event: e.Blocked) -> None:
-    state.blocked.add(contact.id)
+    state.blocked[contact.id] = contact.key
 
 
 def _apply_unblocked(state: Partition, contact: Contact, event: e.Unblocked) -> None:
-    state.blocked.discard(contact.id)
+    state.blocked.pop(contact.id, None)
 
 
 APPLY: Final[dict[type, Callable[..., None]]] = {e.Blocked: _apply_blocked, e.Unblocked: _apply_unblocked}

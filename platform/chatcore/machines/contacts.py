@@ -1,18 +1,19 @@
-"""A partition's contacts: one with something under way is a struct, one at rest the bytes that a snapshot holds.
+"""A partition's contacts: one with something under way is a struct, one at rest some bytes, which soon leave memory.
 
 A contact is kept for ever, but between two dialogs only its numbers and the ids of its messages are needed, and those
-seldom. Packed it takes an eighth of the memory, the garbage collector does not see it, and a snapshot copies it.
+seldom. Packed it takes an eighth of the memory; once a snapshot has stored it, it takes none.
 """
 
 import zlib
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from chatcore.machines.events import OWNED, State
 
 REST_MOST: Final = 500  # message ids; packing more at every closing would cost whoever closes dialogs all day
+READ_MOST: Final = 100
 OPEN: Final = frozenset((State.BOT, State.QUEUED, State.OFFERED)) | OWNED
 OVER: Final = frozenset((State.CLOSED, State.RATED))
 AT_REST: Final = OVER | {State.NONE}
@@ -135,84 +136,175 @@ class Contact(msgspec.Struct, array_like=True):
         return not self.unsettled and not self.unfetched and len(self.seen) <= REST_MOST
 
 
+class Resting(NamedTuple):
+    """A contact at rest, as it is stored: its number, its key, the person it is bound to, and its packed bytes."""
+
+    number: int
+    key: str
+    person: str
+    packed: bytes
+
+
+class Shelf(Protocol):
+    """Where contacts at rest are that have left memory."""
+
+    def piece(self, name: int | str) -> bytes | None:
+        """The packed bytes of the contact of this number or key, if it was stored."""
+
+    def group(self, name: str) -> list[int]:
+        """The numbers of the contacts that were stored as bound to this person."""
+
+
+class NoShelf:
+    """Nothing was stored."""
+
+    def piece(self, name: int | str) -> bytes | None:
+        """See Shelf.piece."""
+        return None
+
+    def group(self, name: str) -> list[int]:
+        """See Shelf.group."""
+        return []
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _contact = msgspec.msgpack.Decoder(Contact).decode
-_bytes = msgspec.msgpack.Decoder(bytes).decode
 
 
 def _pack(contact: Contact) -> bytes:
-    """Compressed, and encoded as bytes once more, so that a snapshot is joined of such pieces."""
-    return _encode(zlib.compress(_encode(contact), zlib.Z_BEST_SPEED))
+    return zlib.compress(_encode(contact), zlib.Z_BEST_SPEED)
 
 
 def _unpack(packed: bytes) -> Contact:
-    return _contact(zlib.decompress(_bytes(packed)))
+    return _contact(zlib.decompress(packed))
 
 
-def head(count: int) -> bytes:
-    """The first byte of an encoded array of `count`, which is below 16."""
-    return bytes((0x90 + count,))
-
-
-_ACTIVE: Final = _encode(b"")
-
-
-_MANY: Final = b"\xdd"  # … of as many as the next four bytes say
-Dump = tuple[int, list[str], list[Contact], list[bytes]]
+Dump = tuple[int, int, list[Contact]]
 
 
 class Contacts:
-    """All contacts by number, from 1 on. One at rest is read as a copy; only `wake` gives what may be changed."""
+    """All contacts by number, from 1 on. One at rest is read as a copy; only `wake` gives what may be changed.
+
+    In memory are the active ones and those that came to rest since they were stored; the others stand on the `shelf`.
+    """
 
     def __init__(self) -> None:
         self.active: dict[int, Contact] = {}
-        self.numbers: dict[str, int] = {}  # by key; in order, as numbers are given
         self.by_key = ByKey(self)
         self.dialogs = 0  # opened so far, by all contacts
-        self._packed: list[bytes] = [_ACTIVE]  # by number
+        self.shelf: Shelf = NoShelf()
+        self._count = 0
+        self._packed: dict[int, Resting] = {}  # by number; not stored yet as they are
+        self._numbers: dict[str, int] = {}  # of those in memory
+        self._persons: dict[str, set[int]] = {}  # … by whom they are bound to
+        self._read: dict[int | str, bytes | None] = {}  # what was asked of the shelf last
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return self._count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.numbers.values())
+        return iter(range(1, self._count + 1))
 
     def __getitem__(self, number: int) -> Contact:
-        return self.active.get(number) or _unpack(self._packed[number])
+        found = self.active.get(number)
+        if found is None:
+            resting = self._packed.get(number)
+            packed = resting.packed if resting is not None else self._stored(number)
+            if packed is None:
+                raise KeyError(number)
+            found = _unpack(packed)
+        return found
+
+    def _stored(self, name: int | str) -> bytes | None:
+        """What stands on the shelf; the last answers are kept, because one message asks several times."""
+        if name not in self._read:
+            if len(self._read) >= READ_MOST:
+                self._read.clear()
+            self._read[name] = self.shelf.piece(name)
+        return self._read[name]
+
+    def find(self, key: str) -> Contact | None:
+        """The contact of this key, if there is one."""
+        number = self._numbers.get(key)
+        if number is not None:
+            return self[number]
+        packed = self._stored(key)
+        if packed is None:
+            return None
+        contact = _unpack(packed)
+        self._read[contact.id] = packed
+        return contact
 
     def awake(self, key: str) -> Contact | None:
         """The contact of this key, unless it is at rest; that takes no unpacking."""
-        return self.active.get(self.numbers.get(key, 0))
+        return self.active.get(self._numbers.get(key, 0))
+
+    def of_person(self, person: str) -> list[int]:
+        """The contacts that are bound to this person, in order."""
+        stored = (number for number in self.shelf.group(person) if not self._in_memory(number))
+        return sorted({*self._persons.get(person, ()), *stored})
+
+    def _in_memory(self, number: int) -> bool:
+        return number in self.active or number in self._packed
 
     def add(self, contact: Contact) -> None:
         """Take in a new contact; its number is the next."""
-        self._packed.append(_ACTIVE)
-        self.numbers[contact.key] = contact.id
+        self._count += 1
+        self._read.pop(contact.key, None)
+        self._enter(contact)
+
+    def _enter(self, contact: Contact) -> None:
+        self._numbers[contact.key] = contact.id
         self.active[contact.id] = contact
+        if contact.person:
+            self._persons.setdefault(contact.person, set()).add(contact.id)
+
+    def bind(self, contact: Contact, person: str) -> None:
+        """Bind an active contact to a person."""
+        self._unbind(contact.id, contact.person)
+        contact.person = person
+        self._enter(contact)
+
+    def _unbind(self, number: int, person: str) -> None:
+        bound = self._persons.get(person, set())
+        bound.discard(number)
+        if not bound:
+            self._persons.pop(person, None)
 
     def wake(self, number: int) -> Contact:
         """A contact at rest, as active from now on until `rest`."""
-        contact = self.active[number] = _unpack(self._packed[number])
-        self._packed[number] = _ACTIVE
+        contact = self[number]
+        self._packed.pop(number, None)
+        for name in (number, contact.key):
+            self._read.pop(name, None)
+        self._enter(contact)
         return contact
 
     def rest(self, contact: Contact) -> None:
         """Pack an active contact."""
         del self.active[contact.id]
-        self._packed[contact.id] = _pack(contact)
+        self._packed[contact.id] = Resting(contact.id, contact.key, contact.person, _pack(contact))
 
-    def dump(self) -> list[bytes]:
-        """An encoded `Dump`, in parts; what is packed is not copied."""
-        active = list(self.active.values())
-        first = [head(4), _encode(self.dialogs), _encode(list(self.numbers)), _encode(active)]
-        return [*first, _MANY + len(self._packed).to_bytes(4, "big"), *self._packed]
+    def unstored(self) -> list[Resting]:
+        """Those at rest that are to be stored with the next snapshot."""
+        return list(self._packed.values())
+
+    def leave(self, stored: Iterable[Resting]) -> None:
+        """Forget those that were stored, unless they have been woken since: they stand on the shelf."""
+        for each in stored:
+            if self._packed.get(each.number) is each:
+                del self._packed[each.number], self._numbers[each.key]
+                self._unbind(each.number, each.person)
+
+    def dump(self) -> Dump:
+        """All but the contacts at rest."""
+        return self._count, self.dialogs, list(self.active.values())
 
     def load(self, dump: Dump) -> None:
-        """Take over what `dump` gave."""
-        self.dialogs, keys, active, packed = dump
-        self.numbers = {key: number for number, key in enumerate(keys, 1)}
-        self.active = {contact.id: contact for contact in active}
-        self._packed = [_encode(each) for each in packed]
+        """Take over what `dump` gave, and leave the others on the shelf."""
+        self._count, self.dialogs, active = dump
+        for contact in active:
+            self._enter(contact)
 
 
 class ByKey:
@@ -221,16 +313,12 @@ class ByKey:
     def __init__(self, contacts: Contacts) -> None:
         self._contacts = contacts
 
-    def __len__(self) -> int:
-        return len(self._contacts.numbers)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._contacts.numbers)
-
     def __getitem__(self, key: str) -> Contact:
-        return self._contacts[self._contacts.numbers[key]]
+        found = self._contacts.find(key)
+        if found is None:
+            raise KeyError(key)
+        return found
 
     def get(self, key: str) -> Contact | None:
         """The contact of this key, if there is one."""
-        number = self._contacts.numbers.get(key)
-        return None if number is None else self._contacts.active.get(number) or self._contacts[number]
+        return self._contacts.find(key)

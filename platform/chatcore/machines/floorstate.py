@@ -36,10 +36,10 @@ class Floor:
         """Dialogs in queues, not counting those on offer."""
         return len(self.places)
 
-    def dump(self) -> list[bytes]:
+    def dump(self) -> bytes:
         """The state as a snapshot; rules and indexes are not part of it."""
         stored = (list(self.operators.values()), list(self.places.values()), list(self.assignments.values()))
-        return [msgspec.msgpack.encode((self.now, self.next_place, self.next_number, *stored, self.applied))]
+        return msgspec.msgpack.encode((self.now, self.next_place, self.next_number, *stored, self.applied))
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""

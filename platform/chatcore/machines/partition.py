@@ -3,7 +3,7 @@
 import msgspec
 
 from chatcore.machines import commands as c
-from chatcore.machines.contacts import Contact, Contacts, Dump, head
+from chatcore.machines.contacts import Contact, Contacts, Dump
 
 
 class Partition:
@@ -15,8 +15,7 @@ class Partition:
         self.contacts = Contacts()
         self.by_key = self.contacts.by_key
         self.applied: dict[str, int] = {}
-        self.blocked: set[int] = set()  # contacts whose messages are refused
-        self.persons: dict[str, list[int]] = {}  # person → contacts that are bound to them
+        self.blocked: dict[int, str] = {}  # number → key of contacts whose messages are refused
         self.active: dict[str, int] = {}  # "account month" → contacts whose customer wrote in it
         self.delivered: dict[str, int] = {}  # "account month" → notices that reached their customer in it
         self.held: dict[str, set[int]] = {}  # operator → contacts offered or assigned to them
@@ -32,22 +31,19 @@ class Partition:
             raise c.Refused("unknown_dialog")
         return found
 
-    def dump(self) -> list[bytes]:
-        """The state as a snapshot, in parts; rules and indexes are not part of it."""
-        encode = msgspec.msgpack.encode
-        rest = [
-            encode(each) for each in (self.applied, sorted(self.blocked), self.persons, self.active, self.delivered)
-        ]
-        return [head(2 + len(rest)), encode(self.now), *self.contacts.dump(), *rest]
+    def dump(self) -> bytes:
+        """The state as a snapshot; rules, indexes and contacts at rest are not part of it."""
+        rest = self.applied, self.blocked, self.active, self.delivered
+        return msgspec.msgpack.encode((self.now, self.contacts.dump(), *rest))
 
     def load(self, blob: bytes) -> None:
         """Take over the state that `dump` wrote."""
         state = msgspec.msgpack.decode(blob, type=_State)
-        self.now, contacts, self.applied, self.blocked, self.persons, self.active, self.delivered = state
+        self.now, contacts, self.applied, self.blocked, self.active, self.delivered = state
         self.contacts.load(contacts)
         for contact in self.contacts.active.values():
             if contact.operator:
                 self.held.setdefault(contact.operator, set()).add(contact.id)
 
 
-_State = tuple[int, Dump, dict[str, int], set[int], dict[str, list[int]], dict[str, int], dict[str, int]]
+_State = tuple[int, Dump, dict[str, int], dict[int, str], dict[str, int], dict[str, int]]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -70,10 +69,10 @@ class Core:
         found = await asyncio.to_thread(self.journal.open, [owner.log for owner in self.owners])
         for owner in self.owners:
             await asyncio.to_thread(owner.restore, found[owner.log])
-        self._check_partitions()
-        self.epoch = max(recovery.epoch for recovery in found.values())
         for partition in self.partitions:
             partition.reproject()
+        await self._check_partitions()
+        self.epoch = max(recovery.epoch for recovery in found.values())
         self._redeliver()
         self.floor.submit(Recover())
         await asyncio.gather(*(owner.probe() for owner in self.owners))
@@ -81,15 +80,14 @@ class Core:
             partition.resume()
         self.floor.resume()
 
-    def _check_partitions(self) -> None:
+    async def _check_partitions(self) -> None:
         """A log whose contacts belong elsewhere now, or that nobody owns any more, tells of another number."""
         left_out = self.floor.state.applied.keys() - {partition.log for partition in self.partitions}
-        misplaced = (
-            self.partition_of(key) is not partition
-            for partition in self.partitions
-            for key in islice(partition.state.by_key, 1_000)
-        )
-        if left_out or any(misplaced):
+        misplaced = False
+        for partition in self.partitions:
+            first = await self.journal.history.keys(partition.log, range(1, 1_001))
+            misplaced = misplaced or any(self.partition_of(key) is not partition for key in first.values())
+        if left_out or misplaced:
             raise OtherPartitions(len(self.partitions))
 
     def _redeliver(self) -> None:

@@ -10,15 +10,16 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
-from chatcore.journal.port import Journal, Recovery
+from chatcore.journal.port import Journal, Piece, Recovery
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 
 logger = logging.getLogger("chatcore")
 
-SNAPSHOT_VERSION = 8
+SNAPSHOT_VERSION = 9
 SNAPSHOT_BYTES_A_RECORD = 400
 """A snapshot comes after one record for so many bytes of the last: a large state must not make records dearer."""
 REPLAY_PAGE = 20_000
@@ -30,8 +31,8 @@ class MachineState(Protocol):
     now: int
     applied: dict[str, int]
 
-    def dump(self) -> list[bytes]:
-        """The state as a snapshot, in parts."""
+    def dump(self) -> bytes:
+        """The state as a snapshot, without the pieces that stand apart."""
 
     def load(self, blob: bytes) -> None:
         """Take over a snapshot."""
@@ -83,6 +84,13 @@ class Owner(ABC):
     @abstractmethod
     def _publish(self, position: int, events: list[Any], origin: object) -> Callable[[], None]:
         """Prepare what the world shall see of a record; the result is called once the record is durable."""
+
+    def _unstored(self) -> Sequence[Piece]:
+        """The pieces of the state that the next snapshot is to store apart."""
+        return ()
+
+    def _leave(self, stored: Sequence[Piece]) -> None:  # noqa: B027  # a hook: the floor's state has no pieces
+        """Forget the pieces that were stored."""
 
     # --- commands --------------------------------------------------------------------------------------------------
 
@@ -188,19 +196,22 @@ class Owner(ABC):
                 logger.exception("log %s: an output failed", self.log)
 
     def _snapshot(self) -> None:
-        parts = self._state.dump()
-        self._next_snapshot = self.position + self._until_snapshot(sum(map(len, parts)))
-        self._held.append((self.position, self._store, (self.position, parts)))
+        blob = self._state.dump()
+        self._next_snapshot = self.position + self._until_snapshot(len(blob))
+        self._held.append((self.position, self._store, (self.position, blob, self._unstored())))
 
     def _until_snapshot(self, last_bytes: int) -> int:
         return max(self._snapshot_every, last_bytes // SNAPSHOT_BYTES_A_RECORD)
 
-    def _store(self, position: int, parts: list[bytes]) -> None:
-        self.journal.snapshot(self.log, position, SNAPSHOT_VERSION, parts, self._stored)
+    def _store(self, position: int, blob: bytes, pieces: Sequence[Piece]) -> None:
+        done = partial(self._stored, pieces)
+        self.journal.snapshot(self.log, position, SNAPSHOT_VERSION, blob, pieces, done)
 
-    def _stored(self, error: Exception | None) -> None:
+    def _stored(self, pieces: Sequence[Piece], error: Exception | None) -> None:
         if error is not None:
             logger.warning("log %s: no snapshot was stored: %s", self.log, error)
+        else:
+            self._leave(pieces)
 
     # --- recovery --------------------------------------------------------------------------------------------------
 
@@ -212,6 +223,8 @@ class Owner(ABC):
             self._state.load(snapshot.blob)
             self.position = snapshot.position
             self._next_snapshot = self.position + self._until_snapshot(len(snapshot.blob))
+        elif snapshot is not None:
+            self.journal.drop_snapshot(self.log)
         for position, record in self.records(self.position):
             self._state.now = record.now
             if record.source:

@@ -1,19 +1,22 @@
 """The owner of a dialog partition: what its records show to customers, desks, providers and the floor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
-from chatcore.journal.port import Row
+from chatcore.journal import SnapshotUnreadable
+from chatcore.journal.port import Journal, Piece, Row
 from chatcore.machines import dialog, links
 from chatcore.machines import events as e
 from chatcore.machines.commands import Remind
-from chatcore.machines.contacts import Contact
+from chatcore.machines.contacts import Contact, Resting
 from chatcore.machines.events import OWNED
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
 
+T = TypeVar("T")
+Name = TypeVar("Name")
 _TIMED: Final = (e.Said, e.Resumed, e.Asked)
 _PASSED_ON: Final = (e.Entry, e.Asked, e.AccountNamed, e.OperationAsked)  # whether or not they are on a desk
 _KEPT: Final = (e.Entry, *e.SEATLESS_TYPES)
@@ -45,6 +48,29 @@ class Audience(Protocol):
         """Have the bank asked whose account it is, or to do something for the contact's person."""
 
 
+class LogShelf(NamedTuple):
+    """What the log's last snapshot stored of contacts at rest; the process ends if it cannot be read."""
+
+    journal: Journal
+    log: str
+    fatal: Callable[[Exception], None]
+
+    def piece(self, name: int | str) -> bytes | None:
+        """See Shelf.piece."""
+        return self._read(self.journal.piece, name)
+
+    def group(self, name: str) -> list[int]:
+        """See Shelf.group."""
+        return self._read(self.journal.group, name)
+
+    def _read(self, read: Callable[[str, Name], T], name: Name) -> T:
+        try:
+            return read(self.log, name)
+        except SnapshotUnreadable as error:
+            self.fatal(error)
+            raise
+
+
 class PartitionOwner(Owner):
     """Owns partition `index`. `to_floor(log, position, commands)` delivers to the floor.
 
@@ -58,6 +84,7 @@ class PartitionOwner(Owner):
         self.messages: dict[str, int] = {}  # by channel account, since the process began
         self.to_floor: Callable[[str, int, list[Any]], None] = lambda log, position, commands: None
         self.reminder: Callable[[Contact], Remind] = lambda contact: Remind(contact.id)
+        state.contacts.shelf = LogShelf(self.journal, self.log, self._fatal)
         self._audience = audience
         self._rows: list[Row] = []
         self._contacts: list[tuple[int, str]] = []
@@ -74,6 +101,12 @@ class PartitionOwner(Owner):
 
     def _apply(self, event: e.DialogEvent) -> None:
         dialog.apply(self.state, event)
+
+    def _unstored(self) -> Sequence[Piece]:
+        return self.state.contacts.unstored()
+
+    def _leave(self, stored: Sequence[Piece]) -> None:
+        self.state.contacts.leave(cast(Sequence[Resting], stored))
 
     # --- what is shown ---------------------------------------------------------------------------------------------
 
@@ -156,10 +189,12 @@ class PartitionOwner(Owner):
         if self._armed.get(number, now_ms) > now_ms:
             return  # asked for before an earlier one was, which has armed the next
         self._armed.pop(number, None)
-        contact = self.state.contacts[number]
+        contact = self.state.contacts.active.get(number)
+        if contact is None or not contact.deadline:
+            return
         if contact.deadline > now_ms:
             self._arm(number, contact.deadline)
-        elif contact.deadline:
+        else:
             with suppress(Poisoned):
                 self.submit(self.reminder(contact))
 

@@ -4,12 +4,26 @@ from typing import Final
 
 import numpy as np
 
-from chatreport.grouping import Ints, between, contains, latest, order_by, position, running_max, unique
+from chatreport.evidence import SECOND_NS
+from chatreport.grouping import (
+    NEVER,
+    Ints,
+    between,
+    contains,
+    earliest,
+    latest,
+    lookup,
+    order_by,
+    position,
+    running_max,
+    unique,
+)
 from chatreport.ledger import OPERATOR, Ledger
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
 
 LATE: Final = (Kind.EDITED, Kind.RATED)  # what a customer may do in a closed dialog
+FAILED: Final = ("slow", "broken", "wrong")  # what the bank's bot was
 LISTED: Final = 10_000  # open dialogs that a platform's state lists at most
 
 
@@ -137,10 +151,26 @@ def no_orphan(tally: Tally) -> None:
     nowhere = nowhere[~contains(evidence.overlapping, nowhere)]
     if len(state) < LISTED:
         tally.wrong("neither closed nor anywhere", places=_head(tally, nowhere))
+    tally.wrong("the bank's bot failed, and no operator was asked for in time", places=_head(tally, _kept_back(tally)))
     undone = distinct(state["dialog"])
     undone = undone[contains(closed, undone) & ~contains(evidence.overlapping, undone)]
     tally.wrong("closed, and open in the platform's state", places=_head(tally, undone))
     tally.counts = {"dialogs_open_at_end": len(state)}
+
+
+def _kept_back(tally: Tally) -> Ints:
+    """Dialogs that were neither queued nor over within the stated time after the bank's bot had failed them."""
+    evidence = tally.evidence
+    within_s = evidence.manifest.get("bot_timeout_s")
+    if within_s is None or evidence.clocks is not None:  # the platform stamps its history by one clock
+        return np.zeros(0, np.int64)
+    asked = evidence.ledger.of(What.ASKED)
+    asked = asked.where(np.isin(asked["reason"], [evidence.ledger.number(kind) for kind in FAILED]))
+    until = asked["started"] + int(within_s * SECOND_NS) + SECOND_NS
+    asked, until = asked.where(calm := ~evidence.in_fault(asked["started"], until)), until[calm]
+    led_on = evidence.history.where(np.isin(evidence.history["kind"], [Kind.QUEUED, Kind.CLOSED]))
+    at = lookup(*earliest(led_on["dialog"], led_on["done"]), asked["dialog"], NEVER)
+    return distinct(asked["dialog"][at > until])
 
 
 def _head(tally: Tally, dialogs: Ints) -> Ints:

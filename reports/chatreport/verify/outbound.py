@@ -52,6 +52,15 @@ def outbound(tally: Tally) -> None:
     tally.wrong("sent to the provider, not in the final history", keys=unknown["identity"][known])
     tally.counts = {"outbound": len(replies), "outbound_failed": len(replies) - len(sent) - len(unsettled)}
     _repeats(tally, receipts)
+    _attachments(tally)
+
+
+def _attachments(tally: Tally) -> None:
+    """What was sent by its address was there for the provider, and whole."""
+    evidence = tally.evidence
+    fetches = evidence.ledger.of(What.FETCH).is_("outcome", Outcome.REJECTED)
+    fetches = fetches.where(~evidence.in_fault(fetches["started"], fetches["started"]))
+    tally.wrong("an attachment that its provider could not get, or not whole", people=fetches["contact"])
 
 
 def _replies(tally: Tally) -> Rows:

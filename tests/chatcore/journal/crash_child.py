@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from chatcore.journal import Recovery, Row
+from chatcore.journal import Piece, Recovery, Row
 from chatcore.journal.sqlite import SqliteJournal
 
 LOGS = ["dialogs", "floor"]
-IN_FLIGHT = 12
+IN_FLIGHT, PIECES = 12, 30
 
 
 class Journal(SqliteJournal):
@@ -31,6 +31,11 @@ def record(log: str, epoch: int, position: int) -> bytes:
 
 def row(log: str, position: int) -> Row:
     return Row(position % 5, 1, position, len(log), position, str(position).encode())
+
+
+def piece(number: int, position: int) -> Piece:
+    """The piece of this number as the snapshot at a position has it."""
+    return number, f"k{number}", "even" if position % 2 == 0 else "odd", b"%d " % position * 40
 
 
 def end_if_failed(error: Exception | None) -> None:
@@ -68,8 +73,12 @@ class Appender:
         after, self._durable = self._durable, position
         self._journal.history.project(self._log, position, self._rows(after))
         if self._chance.random() < 0.02:
-            self._journal.snapshot(self._log, position, 1, [record(self._log, 0, position)], end_if_failed)
+            self._snapshot(position)
         self._append()
+
+    def _snapshot(self, position: int) -> None:
+        pieces = [piece(number, position) for number in range(1, PIECES + 1)]
+        self._journal.snapshot(self._log, position, 1, record(self._log, 0, position), pieces, end_if_failed)
 
 
 async def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Protocol
 
-from chatcore.journal import Done, Journal
+from chatcore.journal import Done, Journal, Piece
 from chatcore.journal.logs import Batch
 from chatcore.journal.memory import Disk, Fault, MemoryJournal
 from chatcore.journal.sqlite import SqliteJournal
@@ -159,9 +159,11 @@ async def commit(journal: Journal, log: str, position: int, epoch: int, *records
     return await outcome(lambda done: journal.append(log, position, epoch, records, done))
 
 
-async def keep(journal: Journal, log: str, position: int, version: int, blob: bytes) -> Exception | None:
+async def keep(
+    journal: Journal, log: str, position: int, version: int, blob: bytes, *pieces: Piece
+) -> Exception | None:
     """Store a snapshot and wait for the outcome."""
-    return await outcome(lambda done: journal.snapshot(log, position, version, [blob], done))
+    return await outcome(lambda done: journal.snapshot(log, position, version, blob, pieces, done))
 
 
 async def outcome(call: Callable[[Done], None]) -> Exception | None:

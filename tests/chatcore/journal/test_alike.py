@@ -5,13 +5,14 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.chatcore.journal.stores import Controlled, MemoryStore, SqliteStore, Store, Told, play
+from tests.chatcore.journal.stores import Controlled, MemoryStore, SqliteStore, Store, Told, keep, play
 
 from chatcore.journal import Row
 
 LOGS = ["a", "b"]
 log = st.sampled_from(LOGS)
 small = st.integers(0, 3)
+PIECES = st.tuples(st.integers(1, 3), st.sampled_from(["", "p"]), st.binary(max_size=5))
 STEPS = st.one_of(
     st.tuples(st.just("append"), log, st.lists(st.binary(max_size=5), min_size=1, max_size=4)),
     st.tuples(st.just("append"), log, st.lists(st.binary(max_size=5), min_size=1, max_size=4)),
@@ -19,7 +20,9 @@ STEPS = st.one_of(
     st.tuples(st.just("old epoch"), log),
     st.tuples(st.just("wait")),
     st.tuples(st.just("read"), log, st.integers(0, 12), st.integers(1, 6)),
-    st.tuples(st.just("snapshot"), log, st.integers(0, 12), st.binary(max_size=5)),
+    st.tuples(st.just("snapshot"), log, st.integers(0, 12), st.binary(max_size=5), st.lists(PIECES, max_size=3)),
+    st.tuples(st.just("drop snapshot"), log),
+    st.tuples(st.just("pieces"), log, small),
     st.tuples(st.just("project"), log, st.lists(st.tuples(small, small, st.integers(-1, 3)), max_size=5)),
     st.tuples(st.just("entries"), log, small, st.tuples(small, small), st.integers(1, 5)),
     st.tuples(st.just("audit"), log, st.integers(0, 12), st.integers(1, 5)),
@@ -81,12 +84,18 @@ class Player:
         await self._wait()
         self.answers.append(self._journal.read(name, after, limit))
 
-    async def _snapshot(self, name: str, position: int, blob: bytes) -> None:
+    async def _snapshot(self, name: str, position: int, blob: bytes, shapes: list[tuple[int, str, bytes]]) -> None:
         await self._wait()
-        told = Told()
-        self._journal.snapshot(name, position, 1, [blob], told.done("snapshot"))
-        ((_, error),) = await told.reach(1)
-        self.answers.append(type(error))
+        pieces = [(number, f"k{number}", group, piece) for number, group, piece in shapes]
+        self.answers.append(type(await keep(self._journal, name, position, 1, blob, *pieces)))
+
+    async def _drop_snapshot(self, name: str) -> None:
+        await self._reopen()
+        self._journal.drop_snapshot(name)
+
+    async def _pieces(self, name: str, number: int) -> None:
+        journal = self._journal
+        self.answers += [journal.piece(name, number), journal.piece(name, f"k{number}"), journal.group(name, "p")]
 
     async def _project(self, name: str, shapes: list[tuple[int, int, int]]) -> None:
         await self._wait()

@@ -52,6 +52,16 @@ def run_until(
     return [Acknowledged(log.decode(), int(epoch), int(position)) for log, epoch, position in whole]
 
 
+def check_pieces(journal: SqliteJournal, log: str, position: int) -> None:
+    """All pieces must be those of the snapshot at this position, by number, by key and by group."""
+    numbers = range(1, crash_child.PIECES + 1)
+    pieces = [crash_child.piece(number, position) for number in numbers]
+    assert [journal.piece(log, number) for number in numbers] == [blob for *_, blob in pieces]
+    assert [journal.piece(log, key) for _, key, _, _ in pieces] == [blob for *_, blob in pieces]
+    groups = {group: list(numbers) for _, _, group, _ in pieces}
+    assert {group: journal.group(log, group) for group in ("even", "odd")} == {"even": [], "odd": []} | groups
+
+
 def kill(child: subprocess.Popen[bytes]) -> None:
     """End it as `kill -9` does."""
     child.kill()
@@ -83,6 +93,7 @@ class Survey:
                 if recovery.snapshot is not None:
                     position, _, blob = recovery.snapshot
                     assert (position <= recovery.position, blob) == (True, crash_child.record(log, 0, position))
+                    check_pieces(journal, log, position)
                 through = journal.history.projected(log)
                 rows = (await journal.history.audit(log, 0, 1_000_000)).rows
                 assert through <= recovery.position

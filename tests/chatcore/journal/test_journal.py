@@ -290,7 +290,7 @@ def test_a_snapshot_waits_until_its_position_is_durable(store: Store) -> None:
         journal.hold()
         told = Told()
         journal.append("a", 0, 1, [b"one"], told.done("append"))
-        journal.snapshot("a", 1, 1, [b"state", b"", *[b"!"] * 2_500], told.done("snapshot"))
+        journal.snapshot("a", 1, 1, b"state" + b"!" * 2_500, (), told.done("snapshot"))
         await turns()
         assert told.outcomes == []
         journal.release()
@@ -302,6 +302,56 @@ def test_a_snapshot_waits_until_its_position_is_durable(store: Store) -> None:
         after = store.journal()
         assert after.open(["a"]) == {"a": Recovery(2, 1, Snapshot(1, 1, b"state" + b"!" * 2_500))}
         await after.close()
+
+    play(scene())
+
+
+def test_pieces_are_stored_with_their_snapshot(store: Store) -> None:
+    """By number, key and group each is found as of the last snapshot, also if it did not change since; others are not.
+
+    A snapshot that is refused changes none, and one that is dropped takes them with it.
+    """
+
+    async def scene() -> None:
+        journal = store.journal()
+        journal.open(["a", "b"])
+        assert await commit(journal, "a", 0, 1, b"one", b"two", b"three") is None
+        assert (journal.piece("a", 1), journal.piece("a", "k1"), journal.group("a", "p")) == (None, None, [])
+        assert await keep(journal, "a", 1, 1, b"", (1, "k1", "", b"one"), (2, "k2", "p", b"two")) is None
+        assert await keep(journal, "a", 2, 1, b"", (1, "k1", "p", b"one again"), (3, "k3", "", b"three")) is None
+        for position in (1, 4):
+            assert isinstance(await keep(journal, "a", position, 1, b"", (1, "k1", "", b"no")), SnapshotFailed)
+        await journal.close()
+        after = store.journal()
+        assert after.open(["a", "b"])["a"] == Recovery(2, 3, Snapshot(2, 1, b""))
+        found = [b"one again", b"two", b"three", None]
+        assert [after.piece("a", number) for number in (1, 2, 3, 4)] == found
+        assert [after.piece("a", f"k{number}") for number in (1, 2, 3, 4)] == found
+        assert [after.group("a", name) for name in ("p", "q", "")] == [[1, 2], [], []]
+        assert (after.piece("b", 1), after.piece("b", "k1"), after.group("b", "p")) == (None, None, [])
+        after.drop_snapshot("a")
+        assert (after.piece("a", 1), after.piece("a", "k1"), after.group("a", "p")) == (None, None, [])
+        await after.close()
+        last = store.journal()
+        assert last.open(["a"])["a"] == Recovery(3, 3, None)
+        await last.close()
+
+    play(scene())
+
+
+def test_a_superseded_writer_stores_no_snapshot(store: Store) -> None:
+    """Once a log is opened again, a snapshot of its former writer changes neither state nor pieces."""
+
+    async def scene() -> None:
+        old, new = store.journal(), store.journal()
+        old.open(["a"])
+        assert await commit(old, "a", 0, 1, b"one") is None
+        new.open(["a"])
+        assert await keep(new, "a", 1, 1, b"new", (1, "k1", "", b"new")) is None
+        assert isinstance(await keep(old, "a", 1, 1, b"old", (1, "k1", "", b"old")), SnapshotFailed)
+        assert new.piece("a", 1) == b"new"
+        await old.close()
+        await new.close()
 
     play(scene())
 

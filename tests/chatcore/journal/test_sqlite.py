@@ -16,10 +16,13 @@ from chatcore.journal import (
     Recovery,
     Row,
     Snapshot,
+    SnapshotFailed,
+    SnapshotUnreadable,
 )
 from chatcore.journal.sqlite import SqliteJournal
 from chatcore.journal.writer import CHECKPOINT_ALWAYS_PAGES, COMMIT_BYTES
 
+PIECES = 200
 WAL_BYTES_AT_MOST = 2 * CHECKPOINT_ALWAYS_PAGES * 4_096
 
 
@@ -36,8 +39,8 @@ def fill(folder: Path, batches: int = 40, size: int = 900) -> None:
     play(scene())
 
 
-def change(folder: Path, statement: str) -> None:
-    db = sqlite3.connect(folder / "journal.db")
+def change(file: Path, statement: str) -> None:
+    db = sqlite3.connect(file)
     with db:
         db.execute(statement)
     db.close()
@@ -132,12 +135,12 @@ def change_one_byte_of_a_record(file: Path) -> None:
 
 
 def lose_a_batch(file: Path) -> None:
-    change(file.parent, "DELETE FROM batch WHERE first = 20")
+    change(file, "DELETE FROM batch WHERE first = 20")
 
 
 def empty_database(file: Path) -> None:
     file.unlink()
-    change(file.parent, "CREATE TABLE something(id)")
+    change(file, "CREATE TABLE something(id)")
 
 
 @pytest.mark.parametrize(
@@ -190,10 +193,6 @@ def test_a_journal_is_opened_once(tmp_path: Path) -> None:
     play(scene())
 
 
-def snapshots(folder: Path) -> list[Path]:
-    return sorted(folder.glob("snapshot-*"))
-
-
 def with_snapshots(folder: Path, *positions: int) -> None:
     """Store snapshots at positions of a filled journal."""
 
@@ -201,35 +200,94 @@ def with_snapshots(folder: Path, *positions: int) -> None:
         journal = SqliteJournal(folder)
         journal.open(["a"])
         for position in positions:
-            assert await keep(journal, "a", position, 1, b"%d" % position) is None
+            pieces = [(number, f"k{number}", "", b"x" * 500) for number in range(1, PIECES + 1)]
+            assert await keep(journal, "a", position, 1, b"state" * 20 + b"%d" % position, *pieces) is None
         await journal.close()
 
     play(scene())
 
 
 def recovered(folder: Path) -> Recovery:
-    """What opening finds in log a."""
+    """What opening finds in log a; where there is no snapshot there are no pieces."""
     found = []
 
     async def scene() -> None:
         journal = SqliteJournal(folder)
         found.append(journal.open(["a"])["a"])
+        held = [number for number in range(1, PIECES + 1) if journal.piece("a", number) is not None]
+        assert len(held) == (0 if found[0].snapshot is None else PIECES)
         await journal.close()
 
     play(scene())
     return found[0]
 
 
-def test_the_last_two_snapshots_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
-    """Of all snapshots the newest two stay; damage to the newest costs only a longer replay, to both a full one."""
+def change_the_state(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data.replace(b"state" * 20, b"State" * 20))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_in_half,
+        cut_to_nothing,
+        overwrite_the_head,
+        overwrite_the_pages,
+        change_the_state,
+        empty_database,
+        Path.unlink,
+    ],
+)
+def test_a_damaged_snapshot_costs_only_a_full_replay(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Whatever became of its file: it is as if there had been none, no record is missing, and the next one is kept."""
     fill(tmp_path)
-    with_snapshots(tmp_path, 5, 20, 40)
-    assert [path.name for path in snapshots(tmp_path)] == [f"snapshot-1-{position:020}.bin" for position in (20, 40)]
-    snapshots(tmp_path)[1].write_bytes(snapshots(tmp_path)[1].read_bytes()[:-1])
-    assert recovered(tmp_path) == Recovery(3, 40, Snapshot(20, 1, b"20"))
-    snapshots(tmp_path)[0].write_bytes(b"")
+    with_snapshots(tmp_path, 5, 40)
+    assert recovered(tmp_path) == Recovery(3, 40, Snapshot(40, 1, b"state" * 20 + b"40"))
+    damage(tmp_path / "snapshots.db")
     assert recovered(tmp_path) == Recovery(4, 40, None)
-    assert snapshots(tmp_path) == []
+    assert len(opening_and_reading(tmp_path)) == 40
+    with_snapshots(tmp_path, 39)
+    assert recovered(tmp_path) == Recovery(7, 40, Snapshot(39, 1, b"state" * 20 + b"39"))
+
+
+def test_a_damaged_piece_is_made_again_at_the_next_start(tmp_path: Path) -> None:
+    """Reading it says so, once and clearly, instead of giving what was not written; the next start replays the log."""
+    fill(tmp_path)
+    with_snapshots(tmp_path, 40)
+    change(tmp_path / "snapshots.db", "UPDATE piece SET blob = zeroblob(500) WHERE key = 'k7'")
+
+    async def scene() -> None:
+        journal = SqliteJournal(tmp_path)
+        journal.open(["a"])
+        assert journal.piece("a", "k8") == b"x" * 500
+        with pytest.raises(SnapshotUnreadable, match=r"snapshots\.db: cannot be read: .* of 'k7' does not match"):
+            journal.piece("a", "k7")
+        await journal.close()
+
+    play(scene())
+    assert recovered(tmp_path) == Recovery(4, 40, None)
+
+
+def test_a_disk_that_refuses_a_snapshot_harms_nothing(tmp_path: Path) -> None:
+    """It is told as failed, what was there before is as it was, and later ones are stored."""
+
+    async def scene() -> None:
+        journal = SqliteJournal(tmp_path)
+        journal.open(["a"])
+        assert await commit(journal, "a", 0, 1, b"one", b"two", b"three") is None
+        assert await keep(journal, "a", 1, 1, b"first", (1, "k1", "", b"of the first")) is None
+        too_large = (1 << 63, "k2", "", b"no integer of SQLite's")
+        failed = await keep(journal, "a", 2, 1, b"second", (1, "k1", "", b"of the second"), too_large)
+        assert isinstance(failed, SnapshotFailed)
+        assert (journal.piece("a", "k1"), journal.failure) == (b"of the first", None)
+        assert await keep(journal, "a", 3, 1, b"third", (1, "k1", "", b"of the third")) is None
+        assert journal.piece("a", "k1") == b"of the third"
+        await journal.close()
+
+    play(scene())
+    journal = SqliteJournal(tmp_path)
+    assert journal.open(["a"])["a"] == Recovery(2, 3, Snapshot(3, 1, b"third"))
 
 
 def test_a_snapshot_of_another_journal_is_passed_over(tmp_path: Path) -> None:
@@ -240,7 +298,7 @@ def test_a_snapshot_of_another_journal_is_passed_over(tmp_path: Path) -> None:
     fill(tmp_path, batches=35)
     assert recovered(tmp_path) == Recovery(2, 35, None)
     with_snapshots(tmp_path, 35)
-    change(tmp_path, "DELETE FROM batch WHERE first > 30")
+    change(tmp_path / "journal.db", "DELETE FROM batch WHERE first > 30")
     assert recovered(tmp_path) == Recovery(4, 30, None)
 
 

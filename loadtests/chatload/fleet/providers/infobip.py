@@ -95,11 +95,17 @@ class Infobip(Provider):
                 body = orjson.loads(request.body)
                 content, echo = body["content"], str(body.get("callbackData", ""))
                 text = content.get("text") or content.get("caption", "")
-                return self.take(Send(str(body["to"]), str(text), str(content.get("mediaUrl", "")), echo=echo), request)
+                link, name = str(content.get("mediaUrl", "")), str(body.get("messageId", ""))
+                return self.take(Send(str(body["to"]), str(text), link, echo=echo, id=name), request)
             case "POST", ["whatsapp", "1", "message", "template"]:
                 (message,) = orjson.loads(request.body)["messages"]
                 texts = message["content"]["templateData"]["body"]["placeholders"]
-                return self.take(Send(str(message["to"]), str(texts[0]), template=True), request)
+                text, name = (
+                    str(texts[0] if texts else message["content"]["templateName"]),
+                    message.get("messageId", ""),
+                )
+                echo = str(message.get("callbackData", ""))
+                return self.take(Send(str(message["to"]), text, echo=echo, template=True, id=str(name)), request)
             case "POST", ["whatsapp", "1", "senders", _, "message", _, "read"]:
                 return reply(200, b"{}")
         return self.refuse("method")
@@ -152,7 +158,8 @@ class Sms(Infobip):
         (message,) = orjson.loads(request.body)["messages"]
         (destination,) = message["destinations"]
         echo = str(message.get("webhooks", {}).get("callbackData", ""))
-        return self.take(Send(str(destination["to"]), str(message["content"]["text"]), echo=echo), request)
+        text, name = str(message["content"]["text"]), str(destination.get("messageId", ""))
+        return self.take(Send(str(destination["to"]), text, echo=echo, id=name), request)
 
     def accepted(self, chat: Chat, send: Send, message_id: MessageId) -> bytes:
         """One message in a bulk."""

@@ -19,6 +19,7 @@ class Max(Provider):
 
     channel = "max"
     profile = MAX
+    edits = True
     refusals: ClassVar = {
         "token": Refusal(401, "verify.token", "Invalid access_token"),
         "method": Refusal(404, "not.found", "Unknown method"),

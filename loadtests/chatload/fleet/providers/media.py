@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import shake_256
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from chatload.fleet import codes
 from chatload.fleet.clock import Clock
@@ -20,7 +20,18 @@ SMALLEST, SIZES = 256, 20_000
 CONNECTIONS: Final = 16
 TIMEOUT_S: Final = 10.0
 _MAGIC: Final = {"png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-1.7\n"}
-_NAME: Final = re.compile(r"[0-9a-f]+-[cop]-?\d+-\d+-(\d{1,7})\.(png|pdf)")
+_NAME: Final = re.compile(r"([0-9a-f]+)-([cop]-?\d+)-(\d+)-(\d{1,7})\.(png|pdf)")
+
+
+def named(cid: str, size: int, kind: str) -> str:
+    """The name of an attachment of the message whose own id this is."""
+    return f"{cid[1:-1].replace(':', '-')}-{size}.{kind}"
+
+
+def mark_of(name: str) -> str:
+    """The own id of the message that an attachment belongs to; "" if the name is none of ours."""
+    found = _NAME.fullmatch(name)
+    return f"[{found[1]}:{found[2]}:{found[3]}]" if found else ""
 
 
 def drawn(cid: str, key: str, share: float) -> str:
@@ -29,7 +40,7 @@ def drawn(cid: str, key: str, share: float) -> str:
     if point >= share:
         return ""
     size = SMALLEST + int(SIZES * share_of(f"size:{key}"))
-    return f"{cid[1:-1].replace(':', '-')}-{size}.{'png' if point < share / 2 else 'pdf'}"
+    return named(cid, size, "png" if point < share / 2 else "pdf")
 
 
 def is_image(name: str) -> bool:
@@ -40,7 +51,7 @@ def is_image(name: str) -> bool:
 def size_of(name: str) -> int:
     """How many bytes it has; -1 for a name that is none of ours."""
     found = _NAME.fullmatch(name)
-    return int(found[1]) if found else -1
+    return int(found[4]) if found else -1
 
 
 def content(name: str) -> bytes:
@@ -87,6 +98,10 @@ class Files:
         token = f"up{len(self._uploads) + 1}"
         self._uploads[token] = name_in(part_of(body))
         return token
+
+    def mark(self, link: str, token: str) -> str:
+        """The own id of the message that sends an attachment by URL, or by the token of an upload."""
+        return mark_of(unquote(urlsplit(link).path.rpartition("/")[2]) if link else self._uploads.get(token, ""))
 
     def uploaded(self, token: str) -> bool:
         """Whether a whole file was uploaded under this token."""

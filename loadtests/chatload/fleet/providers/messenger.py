@@ -20,6 +20,7 @@ class Messenger(Meta):
 
     channel = "messenger"
     profile = META_PAGE
+    edits = True
     statuses = ("sent", "delivered", "read")
     watermarks = frozenset({"delivered", "read"})
     refusals: ClassVar = {
@@ -56,8 +57,10 @@ class Messenger(Meta):
             message = {"mid": heard.id, "attachments": [attached | {"payload": {"url": self.media_url(heard.media)}}]}
         return self._event(chat.user, self.keys.sender, heard.at_ms, message=message)
 
-    def other(self, chat: Chat, heard: Heard, edit: bool) -> bytes:
-        """`message_edit` or a reaction."""
+    def other(self, chat: Chat, heard: Heard, edit: bool) -> bytes | None:
+        """`message_edit` or a reaction; a file has no words to edit."""
+        if edit and heard.media:
+            return None
         if edit:
             changed = {"mid": heard.id, "text": heard.text, "num_edit": 1}
             return self._event(chat.user, self.keys.sender, heard.at_ms, message_edit=changed)

@@ -211,19 +211,29 @@ class Provider(ABC):
         share = self._settings.attachment_share
         attachment = media.drawn(message.cid, key, share) if share and self.carries_files else ""
         heard = Heard(self.new_id(chat), message.text, attachment, now_ms())
-        settled = partial(self._posted.message, chat, message, provider_number(heard.id))
+        settled: Settled = partial(self._posted.message, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()
+        point, share = share_of(f"other:{key}"), self._settings.other_share
+        edit = self._edit(chat, message, heard, f"{key}e") if self.edits and point < share / 2 else None
+        if edit is not None and not self.profile.ordered:
+            settled = partial(self._then, settled, edit)  # nobody edits what has not left yet
         message.intended_ns += self.post_event(chat, Update(key, self.said(chat, heard), settled), late=True)
-        point = share_of(f"other:{key}")
-        if point < self._settings.other_share:
-            edit = point < self._settings.other_share / 2
-            told: Settled = self._posted.other
-            if edit and self.edits:
-                heard = heard._replace(text=edited(heard.text, 1))
-                told = partial(self._posted.edit, message, provider_number(heard.id))
-            event = self.other(chat, heard, edit)
-            if event is not None:
-                self._post_other(chat, Update(f"{key}e", event, told), edit)
+        if edit is not None and self.profile.ordered:
+            self.post_event(chat, edit, late=True)
+        elif edit is None and point < share and (event := self.other(chat, heard, point < share / 2)) is not None:
+            self._webhooks.post(Lane(), Update(f"{key}e", event, self._posted.other))  # not kept in the chat's order
+
+    def _edit(self, chat: Chat, message: Message, heard: Heard, key: str) -> Update | None:
+        """New words for a message, where it has any."""
+        event = self.other(chat, heard._replace(text=edited(heard.text, 1)), edit=True)
+        told = partial(self._posted.edit, message, provider_number(heard.id))
+        return Update(key, event, told) if event is not None else None
+
+    def _then(self, settled: Settled, edit: Update, update: Update, outcome: int, done_ns: int, reason: str) -> None:
+        """Post new words once the message has been taken."""
+        settled(update, outcome, done_ns, reason)
+        if outcome == codes.OK and not update.repeated:
+            self._webhooks.post(Lane(), edit)
 
     def rate(self, chat: Chat, rating: Rating) -> None:
         """Post a customer's rating: a message of the score alone."""
@@ -248,12 +258,6 @@ class Provider(ABC):
     def media_url(self, name: str) -> str:
         """Where the platform gets an attachment; "" without one."""
         return f"{self.url}/media/{name}" if name else ""
-
-    def _post_other(self, chat: Chat, update: Update, edit: bool) -> None:
-        if edit:
-            self.post_event(chat, update, late=True)
-        else:
-            self._webhooks.post(Lane(), update)  # not kept in the chat's order
 
     @property
     def _hook(self) -> str:
@@ -285,19 +289,20 @@ class Provider(ABC):
         chat = self._chats.get(send.user)
         if chat is None:
             return self.refuse("user")
-        chat.attempt = (send.text, chat.attempt[1] + 1 if chat.attempt[0] == send.text else 1)
+        said = send.text or self._files.mark(send.link, send.upload)
+        chat.attempt = (said, chat.attempt[1] + 1 if chat.attempt[0] == said else 1)
         known = self._known(chat, send, request.stamp_ns)
         if known is not None:
-            self._row(chat, send.text, request, codes.OK, known.id)
+            self._row(chat, said, request, codes.OK, known.id)
             return self.accepted(chat, send, known.id)
         problem, wait_ns = self._problem(chat, send, request.stamp_ns)
         if problem is not None:
             reason = "429" if problem == "many" else str(self.refusals[problem].code)
-            self._row(chat, send.text, request, codes.REJECTED, reason=reason)
+            self._row(chat, said, request, codes.REJECTED, reason=reason)
             return self.refuse(problem, -(-wait_ns // SECOND_NS))
-        return self._taken(chat, send, request)
+        return self._taken(chat, send, said, request)
 
-    def _taken(self, chat: Chat, send: Send, request: Request) -> bytes | Pending:
+    def _taken(self, chat: Chat, send: Send, said: str, request: Request) -> bytes | Pending:
         self._bucket.take()
         chat.bucket.take()
         chat.sends += 1
@@ -309,20 +314,20 @@ class Provider(ABC):
             self._files.fetch(send.link, partial(self._fetched, chat, now_ns()))
         answer, fate = self.accepted(chat, send, sent.id), self._receipts.fate(chat)
         if not fate or fate[0][0] != "failed":
-            chat.show(send.text, sent.id, request.stamp_ns)
+            chat.show(said, sent.id, request.stamp_ns)
         if fate and self._receipts.is_early(chat):
             pending = Pending()
-            self._receipts.begin(chat, sent, fate, partial(self._give, pending, answer, chat, send, request, sent.id))
+            self._receipts.begin(chat, sent, fate, partial(self._give, pending, answer, chat, said, request, sent.id))
             return pending
-        self._row(chat, send.text, request, codes.OK if request.open else codes.INDETERMINATE, sent.id)
+        self._row(chat, said, request, codes.OK if request.open else codes.INDETERMINATE, sent.id)
         if fate:
             self._receipts.begin(chat, sent, fate, None)
         return answer
 
     def _give(
-        self, pending: Pending, answer: bytes, chat: Chat, send: Send, request: Request, message_id: MessageId
+        self, pending: Pending, answer: bytes, chat: Chat, said: str, request: Request, message_id: MessageId
     ) -> None:
-        self._row(chat, send.text, request, codes.OK, message_id)
+        self._row(chat, said, request, codes.OK, message_id)
         pending.give(answer)
 
     def _known(self, chat: Chat, send: Send, stamp_ns: int) -> Sent | None:

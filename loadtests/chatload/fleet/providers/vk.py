@@ -20,6 +20,7 @@ class Vk(Provider):
 
     channel = "vk"
     profile = VK
+    edits = True
     statuses = ("sent", "read")
     watermarks = frozenset({"read"})
     refusals: ClassVar = {

@@ -1,7 +1,7 @@
-"""Ratings in the made-up record, and ways to break them."""
+"""What customers and the bank's bot do besides, in the made-up record, and ways to break it."""
 
-from chatreport.rundir import Outcome, What
-from tests.chatreport.ledgers import MS, Record
+from chatreport.rundir import Kind, Outcome, What
+from tests.chatreport.ledgers import MS, T0, Record
 
 
 def rate(record: Record) -> None:
@@ -12,6 +12,21 @@ def rate(record: Record) -> None:
         times = {"intended": closed["done"], "started": closed["done"] + MS, "done": closed["done"] + 2 * MS}
         record.rows.append({"what": What.RATING, "outcome": Outcome.OK, "attempt": 1, **where, **score, **times})
         record.rows.append({"what": What.AUDIT_RATING, "outcome": Outcome.OK, "who": "auditor", **where, **score})
+
+
+def fail_somebody(record: Record) -> None:
+    """The bank's bot does not answer a customer, who is led on in time."""
+    record.manifest["bot_timeout_s"] = 1.0
+    led_on = record.one(What.AUDIT, kind=Kind.QUEUED)
+    for row in record.find(What.AUDIT, contact=led_on["contact"], number=led_on["number"]):
+        row["done"] = T0 + 1500 * MS
+    where = {name: led_on[name] for name in ("contact", "number", "channel")}
+    record.rows.append({"what": What.ASKED, "outcome": Outcome.OK, "reason": "slow", "started": T0, **where})
+
+
+def kept_back(record: Record) -> None:
+    """The bank's bot was slow, and the customer got no operator for longer than was stated."""
+    record.one(What.ASKED)["started"] -= 1000 * MS
 
 
 def rating_lost(record: Record) -> None:
