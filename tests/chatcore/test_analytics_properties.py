@@ -288,7 +288,7 @@ def rows_of(dialogs: list[Made], log: int) -> tuple[list[Row], dict[int, str]]:
     return rows, {dialog.events[0].contact: dialog.key for dialog in mine}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),
     portion=st.integers(1, 100),
