@@ -4,6 +4,10 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # how long an example takes is the machine's; the rest stays as it is, also in CI
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The core's hot paths: parse, decide, apply, append, encode."""
 
 import asyncio
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from chatcore import wire
 from chatcore.channels import telegram
 from chatcore.config import Account
+from chatcore.edges.door import read_head
 from chatcore.journal.sqlite import SqliteJournal
 from chatcore.machines import commands as c
 from chatcore.machines import dialog
@@ -31,6 +32,21 @@ def receive(number: int) -> c.Receive:
 
 def test_parse_a_telegram_update(benchmark: Any) -> None:
     assert benchmark(telegram.parse, Account("tg", "telegram"), UPDATE)[0].text == TEXT
+
+
+def test_read_a_webhooks_head(benchmark: Any) -> None:
+    """One that has come before but for its signature."""
+    names = (
+        b"Host: bank.example",
+        b"User-Agent: facebookexternalua",
+        b"Accept: */*",
+        b"Content-Type: application/json",
+    )
+    first = b"\r\n".join((b"POST /webhooks/messenger/fb HTTP/1.1", *names, b"Content-Length: 412"))
+    heads = cycle([b"%b\r\nX-Hub-Signature-256: sha256=%064x" % (first, number) for number in range(1_000)])
+    head = benchmark(lambda: read_head(next(heads)))
+    assert head is not None
+    assert head.length == 412
 
 
 def test_parse_a_desk_frame(benchmark: Any) -> None:

@@ -17,6 +17,9 @@ SECRETS: Final = ("token", "webhook_secret", "verify_token")
 MAX_TEXT: Final = 4_096  # characters of whatever is said here
 PLACE: Final = re.compile(r"\{([1-9][0-9]?)\}")
 HttpUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$(?!\n)")]
+ProviderUrl = Annotated[
+    str, msgspec.Meta(pattern=r"^((https?|smtp(s|\+starttls)?)://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")
+]
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Word = Annotated[str, msgspec.Meta(max_length=64)]
@@ -116,8 +119,11 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Word = ""
     weight: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
     """Slots that a dialog takes of its operator; 0 = all, as a phone call does whatever stands here."""
-    api: Annotated[str, msgspec.Meta(pattern=r"^((http|smtp)s?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?)?$")] = ""
+    api: ProviderUrl = ""
+    """Its provider. A mail server with TLS is `smtps://`, or `smtp+starttls://` where it begins in the conversation."""
     token: str = ""
+    user: str = ""
+    """Who logs in at a mail server with the token as password; "" = the sender."""
     webhook_secret: str = ""
     sender: str = ""
     verify_token: str = ""
@@ -352,6 +358,10 @@ def _check(path: Path, account: Account) -> None:
         raise BadConfig(
             path, f"account {account.id}: e-mail needs an smtp:// api and an address as sender, others http"
         )
+    if (account.user and not account.token) or (account.token and account.api.startswith("smtp://")):
+        raise BadConfig(path, f"account {account.id}: a mail server's user needs a token, and a token TLS (smtps://)")
+    if account.user and not is_mail:
+        raise BadConfig(path, f"account {account.id}: user belongs to e-mail")
 
 
 def _shown(path: Path, name: str, reference: str) -> str:

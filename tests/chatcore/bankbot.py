@@ -17,6 +17,7 @@ class BankBot:
     def __init__(self) -> None:
         self.url = ""
         self.calls: list[Any] = []
+        self.entries: list[Any] = []  # … and what was said before each
         self.tokens: set[str | None] = set()
         self.status = 200
         self.body: Any = {"kind": "answer", "rule": "r", "text": "It is 42."}
@@ -30,7 +31,9 @@ class BankBot:
         self._open.set()
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.calls.append(orjson.loads(await request.read()))
+        asked = orjson.loads(await request.read())
+        self.entries.append(asked.pop("entries", None))
+        self.calls.append(asked)
         self.tokens.add(request.headers.get("Authorization"))
         await self._open.wait()
         body = self.body if isinstance(self.body, bytes) else orjson.dumps(self.body)

@@ -1,15 +1,18 @@
 """The other side of e-mail: a customer's mail server, and the bank's that passes replies on."""
 
 import asyncio
+import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import EmailMessage, Message
 from email.policy import default
+from pathlib import Path
 from typing import Any, cast
 
 from aiosmtpd import smtp as server
-from aiosmtpd.smtp import Envelope, Session
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from aiosmtplib import SMTP, SMTPRecipientsRefused, SMTPResponseException
 
 OURS = "help@bank.example"
@@ -18,9 +21,14 @@ Reply = tuple[int, str]
 
 
 class Relay:
-    """Takes every mail, unless `answers` holds what is said next; `hangs_up` ends the next connection instead."""
+    """Takes every mail, unless `answers` holds what is said next; `hangs_up` ends the next connection instead.
 
-    def __init__(self) -> None:
+    With `login` it takes mails only of who shows that user and password; `shown` is what was.
+    """
+
+    def __init__(self, login: tuple[str, str] | None = None) -> None:
+        self.login = login
+        self.shown: list[tuple[str, str]] = []
         self.mails: list[tuple[str, list[str], Message]] = []
         self.answers: list[str] = []
         self.hangs_up = False
@@ -35,23 +43,42 @@ class Relay:
             cast(asyncio.Transport, host.transport).abort()
         return self.answers.pop(0) if self.answers else "250 2.0.0 taken"
 
+    def authenticate(
+        self, host: server.SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword
+    ) -> AuthResult:
+        self.shown.append((given.login.decode(), given.password.decode()))
+        return AuthResult(success=self.shown[-1] == self.login, handled=False)
+
     @property
     def bodies(self) -> list[str]:
         return [mail.get_body(("plain",)).get_content().strip() for _, _, mail in self.mails]  # type: ignore[attr-defined]  # the policy makes EmailMessages
 
 
 @asynccontextmanager
-async def relaying() -> AsyncIterator[Relay]:
-    """A mail server on a free loopback port."""
-    relay = Relay()
+async def relaying(
+    scheme: str = "smtp", certificate: Path | None = None, login: tuple[str, str] | None = None
+) -> AsyncIterator[Relay]:
+    """A mail server on a free loopback port, which offers what the scheme says."""
+    relay = Relay(login)
     open_: list[server.SMTP] = []
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+    safe: dict[str, Any] = {"tls_context": tls, "require_starttls": True} if scheme == "smtp+starttls" else {}
+    if login is not None:
+        safe |= {"auth_required": True, "auth_require_tls": bool(safe), "authenticator": relay.authenticate}
 
     def conversation() -> server.SMTP:
-        open_.append(server.SMTP(relay, hostname="relay", loop=asyncio.get_running_loop()))
+        with warnings.catch_warnings():  # it knows nothing of TLS that was there before it
+            warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS")
+            open_.append(server.SMTP(relay, hostname="relay", loop=asyncio.get_running_loop(), **safe))
         return open_[-1]
 
-    listener = await asyncio.get_running_loop().create_server(conversation, "127.0.0.1", 0)
-    relay.url = f"smtp://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    of_tls = tls if scheme == "smtps" else None
+    listener = await asyncio.get_running_loop().create_server(conversation, "127.0.0.1", 0, ssl=of_tls)
+    host = "localhost" if tls else "127.0.0.1"
+    relay.url = f"{scheme}://{host}:{listener.sockets[0].getsockname()[1]}"
     try:
         yield relay
     finally:

@@ -267,7 +267,7 @@ def test_an_operation_that_fails_is_told(fault: str) -> None:
     """A service that is slow, broken or wrong ends in one sentence to the customer, who may ask again."""
 
     async def acts() -> None:
-        async with around() as world, inside(**world.settings(timeout_ms=100)) as core:
+        async with around() as world, inside(**world.settings(timeout_ms=1_500)) as core:
             anna = await bound(world, core)
             if fault == "slow":
                 world.bank.hold()

@@ -64,6 +64,8 @@ def test_what_the_bot_says_is_said() -> None:
             {"dialog": "web/u1#1", "seq": 3, "text": "dunno"},
             {"dialog": "web/u1#1", "seq": 5, "text": "a card"},
         ]
+        entries = await core.client.history("web/u1")
+        assert bot.entries == [entries[:0], entries[:2], entries[:4]], "what was said before"
         assert bot.tokens == {f"Bearer {TOKEN}"}
         assert await history(core) == [
             message("web/u1#1", 1, "customer", "how much?", "c1"),
@@ -164,6 +166,7 @@ def test_a_burst_is_one_question_more() -> None:
             {"dialog": "web/u1#1", "seq": 1, "text": "one"},
             {"dialog": "web/u1#1", "seq": 3, "text": "two\nthree"},
         ]
+        assert [[entry["text"] for entry in entries] for entries in bot.entries] == [[], ["one"]]
         said = [entry for entry in await history(core) if entry["author"] == "bot"]
         assert said == [message("web/u1#1", 4, "bot", "It is 42.", cause={"seq": 3, "rule": "bot:r"})]
 
@@ -189,6 +192,43 @@ def test_after_a_crash_the_question_is_asked_again() -> None:
                 assert [entry["author"] for entry in await history(core)] == ["customer", "bot"]
 
     play(scene)
+
+
+def test_after_a_crash_a_whole_burst_is_asked_again() -> None:
+    """All that the bot has not answered is one question then, with what was said before it."""
+
+    async def scene() -> None:
+        disk = Disk()
+        async with serving() as bot:
+            async with inside(Steered(disk), **settings(bot)) as core:
+                customer = await core.client.customer("web/u1")
+                await customer.say("c0", "hello")
+                await customer.until(author="bot")
+                bot.hold()
+                for cid, text in (("c1", "one"), ("c2", "two"), ("c3", "three")):
+                    await customer.say(cid, text)
+                await until(lambda: len(bot.calls) == 2)
+                await core.crash()
+            bot.release()
+            async with restarting(disk, **settings(bot)) as core:
+                await until(lambda: core.core.partitions[0].messages)
+                assert bot.calls[2:] == [{"dialog": "web/u1#1", "seq": 5, "text": "one\ntwo\nthree"}]
+                assert bot.entries[2] == (await core.client.history("web/u1"))[:2]
+
+    play(scene)
+
+
+def test_the_bot_is_shown_so_many_entries_at_most() -> None:
+    """A long dialog's beginning is not sent along."""
+
+    async def acts(core: Inside, bot: BankBot) -> None:
+        customer = await core.client.customer("web/u1")
+        for number in range(14):
+            await customer.say(f"c{number}", f"question {number}")
+            await customer.until(author="bot")
+        assert [entry["seq"] for entry in bot.entries[-1]] == list(range(7, 27))
+
+    with_bot(acts)
 
 
 def test_after_a_crash_the_deadline_still_comes() -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
@@ -101,7 +101,5 @@ class Answering(Installation):
                     assert event.at <= ended.pop((event.contact, event.number))
 
 
-Answering.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+Answering.TestCase.settings = settings(max_examples=100, stateful_step_count=60)
 TestAnswering = Answering.TestCase

@@ -200,6 +200,11 @@ def test_a_signed_head_is_read_like_any_other(name: str) -> None:
 @pytest.mark.parametrize(
     "head",
     [
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a", "x-signature": "a"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a\x00"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X Signature": "a"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"X-Signature": "a", "Expect": "100-continue"}),
+        lines("POST /webhooks/viber/vb HTTP/1.1", PLAIN | {"Connection": "Signature"}),
         lines("POST /webhooks/telegram/tg HTTP/1.0", PLAIN),
         lines("POST /webhooks/telegram/tg?x=1 HTTP/1.1", PLAIN),
         lines("POST /webhooks/telegram/%74g HTTP/1.1", PLAIN),

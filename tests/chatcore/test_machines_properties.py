@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
@@ -363,7 +363,5 @@ def refused(act: Any) -> str | None:
     return None
 
 
-Installation.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=80, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+Installation.TestCase.settings = settings(max_examples=200, stateful_step_count=80)
 TestInstallation = Installation.TestCase

@@ -80,7 +80,7 @@ def test_an_offer_that_lapses_goes_to_another(partitions: int) -> None:
         assert await first.next() == {"op": "refused", "dialog": "web/u1#1", "number": 1, "reason": "withdrawn"}
         assert (await second.accept(offer | {"number": 2}))["entries"][-1]["operator"] == "o2"
 
-    scene(partitions, acts, timers_ms={"offer": 400})
+    scene(partitions, acts, timers_ms={"offer": 1_500})
 
 
 @PARTITIONS
@@ -103,7 +103,7 @@ def test_a_lost_desk_keeps_its_dialogs_for_a_while(partitions: int) -> None:
         assert [(offer["dialog"], offer["place"]) for offer in offers] == [("web/u1#1", 1), ("web/u2#1", 2)]
         assert (await client.state())["operators"] == {"online": 1, "lost": 0, "away": 0, "offline": 2}
 
-    scene(partitions, acts, timers_ms={"grace": 300})
+    scene(partitions, acts, timers_ms={"grace": 1_500})
 
 
 @PARTITIONS

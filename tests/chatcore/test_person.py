@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from chatcore.edges import histories
 from chatcore.machines.binding import MASK, TEXTS
 from tests.chatcore import bank as banks
 from tests.chatcore.bank import code_in, knowing
-from tests.chatcore.client import Customer, Frame, token, until
+from tests.chatcore.client import Customer, Desk, Frame, token, until
 from tests.chatcore.cores import Inside, inside, play
 from tests.chatcore.post import Relay, relaying
 from tests.chatcore.scenes import PARTITIONS
@@ -81,6 +82,57 @@ def test_the_owner_sees_all_channels(partitions: int) -> None:
             }  # fmt: skip
             assert texts(others[APP]) == ["know me", "40817", MASK, f"operator of {APP}"]
             assert others[HR]["entries"] == []
+
+    play(acts)
+
+
+@PARTITIONS
+def test_a_desk_that_comes_back_sees_all_channels_again(partitions: int) -> None:
+    """Behind its own entries it gets the contacts of the same person, as at the first time, be its cursor new or old.
+
+    What was merely offered to it, or is another's, brings nothing.
+    """
+
+    async def acts() -> None:
+        async with bank_core(partitions) as (core, relay):
+            await bound(core, relay, APP)
+            customer = await bound(core, relay, WEB)
+            await customer.say("more", "operator")
+            desk = await core.client.desk("o1", presence="online")
+            offer = await desk.until(op="offered", dialog=f"{WEB}#1")
+
+            async def others(found: Desk) -> list[Frame]:
+                return [frame for frame in await found.asked() if "person" in frame]
+
+            assert await others(await core.client.desk("o1")) == []
+            desk = await core.client.desk("o1")
+            await desk.accept(await desk.until(op="offered"))
+            first = await desk.next()
+            assert (first["contact"], texts(first)) == (APP, ["know me", "40817", MASK])
+            for seq in (0, 7):
+                again = await core.client.desk("o1", {offer["dialog"]: seq})
+                assert await others(again) == [first]
+            assert await others(await core.client.desk("o2")) == []
+
+    play(acts)
+
+
+def test_more_contacts_than_are_shown_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sees but some of a person's contacts is told how many there are more, on the desk and over REST."""
+    monkeypatch.setattr(histories, "CONTACTS_MOST", 1)
+
+    async def acts() -> None:
+        async with bank_core(2) as (core, relay):
+            for contact in (APP, HR):
+                await bound(core, relay, contact)
+            customer = await bound(core, relay, WEB)
+            await customer.say("more", "operator")
+            desk = await core.client.desk("o1", presence="online")
+            await desk.own(f"{WEB}#1")
+            shown = await desk.next()
+            _, page = await core.client.rest("GET", f"/v1/history/{WEB}?scope=person")
+            assert (shown["left_out"], page["left_out"], len(page["further"])) == (1, 1, 1)
+            assert [frame for frame in await desk.asked() if "person" in frame] == []
 
     play(acts)
 

@@ -37,7 +37,7 @@ KNOWN = st.fixed_dictionaries(
     },
 )
 FRAMES = st.lists(KNOWN | st.dictionaries(TEXT, VALUES, max_size=4) | VALUES, min_size=1, max_size=12)
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 async def throw(peer: Peer, frames: list[Any]) -> list[Any]:

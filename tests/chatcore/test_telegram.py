@@ -1,5 +1,6 @@
 """Telegram: its webhooks are taken or refused as documented; replies go out in order, at its pace, to an end."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -14,8 +15,9 @@ from chatcore.config import load
 from chatcore.edges import outbox
 from chatcore.edges.limits import Bucket
 from chatcore.errors import BadConfig
-from tests.chatcore.client import Client, Desk, Frame, message, plain, system, until, update
-from tests.chatcore.cores import inside, play, running, settings, telegram
+from chatcore.journal.memory import Disk
+from tests.chatcore.client import PATIENCE_S, Client, Desk, Frame, message, plain, system, until, update
+from tests.chatcore.cores import Steered, inside, play, restarting, settings, telegram
 from tests.chatcore.provider import Answer, blocked, serving, too_many
 
 NOWHERE = telegram("http://127.0.0.1:9")
@@ -299,26 +301,30 @@ def test_a_reply_that_cannot_be_delivered_fails_visibly(monkeypatch: pytest.Monk
     play(acts)
 
 
-def test_an_orderly_end_settles_what_is_in_flight(tmp_path: Path) -> None:
-    """SIGTERM waits a moment for the provider's answer, so that the restart does not send the reply a second time."""
+def test_an_orderly_end_settles_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits a moment for the provider's answer, so that the restart does not send the reply a second time."""
+    monkeypatch.setattr(outbox, "ANSWERS_WITHIN_S", PATIENCE_S)
 
     async def acts() -> None:
-        async with serving() as provider, running(tmp_path, accounts=[telegram(provider.api)]) as core:
-            async with Client(core.url) as client:
-                desk = await client.desk("o1", presence="online")
-                offer = await own(client, desk, 77)
+        disk = Disk()
+        async with serving() as provider:
+            accounts = [telegram(provider.api)]
+            async with inside(Steered(disk), accounts=accounts) as core:
+                desk = await core.client.desk("o1", presence="online")
+                offer = await own(core.client, desk, 77)
                 provider.hold()
                 await desk.say(offer, "m1", "first")
                 await until(lambda: provider.calls)
-                core.process.terminate()
-                while (await client.rest("GET", "/v1/state"))[0] != 503:
-                    pass
-                provider.release()
-                assert await core.ended() == 0
-            await core.start()
-            async with Client(core.url) as client:
-                assert (await client.state())["unsettled"] == 0
-            assert (provider.calls, core.log()) == ([(77, "first")], [])
+
+                async def answer_once_it_ends() -> None:
+                    await until(lambda: core.gateway.stopping)
+                    provider.release()
+
+                answering = asyncio.create_task(answer_once_it_ends())
+            await answering
+            async with restarting(disk, accounts=accounts) as core:
+                assert (await core.client.state())["unsettled"] == 0
+            assert provider.calls == [(77, "first")]
 
     play(acts)
 

@@ -48,7 +48,7 @@ def test_another_seed_is_another_plan(peak: Plan) -> None:
     assert not {d.turns for d in plan_of(seed=2).dialogs} & {d.turns for d in peak.dialogs if len(d.turns) > 1}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(small=st.floats(0.05, 3), more=st.floats(0, 2), seed=st.integers(0, 1000))
 def test_a_larger_load_contains_a_smaller_one(small: float, more: float, seed: int) -> None:
     """Every dialog of the smaller plan, ramp and all, is in the larger one unchanged."""
@@ -114,7 +114,7 @@ def test_a_longer_run_begins_as_a_shorter_one(peak: Plan) -> None:
     assert shorter.dialogs == tuple(d for d in peak.dialogs if d.start_ms < 30 * 60_000)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(workers=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_any_number_of_workers_plays_the_same_plan(workers: int, seed: int) -> None:
     """Of plans made apart the workers' shares are together the whole one, every dialog once, turns, texts and all."""

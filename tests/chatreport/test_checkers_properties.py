@@ -33,14 +33,14 @@ def is_message_of_a_sender(row: Row) -> bool:
 messages = st.sampled_from([n for n, row in enumerate(honest().rows) if is_message_of_a_sender(row)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(record=worlds)
 def test_an_honest_record_is_never_accused(record: Record) -> None:
     """Whatever the load, the floor and the chances: nothing is violated."""
     assert record.violated() == set()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(line=messages)
 def test_any_acknowledged_message_missing_from_the_history_is_reported_lost(line: int) -> None:
     """Each message dropped from the final history is counted as lost, by its identity, and G1 is violated."""
@@ -52,7 +52,7 @@ def test_any_acknowledged_message_missing_from_the_history_is_reported_lost(line
     assert counts["messages_lost"] == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(line=messages)
 def test_any_message_stored_twice_is_reported(line: int) -> None:
     """Each message that takes a second place, at the end of the open dialog, is counted as duplicated."""
@@ -65,7 +65,7 @@ def test_any_message_stored_twice_is_reported(line: int) -> None:
     assert counts["messages_duplicated"] == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_two_entries_that_change_places_are_reported(data: st.DataObject) -> None:
     """Each pair of neighbouring messages swapped in a dialog's history violates the order."""
@@ -80,7 +80,7 @@ def test_any_two_entries_that_change_places_are_reported(data: st.DataObject) ->
         assert record.findings()["G4"].status == "violated"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_entry_shown_to_an_operator_who_never_owned_the_dialog_is_a_leak(data: st.DataObject) -> None:
     """Each entry shown to somebody who holds no assignment of its dialog violates G5."""

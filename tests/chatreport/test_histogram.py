@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatreport.histogram import DIGITS, HIGHEST_NS, SIZE, Histogram, buckets, lower_ends, upper_ends
@@ -18,7 +18,6 @@ TIMES = st.integers(10 * MICROSECOND, HOUR)
 SHARES = st.sampled_from([0.0, 0.5, 0.9, 0.99, 0.999, 1.0]) | st.floats(0, 1)
 
 
-@settings(deadline=None)
 @given(st.integers(0, HIGHEST_NS))
 def test_the_buckets_are_hdrhistograms(value: int) -> None:
     """The same layout as the library's, which its tools expect: bucket for bucket, and as many."""
@@ -38,7 +37,6 @@ def test_every_bucket_begins_where_the_one_before_ends() -> None:
     assert (buckets(upper_ends(every)) == every).all()
 
 
-@settings(deadline=None)
 @given(TIMES)
 def test_a_time_is_known_to_one_percent(value: int) -> None:
     """From 10 µs to an hour, anything that a bucket may stand for is within 1 % of what was counted there."""
@@ -46,7 +44,6 @@ def test_a_time_is_known_to_one_percent(value: int) -> None:
     assert value * 0.99 <= lower_ends(bucket)[0] <= value <= upper_ends(bucket)[0] <= value * 1.01
 
 
-@settings(deadline=None)
 @given(st.lists(TIMES, min_size=1, max_size=300), SHARES)
 def test_a_percentile_is_within_one_percent_of_the_exact_one(values: list[int], share: float) -> None:
     """Beside numpy's on the values themselves, at any rank; number, mean and both ends are exact."""
@@ -57,7 +54,6 @@ def test_a_percentile_is_within_one_percent_of_the_exact_one(values: list[int], 
     assert found.mean_ns == sum(values) / len(values)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(TIMES, max_size=50), min_size=3, max_size=3), st.permutations(range(3)))
 def test_merging_is_counting_together(parts: list[list[int]], order: list[int]) -> None:
     """The sum of several is the histogram of all their values, in whatever order and grouping they are added."""
@@ -67,7 +63,6 @@ def test_merging_is_counting_together(parts: list[list[int]], order: list[int]) 
     assert (first + (second + third)).sparse() == whole
 
 
-@settings(deadline=None)
 @given(st.lists(TIMES, max_size=50))
 def test_a_histogram_survives_json(values: list[int]) -> None:
     """What the fleet sends over its pipe is what is merged at the other end."""

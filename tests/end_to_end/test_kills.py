@@ -14,14 +14,14 @@ from chatreport.rundir import Outcome, What, read_ledger
 from tests import unsynced
 
 KILLS = 20
-EVERY_S = 2.5
+EVERY_S = 2.0
 SECOND_NS = 1_000_000_000
 
 
 def moments(seed: int, kills: int) -> str:
     """Seeded moments of death, in seconds after t0, each with time to recover and to get busy again."""
     random = Random(seed)
-    return ",".join(f"{1 + EVERY_S * n + random.uniform(0, EVERY_S / 2):.3f}" for n in range(kills))
+    return ",".join(f"{1 + EVERY_S * n + random.uniform(0, EVERY_S / 4):.3f}" for n in range(kills))
 
 
 def played(out: Path, *options: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
@@ -42,14 +42,15 @@ def played(out: Path, *options: str, environment: dict[str, str] | None = None) 
 
 
 def met_by_kills(run: Path) -> list[tuple[int, int]]:
-    """For each kill: messages acknowledged in the second before it, and messages sent and not answered when it came."""
+    """For each kill: messages acknowledged since the one before, and messages sent and not answered when it came."""
     ledger = read_ledger(run).to_pandas()
     sends, faults = ledger[ledger.what == What.SEND], ledger[ledger.what == What.FAULT]
-    found = []
-    for struck in faults[faults.reason == "kill"].started:
-        acknowledged = (sends.outcome == Outcome.OK) & sends.done.between(struck - SECOND_NS, struck)
+    found, before = [], 0
+    for struck in sorted(faults[faults.reason == "kill"].started):
+        acknowledged = (sends.outcome == Outcome.OK) & sends.done.between(before, struck)
         in_flight = sends.started.between(struck - SECOND_NS, struck) & ~sends.done.between(0, struck)
         found.append((int(acknowledged.sum()), int(in_flight.sum())))
+        before = struck
     return found
 
 
@@ -59,6 +60,7 @@ def broken(verdict: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(360)
+@pytest.mark.alone  # on a busy machine a core that comes back may take longer than G9 excuses
 def test_twenty_kills_under_load_lose_nothing_acknowledged(tmp_path: Path) -> None:
     """Killed with -9 at twenty seeded moments: every guarantee holds, and messages were in flight when it struck."""
     run = tmp_path / "run"

@@ -38,17 +38,22 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def short(scenario: Path, out: Path) -> list[str]:
+def short(out: Path) -> list[str]:
     return ["--duration", f"{DURATION_S}s", "--ramp", f"{RAMP_S}s", "--out", str(out)]
 
 
+def launch(scenario: Path, out: Path, workers: int) -> list[str]:
+    """`chatload run --workers N`, which draws nothing, as arguments of Python."""
+    length = [f"duration={DURATION_S}s", f"ramp={RAMP_S}s"]
+    return ["-m", "tests.end_to_end.launch", str(scenario), str(out), f"workers={workers}", *length]
+
+
 def play(scenario: Path, out: Path, workers: int) -> dict[str, Any]:
-    """The verdict of `chatload run --workers N`."""
-    command = [sys.executable, "-m", "chatload", "run", str(scenario), "--workers", str(workers)]
+    """The verdict of a run with as many workers."""
+    command = [sys.executable, *launch(scenario, out, workers)]
     ended = subprocess.run(
-        [*command, *short(scenario, out)],
-        cwd=out.parent, env=ENVIRONMENT, capture_output=True, text=True, timeout=110, check=False,
-    )  # fmt: skip
+        command, cwd=out.parent, env=ENVIRONMENT, capture_output=True, text=True, timeout=110, check=False
+    )
     assert "Traceback" not in ended.stdout + ended.stderr
     return verdict_of(out)
 
@@ -117,9 +122,7 @@ def test_any_number_of_workers_plays_the_same_dialogs(scenario: Path, tmp_path: 
 def test_what_a_killed_worker_wrote_is_judged(scenario: Path, tmp_path: Path) -> None:
     """Its fleet outlives it for the moment that the ledger takes; the verdict is `invalid`, and names it."""
     out = tmp_path / "run"
-    with running(
-        ["-m", "chatload", "run", str(scenario), "--workers", "2", *short(scenario, out)], tmp_path
-    ) as command:
+    with running(launch(scenario, out, 2), tmp_path) as command:
         until(lambda: "ramp" in command.line())
         [victim, _] = [each for each in family(command) if "chatload.control.worker" in " ".join(each.cmdline())]
         victim.kill()
@@ -140,7 +143,7 @@ def test_plain_locust_with_two_processes_passes(scenario: Path, tmp_path: Path) 
     out = tmp_path / "run"
     seats = ["--headless", "--users", "12", "--spawn-rate", "100", "--processes", "2"]
     locustfile = ["-m", "locust", "-f", str(ROOT / "scenarios/locustfile.py"), "--scenario", str(scenario)]
-    with running([*locustfile, *seats, *short(scenario, out)], tmp_path) as locust:
+    with running([*locustfile, *seats, *short(out)], tmp_path) as locust:
         output, _ = locust.communicate(timeout=150)
         assert locust.returncode == 0, output
         until(lambda: not family(locust), 10)
@@ -221,7 +224,7 @@ def test_a_worker_on_another_machine(scenario: Path, tmp_path: Path, networks: N
     hidden = ["sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"', str(here)]
     elsewhere = ["unshare", "--mount", "--time", "--monotonic", str(AHEAD_S), "--fork", "--kill-child", *hidden]
     with (
-        running(networks.within(networks.master, *locust, *bind, *seats, *short(scenario, out)), tmp_path) as master,
+        running(networks.within(networks.master, *locust, *bind, *seats, *short(out)), tmp_path) as master,
         running(networks.within(networks.master, *worker), tmp_path) as near,
         running(networks.within(networks.worker, *elsewhere, *worker), tmp_path) as far,
     ):

@@ -19,7 +19,7 @@ from chatcore.machines.quality import draw
 COLUMNS: Final = Episode.__struct_fields__
 READ: Final = (
     f"SELECT json_group_array(json_array({', '.join(f'dialog.{column}' for column in COLUMNS)})) "
-    "FROM json_each(?) AS asked JOIN dialog ON dialog.log = ? "
+    "FROM json_each(?) AS asked CROSS JOIN dialog ON dialog.log = ? "  # in this order: few are asked for, of many
     "AND dialog.contact = json_extract(asked.value, '$[0]') AND dialog.number = json_extract(asked.value, '$[1]')"
 )
 ADD: Final = (

@@ -118,7 +118,8 @@ def send(account: Account, message: Outbound) -> Sending:
     """The mail, handed to the account's server. 4xx is tried again, 5xx has failed for good."""
     name = message_id(account, message.key)
     envelope = (("From", account.sender), ("To", message.user))
-    return _outcome((yield Call(account.api, build(account, message), envelope)), name)
+    login = (("User", account.user or account.sender), ("Password", account.token)) if account.token else ()
+    return _outcome((yield Call(account.api, build(account, message), envelope + login)), name)
 
 
 def _outcome(answer: Answer, name: str) -> Outcome:

@@ -1,7 +1,7 @@
 """The operators' desk: one socket a seat, with its offers, its dialogs and its presence."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from chatcore import wire
@@ -49,6 +49,7 @@ class Open(NamedTuple):
     state: State
     seq: int
     callback: bool = False
+    others: histories.Others = histories.NOBODY
 
     @property
     def dialog(self) -> str:
@@ -83,9 +84,18 @@ class Seat:
         self.floor.submit(FindSeat(self.operator))
         partitions = self.gateway.core.partitions
         through = {partition.log: partition.position for partition in partitions}
-        held = [found for partition in partitions for found in _held(partition, self.operator)]
+        held = [found for partition in partitions for found in self._held(partition)]
         presence = self.floor.state.operators[self.operator].presence.name.lower()
         self.session.errand(self._resume(held, presence, through))
+
+    def _held(self, partition: PartitionOwner) -> Iterator[Open]:
+        """What the operator was offered or owns in a partition, as the state has it now."""
+        for number in sorted(partition.state.held.get(self.operator, ())):
+            found = partition.state.contacts[number]
+            place = partition, found.id, found.key, found.number, found.assignment
+            owned = found.state in OWNED
+            others = histories.others(self.gateway.core, found, self.operator) if owned else histories.NOBODY
+            yield Open(*place, found.state, found.seq, found.callback, others)
 
     def left(self) -> None:
         """Leave the seat; it counts as lost, unless a newer connection took it."""
@@ -105,6 +115,7 @@ class Seat:
             else:
                 for view in await self._entries(found, self.cursors.get(found.dialog, 0)):
                     self._write(view)
+                await self._show_others(found)
                 await self.session.caught_up()
         self.session.ungate(through)
 
@@ -183,29 +194,34 @@ class Seat:
         else:
             contact = partition.state.by_key[key]
             seq = contact.owned_since
-            found = Open(partition, contact.id, key, dialog_number, number, State.ASSIGNED, seq)
-            core = self.gateway.core
-            further = [histories.part(core, each, self.operator) for each in histories.further(core, contact)]
-            partition.hold(self._accepted, found, contact.person, further)
+            others = histories.others(self.gateway.core, contact, self.operator)
+            place = partition, contact.id, key, dialog_number, number
+            partition.hold(self._accepted, Open(*place, State.ASSIGNED, seq, others=others))
 
-    def _accepted(self, found: Open, person: str, further: list[histories.Part]) -> None:
+    def _accepted(self, found: Open) -> None:
         if self.session.closed:
             return
         self._write({"op": "accepted", "dialog": found.dialog, "number": found.number, "seq": found.seq})
         self.session.gate()
-        self.session.errand(self._hand_over(found, person, further))
+        self.session.errand(self._hand_over(found))
 
-    async def _hand_over(self, found: Open, person: str, further: list[histories.Part]) -> None:
+    async def _hand_over(self, found: Open) -> None:
         """Give the new owner the dialog so far, then what the person said elsewhere; what comes meanwhile follows."""
         try:
             self._write({"op": "entries", "dialog": found.dialog, "entries": await self._entries(found, 0)})
-            for part in further:
-                await self.session.caught_up()
-                page = await histories.page(self.gateway.core, part, (0, 0), PAGE)
-                told = {"contact": page.contact, "entries": page.entries, "cursor": page.cursor, "more": page.more}
-                self._write({"op": "entries", "dialog": found.dialog, "person": person, **told})
+            await self._show_others(found)
         finally:
             self.session.ungate({})
+
+    async def _show_others(self, found: Open) -> None:
+        """What the dialog's person said elsewhere, as it was when the desk was given the dialog."""
+        person, parts, left_out = found.others
+        about = {"op": "entries", "dialog": found.dialog, "person": person}
+        for part in parts:
+            await self.session.caught_up()
+            page = await histories.page(self.gateway.core, part, (0, 0), PAGE)
+            told = {"contact": page.contact, "entries": page.entries, "cursor": page.cursor, "more": page.more}
+            self._write(about | told | ({"left_out": left_out} if left_out else {}))
 
     def _transfer(self, dialog: str, number: int, to: dict[str, object]) -> None:
         """Send a dialog to the operator, the department or the skill that `to` names."""
@@ -291,15 +307,6 @@ VERBS: Final[dict[str, Callable[[Seat, str, int], None]]] = {
     "resume": Seat._resume_dialog,
 }
 """What a desk may ask for by a dialog and its number alone."""
-
-
-def _held(partition: PartitionOwner, operator: str) -> list[Open]:
-    """What the operator was offered or owns in a partition, as the state has it now."""
-    contacts = (partition.state.contacts[number] for number in sorted(partition.state.held.get(operator, ())))
-    return [
-        Open(partition, found.id, found.key, found.number, found.assignment, found.state, found.seq, found.callback)
-        for found in contacts
-    ]
 
 
 def _cursors(given: object) -> dict[str, int]:

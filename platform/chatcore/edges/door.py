@@ -30,7 +30,7 @@ HEAD_TOO_LONG = Refusal(400, "head_too_long", f"a request's head has at most {MA
 _SOCKETS = tuple(b"GET " + path + end for path in sockets.VISITORS for end in (b" ", b"?"))
 _REQUEST = re.compile(r"POST /webhooks/([\w.~-]{1,64})/([\w.~-]{1,64}) HTTP/1\.1", re.ASCII)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
-_SIGNATURE = re.compile(rb"\r\n(x-[\w-]*signature[\w-]*):[ \t]*([!-~]*)[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
+_SIGNATURE = re.compile(rb"\r\n([Xx]-[\w-]*?[Ss]ignature[\w-]*):[ \t]*([!-~]*)[ \t]*(?=\r\n|\Z)")
 _NOT_PLAIN = frozenset(("transfer-encoding", "content-encoding", "expect", "upgrade"))
 
 

@@ -4,8 +4,6 @@ What a reader may see is taken down at once, and read later: what happens meanwh
 whoever owned a dialog then may own it no more.
 """
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Final, NamedTuple, cast
 
 from chatcore import wire
@@ -36,17 +34,26 @@ def part(core: Core, contact: Contact, operator: str) -> Part:
     return Part(core.partition_of(contact.key), contact.id, contact.key, through, hidden)
 
 
-def further(core: Core, contact: Contact) -> list[Contact]:
-    """The other contacts of the person to whom this one is bound."""
-    return list(islice(_further(core, contact), CONTACTS_MOST))
+class Others(NamedTuple):
+    """The histories of a person's other contacts, but for those of `left_out` contacts."""
+
+    person: str = ""
+    parts: tuple[Part, ...] = ()
+    left_out: int = 0
 
 
-def _further(core: Core, contact: Contact) -> Iterator[Contact]:
-    for partition in core.partitions if contact.person else ():
-        for number in partition.state.contacts.of_person(contact.person):
-            found = partition.state.contacts[number]
-            if found.key != contact.key:
-                yield found
+NOBODY: Final = Others()
+
+
+def others(core: Core, contact: Contact, operator: str) -> Others:
+    """Those of the person to whom the contact is bound, as `operator` may see them."""
+    if not contact.person:
+        return NOBODY
+    own = core.partition_of(contact.key), contact.id
+    there = [(each, number) for each in core.partitions for number in each.state.contacts.of_person(contact.person)]
+    further = [place for place in there if place != own]
+    shown = [owner.state.contacts[number] for owner, number in further[:CONTACTS_MOST]]
+    return Others(contact.person, tuple(part(core, each, operator) for each in shown), len(further) - len(shown))
 
 
 def owns(core: Core, contact: Contact, operator: str) -> bool:

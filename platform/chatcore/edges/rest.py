@@ -47,16 +47,16 @@ async def history(call: Call) -> v.History:
         await core.partition_of(key).settled()
         return v.History(key, [], "0.0", more=False)
     operator = call.subject if call.role == "operator" else ""
-    others = histories.further(core, contact) if query.scope == "person" else []
-    asked, *further = (histories.part(core, each, operator) for each in (contact, *others))
+    asked = histories.part(core, contact, operator)
+    others = histories.others(core, contact, operator) if query.scope == "person" else histories.NOBODY
     of_others = core.partitions if contact.person else ()
     await asyncio.gather(*(partition.settled() for partition in of_others))
     found = await histories.page(core, asked, wire.split_cursor(query.after), query.limit)
     left = query.limit - len(found.entries)
-    for each in further:
+    for each in others.parts:
         found.further.append(await histories.page(core, each, (0, 0), left))
         left -= len(found.further[-1].entries)
-    found.person = contact.person if query.scope == "person" else ""
+    found.person, found.left_out = others.person, others.left_out
     return found
 
 

@@ -164,7 +164,8 @@ class Entry(TypedDict, total=False):
 class History(Struct, omit_defaults=True):
     """A page of a contact's entries; the next is after `cursor`, if there are `more`.
 
-    `further` are those of the other contacts of the same `person`, where they were asked for.
+    `further` are those of the other contacts of the same `person`, where they were asked for, but for those of so many
+    contacts as are `left_out`.
     """
 
     contact: str
@@ -173,6 +174,7 @@ class History(Struct, omit_defaults=True):
     more: bool
     person: str = ""
     further: "list[History]" = []
+    left_out: int = 0
 
 
 class Audit(Struct):

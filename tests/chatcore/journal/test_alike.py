@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.chatcore.journal.stores import Controlled, MemoryStore, SqliteStore, Store, Told, keep, play
 
@@ -134,7 +134,7 @@ class Player:
         await self._wait()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(STEPS, max_size=25))
 def test_memory_and_sqlite_give_the_same_answers(steps: list[tuple[object, ...]]) -> None:
     """Outcomes, records, snapshots, history: equal after any sequence of calls, endings and take-overs."""

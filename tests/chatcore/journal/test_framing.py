@@ -1,7 +1,7 @@
 """Records in a blob come out as they went in, or not at all."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.journal.framing import BrokenFrame, pack, unpack
@@ -9,14 +9,12 @@ from chatcore.journal.framing import BrokenFrame, pack, unpack
 BATCHES = st.lists(st.binary(max_size=40), max_size=12)
 
 
-@settings(deadline=None)
 @given(BATCHES)
 def test_what_was_packed_is_unpacked(records: list[bytes]) -> None:
     """Any records, empty ones too, come back whole and in order."""
     assert unpack(pack(records)) == records
 
 
-@settings(deadline=None)
 @given(BATCHES, st.data())
 def test_one_changed_byte_is_noticed(records: list[bytes], data: st.DataObject) -> None:
     """No change of a single byte passes."""
@@ -27,7 +25,6 @@ def test_one_changed_byte_is_noticed(records: list[bytes], data: st.DataObject) 
         unpack(bytes(blob))
 
 
-@settings(deadline=None)
 @given(BATCHES, st.data())
 def test_a_missing_end_is_noticed(records: list[bytes], data: st.DataObject) -> None:
     """A blob cut at any place is refused, and so is one with something behind it."""

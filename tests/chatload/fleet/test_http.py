@@ -19,6 +19,8 @@ Play = Callable[["Peer", int, Reader, Writer], Awaitable[None]]
 class Peer:
     """A server that plays `play(peer, n, reader, writer)` on its n-th connection, and counts requests."""
 
+    client: Http
+
     def __init__(self, play: Play) -> None:
         self._play = play
         self.connections = 0
@@ -63,6 +65,8 @@ def asked(
             done: asyncio.Future[Answer | NoAnswer] = asyncio.get_running_loop().create_future()
             http.ask(http.head("POST", "/x", {"A": "b"}), done.set_result, body.encode())
             return await done
+
+        peer.client = http
 
         async with asyncio.timeout(20):
             await act(ask, peer)
@@ -143,7 +147,8 @@ def test_a_connection_closed_between_requests_is_not_used() -> None:
     async def act(ask: Ask, peer: Peer) -> None:
         for number in (1, 2, 3):
             answers.append(await ask(str(number)))
-            await asyncio.sleep(0.05)  # until the end of the connection has come
+            while peer.client._open:  # noqa: ASYNC110 - the end of the connection tells nobody that it has come
+                await asyncio.sleep(0.002)
 
     peer = asked(always(OK, b""), act)
     assert all(isinstance(answer, Answer) for answer in answers)

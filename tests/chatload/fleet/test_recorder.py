@@ -27,7 +27,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(expected=st.lists(ROWS, max_size=40), per_part=st.integers(1, 50))
 def test_rows_come_back_as_they_were_put(
     expected: list[dict[str, int | str]], per_part: int, tmp_path_factory: pytest.TempPathFactory
