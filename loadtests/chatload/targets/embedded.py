@@ -292,6 +292,7 @@ class Embedded(Target):
             **{
                 what: value if what == "sender" else f"env:{_variable(name, what)}"  # who writes is no secret
                 for what, value in self._keys[name].items()
+                if what != "token" or not callbacks[name].startswith("smtp://")  # nobody logs in without TLS
             },
             "rate_per_s": limits.rate_per_s * self._speed / share,
             "chat_rate_per_s": limits.chat_rate_per_s * self._speed,
