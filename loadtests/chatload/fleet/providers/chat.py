@@ -74,10 +74,10 @@ class Chat:
         self.user = user
         self.bucket = bucket
         self.lane: Lane | None = None
-        self.attempt: tuple[str, int] = ("", 0)  # the latest request's text, and how often it came
+        self.attempt = (0, 0)  # the latest request's text as its hash, and how often it came
         self.heard_ns = NEVER_NS  # when the customer wrote last
         self.sends = 0
-        self.once: dict[str, tuple[int, Sent]] | None = None  # replies by their key, and when they were sent
+        self.once: dict[str, tuple[int, MessageId]] | None = None  # replies by their key: when they were sent, and ids
         self.uncovered: dict[str, list[Sent]] | None = None  # by status: replies that no watermark has covered yet
         self.actor: Actor
         self.subject: Subject

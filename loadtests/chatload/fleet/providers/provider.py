@@ -290,11 +290,12 @@ class Provider(ABC):
         if chat is None:
             return self.refuse("user")
         said = send.text or self._files.mark(send.link, send.upload)
-        chat.attempt = (said, chat.attempt[1] + 1 if chat.attempt[0] == said else 1)
+        text = hash(said)  # the chat stays; a text that stayed with it would be most of it
+        chat.attempt = (text, chat.attempt[1] + 1 if chat.attempt[0] == text else 1)
         known = self._known(chat, send, request.stamp_ns)
         if known is not None:
-            self._row(chat, said, request, codes.OK, known.id)
-            return self.accepted(chat, send, known.id)
+            self._row(chat, said, request, codes.OK, known)
+            return self.accepted(chat, send, known)
         problem, wait_ns = self._problem(chat, send, request.stamp_ns)
         if problem is not None:
             reason = "429" if problem == "many" else str(self.refusals[problem].code)
@@ -309,7 +310,7 @@ class Provider(ABC):
         sent = Sent(send.id or self.new_id(chat), send, now_ms())
         if send.once:
             chat.once = chat.once or {}
-            chat.once[send.once] = (request.stamp_ns, sent)
+            chat.once[send.once] = (request.stamp_ns, sent.id)
         if send.link:
             self._files.fetch(send.link, partial(self._fetched, chat, now_ns()))
         answer, fate = self.accepted(chat, send, sent.id), self._receipts.fate(chat)
@@ -330,14 +331,14 @@ class Provider(ABC):
         self._row(chat, said, request, codes.OK, message_id)
         pending.give(answer)
 
-    def _known(self, chat: Chat, send: Send, stamp_ns: int) -> Sent | None:
-        """The reply that was sent under this key before, as long as that counts."""
+    def _known(self, chat: Chat, send: Send, stamp_ns: int) -> MessageId | None:
+        """The id of the reply that was sent under this key before, as long as that counts."""
         if not send.once or chat.once is None:
             return None
         for key in list(chat.once)[:-ONCE_MOST]:
             del chat.once[key]
-        at_ns, sent = chat.once.get(send.once, (0, None))
-        return sent if stamp_ns - at_ns < ONCE_NS else None
+        at_ns, known = chat.once.get(send.once, (0, None))
+        return known if stamp_ns - at_ns < ONCE_NS else None
 
     def _problem(self, chat: Chat, send: Send, stamp_ns: int) -> tuple[Problem | None, int]:
         """Why a send cannot be taken, and how long that lasts where it is known."""
