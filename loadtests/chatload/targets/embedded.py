@@ -287,12 +287,14 @@ class Embedded(Target):
 
     def _provided(self, limits: Limits, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
         """The provider's side of an account, which has its part of the limits of the scenario's one."""
+        keys = dict(self._keys[name])
+        if callbacks[name].startswith("smtp://"):
+            del keys["token"]  # nobody logs in where there is no TLS
         return {
             "api": callbacks[name],
             **{
                 what: value if what == "sender" else f"env:{_variable(name, what)}"  # who writes is no secret
-                for what, value in self._keys[name].items()
-                if what != "token" or not callbacks[name].startswith("smtp://")  # nobody logs in without TLS
+                for what, value in keys.items()
             },
             "rate_per_s": limits.rate_per_s * self._speed / share,
             "chat_rate_per_s": limits.chat_rate_per_s * self._speed,

@@ -149,7 +149,7 @@ class Phone(Provider):
         event = {"event_id": f"{call.id}-{heard.text}", "type": heard.text, "occurred_at": at, "call": told}
         return orjson.dumps(event)
 
-    def other(self, chat: Chat, heard: Heard, edit: bool) -> bytes | None:
+    def other(self, chat: Chat, heard: Heard, edit: bool) -> bytes:
         """The call in the menu before the queue."""
         return self.said(chat, heard._replace(text="call.started"))
 
@@ -188,7 +188,7 @@ class Phone(Provider):
         call = self._calls[line.user] = Call(str(self.new_id(line)), outbound=False)
         if share_of(f"other:{call.id}") < self._settings.other_share:
             menu = self.other(line, Heard(call.id, "", "", call.started_ms), edit=False)
-            self.post_event(line, Update(f"{call.id}:menu", menu or b"", self._posted.other), late=True)
+            self.post_event(line, Update(f"{call.id}:menu", menu, self._posted.other), late=True)
         self._tell(line, call, "call.queued", "ringing", intended_ns)
 
     def hang_up(self, line: Line, intended_ns: int) -> None:
