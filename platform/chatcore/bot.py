@@ -86,6 +86,8 @@ class Bot:
 
     def replies(self, account: str, department: str, now_ms: int) -> Replies:
         """The automatic texts in force for an account's dialog with a department; `place` is not among them."""
+        if not self.answers.replies:
+            return NOTHING
         standing = self._standing.get((account, department))
         if standing is None:
             standing = self._standing[account, department] = self._stand(account, department)

@@ -41,7 +41,7 @@ def test_the_owner_gets_hints() -> None:
         before = await core.client.history("web/u1")
         about = {"dialog": "web/u1#1", "number": 1}
         assert await hinted(desk, offer) == {"op": "hint", "texts": ["Say 42."]} | about
-        assert service.calls == [{"dialog": "web/u1#1", "entries": before}]
+        assert (service.calls, service.entries) == ([{"dialog": "web/u1#1"}], [before])
         assert service.tokens == {f"Bearer {TOKEN}"}
         assert await core.client.history("web/u1") == before
         other = await core.client.desk("o2")

@@ -1,6 +1,7 @@
 """Token buckets without a clock of their own."""
 
-from collections import OrderedDict
+from heapq import nlargest
+from operator import itemgetter
 
 
 class Bucket:
@@ -33,7 +34,7 @@ class Bucket:
 
 
 class Buckets:
-    """A bucket a key, `most` of them: the one not taken from for longest is forgotten, and so full again.
+    """A bucket a key. Beyond `most` of them, the half with most in it is forgotten, and so full again.
 
     A bucket is kept as the time when it is full again, which costs a float and one comparison.
     """
@@ -42,7 +43,7 @@ class Buckets:
         self._each_s = 1 / rate_per_s
         self._full_at_most_s = (burst - 1) / rate_per_s  # from now, for one to be left
         self._most = most
-        self._full_s: OrderedDict[str, float] = OrderedDict()
+        self._full_s: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._full_s)
@@ -57,7 +58,6 @@ class Buckets:
         if full_s > now_s + self._full_at_most_s:
             return False
         self._full_s[key] = max(full_s, now_s) + self._each_s
-        self._full_s.move_to_end(key)
         if len(self._full_s) > self._most:
-            self._full_s.popitem(last=False)
+            self._full_s = dict(nlargest(self._most // 2, self._full_s.items(), key=itemgetter(1)))
         return True

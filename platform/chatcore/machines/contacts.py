@@ -321,4 +321,4 @@ class ByKey:
 
     def get(self, key: str) -> Contact | None:
         """The contact of this key, if there is one."""
-        return self._contacts.find(key)
+        return self._contacts.awake(key) or self._contacts.find(key)
