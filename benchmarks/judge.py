@@ -35,7 +35,7 @@ AT_LEAST_S, AIM_S, AT_MOST_GB = 60, 15, 4
 ROWS_PER_PART: Final = 65_536  # as the recorder has it
 APART_NS: Final = 10_000_000_000  # between two copies; a fault's recovery takes half of it
 TIMES: Final = ("intended", "started", "done")
-NUMBERED: Final = ("assignment", "place", "provider_id", "epoch")  # further copies count on
+NUMBERED: Final = ("assignment", "place", "epoch")  # further copies count on; a provider's ids are each chat's own
 OWN_NAME: Final = re.compile(r"[cp]-?\d+")  # customers and probes are others in every copy
 
 Packed = npt.NDArray[Any]
