@@ -4,8 +4,9 @@
 
 Plays the day's dialogs, all at the rate of the peak hour, and reads the verdict: every guarantee that they exercise
 must hold, nothing may be lost, doubled, reordered or invented, nothing due may stay unsent, and the books must balance.
-Latencies and key figures are not asked for: at that compression they say nothing. The figure is the wall time of the
-load part. `day_curve` plays the same day hour by hour, where the peak hour decides how fast the night may pass.
+Latencies and key figures are not asked for: at that compression they say nothing. Patience is compressed, too, so that
+on a slower platform more customers give up: how the dialogs ended is told. The figure is the wall time of the load
+part. `day_curve` plays the same day hour by hour, where the peak hour decides how fast the night may pass.
 """
 
 import argparse
@@ -24,6 +25,7 @@ DIALOGS, AN_HOUR = 30_000, 3_000  # of a day, and of its peak hour: scenarios/tb
 SPEED = DIALOGS / AN_HOUR * 3_600 / AT_LEAST_S
 LOSSES = ("messages_lost", "messages_duplicated", "messages_reordered", "messages_phantom")
 UNEXERCISED = "not exercised"
+ENDS = ("completed", "abandoned", "failed", "in_flight")
 DETAILS = ("lag_p99_ms", "mirror_p99_ms", "cpu_share", "core_cpu_share", "unsent", "offered_share")
 
 
@@ -85,7 +87,9 @@ def details(verdict: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]
     """The conditions of the figure."""
     return {
         "dialogs": verdict["counts"]["dialogs"],
+        **{end: verdict["generator"]["conservation"][end] for end in ENDS},
         "operators": verdict["counts"]["operators"],
+        "messages_planned": manifest["planned"]["messages"],
         "messages_acked": verdict["counts"].get("messages_acked"),
         "messages_per_s": verdict["reading"]["messages_per_s"],
         "channels": manifest["channels"]["played"],
