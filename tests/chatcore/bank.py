@@ -1,6 +1,5 @@
 """The bank's own service: it knows some accounts, and answers as a test tells it."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,28 +10,22 @@ import orjson
 from aiohttp import web
 
 from tests.chatcore.post import Relay, account
+from tests.chatcore.service import Service, listening
 
 TOKEN = "the bank's token"
 EMAIL = "anna@home.example"
 PERSONS = {"40817": "anna", "+7 900": "anna", "40818": "boris"}
 
 
-class Bank:
+class Bank(Service):
     """Knows whose accounts are; `hold` keeps answers back until `release`; `status` other than 200 breaks it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.api = ""
         self.asked: list[tuple[str, Any]] = []
         self.status = 200
         self.body: bytes | None = None
-        self._open = asyncio.Event()
-        self._open.set()
-
-    def hold(self) -> None:
-        self._open.clear()
-
-    def release(self) -> None:
-        self._open.set()
 
     async def handle(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -52,17 +45,10 @@ class Bank:
 async def serving() -> AsyncIterator[Bank]:
     """The service on a free loopback port."""
     bank = Bank()
-    app = web.Application()
-    app.add_routes([web.post("/bank/accounts", bank.handle), web.post("/bank/operations/{name}", bank.handle)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        bank.api = f"http://127.0.0.1:{runner.addresses[0][1]}/bank"
+    routes = web.post("/bank/accounts", bank.handle), web.post("/bank/operations/{name}", bank.handle)
+    async with listening(bank, *routes) as url:
+        bank.api = f"{url}/bank"
         yield bank
-    finally:
-        bank.release()
-        await runner.cleanup()
 
 
 def knowing(bank: Bank, relay: Relay, *accounts: dict[str, Any], **changes: Any) -> dict[str, Any]:

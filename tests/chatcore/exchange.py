@@ -1,6 +1,5 @@
 """The bank's telephone exchange: signed events of calls, and an API that connects and dials."""
 
-import asyncio
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from chatcore.config import Account
 from tests.chatcore.client import Client
+from tests.chatcore.service import Service, listening
 
 ACCOUNT = Account("ph", "phone", api="http://127.0.0.1:9", token="t0ken", webhook_secret="secret")
 CALLER = "+79990000001"
@@ -38,26 +38,19 @@ def account(api: str, **changes: Any) -> dict[str, Any]:
     return given | {"rate_per_s": 1_000.0, "chat_rate_per_s": 1_000.0, "burst": 100} | changes
 
 
-class Exchange:
+class Exchange(Service):
     """Takes every order, unless `answers` holds what is said next; the calls that it dials are d-1, d-2 and so on.
 
     A repeat of an order is answered as the order was. `hold` keeps answers back until `release`.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.url = ""
         self.orders: list[tuple[str, dict[str, Any]]] = []  # path, body
         self.answers: list[tuple[int, dict[str, Any]]] = []
         self._known: dict[str, dict[str, Any]] = {}
         self._dialled = 0
-        self._open = asyncio.Event()
-        self._open.set()
-
-    def hold(self) -> None:
-        self._open.clear()
-
-    def release(self) -> None:
-        self._open.set()
 
     async def connect(self, request: web.Request) -> web.Response:
         return await self._take(request, request.match_info["call"])
@@ -88,17 +81,9 @@ class Exchange:
 async def serving() -> AsyncIterator[Exchange]:
     """An exchange's API on a free loopback port."""
     exchange = Exchange()
-    app = web.Application()
-    app.add_routes([web.post("/calls", exchange.dial), web.post("/calls/{call}/connect", exchange.connect)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        exchange.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    routes = web.post("/calls", exchange.dial), web.post("/calls/{call}/connect", exchange.connect)
+    async with listening(exchange, *routes) as exchange.url:
         yield exchange
-    finally:
-        exchange.release()
-        await runner.cleanup()
 
 
 async def tell(client: Client, *events: dict[str, Any], secret: str = "secret") -> list[int]:

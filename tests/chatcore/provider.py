@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from tests.chatcore.client import BOT_TOKEN
+from tests.chatcore.service import Service, listening
 
 Answer = tuple[int, Any]
 """The HTTP status and a JSON value, or bytes that are sent as they are, as a PNG."""
@@ -29,30 +30,23 @@ class Asked(NamedTuple):
         return orjson.loads(self.body)
 
 
-class Provider:
+class Provider(Service):
     """Says to each request what `answer` makes of it; `hold` keeps answers back.
 
     `hang_up` makes it end the next request's connection without an answer.
     """
 
     def __init__(self, answer: Callable[[Asked], Answer]) -> None:
+        super().__init__()
         self.answer = answer
         self.asked: list[Asked] = []
         self.at_s: list[float] = []
         self.api = ""
         self._hangs_up = False
-        self._open = asyncio.Event()
-        self._open.set()
-
-    def hold(self) -> None:
-        self._open.clear()
 
     def hang_up(self) -> None:
         self._hangs_up = True
         self.hold()
-
-    def release(self) -> None:
-        self._open.set()
 
     async def handle(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -77,17 +71,8 @@ P = TypeVar("P", bound=Provider)
 @asynccontextmanager
 async def serve(provider: P, port: int = 0) -> AsyncIterator[P]:
     """A provider's API on a free loopback port, for any method and path."""
-    app = web.Application()
-    app.add_routes([web.route("*", "/{path:.*}", provider.handle)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        provider.api = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with listening(provider, web.route("*", "/{path:.*}", provider.handle), port=port) as provider.api:
         yield provider
-    finally:
-        provider.release()
-        await runner.cleanup()
 
 
 # --- Telegram --------------------------------------------------------------------------------------------------------
