@@ -11,7 +11,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import Process
 from pathlib import Path
 
@@ -22,14 +23,15 @@ from benchmarks.core_side import (
     CLIENT_CPU,
     CORE_CPU,
     HOOK,
+    TELEGRAM,
     Core,
     Crew,
     Floor,
     free_port,
-    pinned,
     until,
     update,
 )
+from benchmarks.sides import pinned, ratios, tell
 
 OPERATORS, DIALOGS, CONNECTIONS = 50, 500, 50
 MESSAGES = 20_000
@@ -105,50 +107,44 @@ async def measure(core: Core, echo_port: int, rounds: int) -> dict[str, list[flo
     return {side: values[1:] for side, values in found.items()} | {"delivery_s": bench.delivery_s[MESSAGES:]}
 
 
-def main(argv: Sequence[str]) -> None:
-    """Measure and print; the last line is the result as JSON."""
-    rounds = int(argv[0]) if argv else 7
+@contextmanager
+def beside_an_echo(account: Mapping[str, str] = TELEGRAM) -> Iterator[tuple[Core, int]]:
+    """A core, and the port of an echo on the same CPU; the caller is on the client's meanwhile."""
     echo_port = free_port()
     echo = Process(target=serve_echo, args=(echo_port,), daemon=True)
     with tempfile.TemporaryDirectory() as folder:
-        core = Core(Path(folder), OPERATORS, DIALOGS // OPERATORS)
+        core = Core(Path(folder), OPERATORS, DIALOGS // OPERATORS, account)
         try:
             with pinned(CORE_CPU):
                 echo.start()
             core.start()
             with pinned(CLIENT_CPU):
-                found = uvloop.run(measure(core, echo_port, rounds))
+                yield core, echo_port
         finally:
             core.kill()
             echo.terminate()
             echo.join()
-    report(found)
 
 
-def report(found: dict[str, list[float]]) -> None:
-    """Print both sides, their ratios, and the result."""
+def main(argv: Sequence[str]) -> None:
+    """Measure and print; the last line is the result as JSON."""
+    rounds = int(argv[0]) if argv else 7
+    with beside_an_echo() as (core, echo_port):
+        found = uvloop.run(measure(core, echo_port, rounds))
+    p50_ms, p99_ms = (statistics.quantiles(found["delivery_s"], n=100)[at] * 1e3 for at in (49, 98))
+    print(f"delivery, webhook to screen, at full load: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms")
+    delivery = {"delivery_p50_ms": round(p50_ms, 2), "delivery_p99_ms": round(p99_ms, 2)}
+    report("core, in", found, delivery, at_least=AT_LEAST, aim=AIM)
+
+
+def report(line: str, found: Mapping[str, list[float]], more: Mapping[str, float], **bounds: float) -> None:
+    """Print both sides, their ratio, and the result."""
     for side in ("echo", "core"):
         rates = found[side]
         print(f"{side:6} {statistics.median(rates):10,.0f} /s   ({min(rates):,.0f} to {max(rates):,.0f})")
-    ratios = [core / echo for core, echo in zip(found["core"], found["echo"], strict=True)]
-    p50_ms, p99_ms = (statistics.quantiles(found["delivery_s"], n=100)[at] * 1e3 for at in (49, 98))
-    print(f"delivery, webhook to screen, at full load: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms")
-    result = {
-        "line": "core, in",
-        "ratio": round(statistics.median(ratios), 3),
-        "low": round(min(ratios), 3),
-        "high": round(max(ratios), 3),
-        "at_least": AT_LEAST,
-        "aim": AIM,
-        "details": {
-            "core_per_s": round(statistics.median(found["core"])),
-            "echo_per_s": round(statistics.median(found["echo"])),
-            "delivery_p50_ms": round(p50_ms, 2),
-            "delivery_p99_ms": round(p99_ms, 2),
-            "rounds": len(ratios),
-        },
-    }
-    print(orjson.dumps(result).decode())
+    details = {f"{side}_per_s": round(statistics.median(found[side])) for side in ("core", "echo")}
+    rounds = {"rounds": len(found["core"])}
+    tell(line, **bounds, **ratios(found["core"], found["echo"]), details={**details, **more, **rounds})
 
 
 if __name__ == "__main__":

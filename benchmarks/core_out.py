@@ -13,21 +13,16 @@ import gc
 import hmac
 import statistics
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from multiprocessing import Process
-from pathlib import Path
 from typing import Final, cast
 
 import orjson
 import uvloop
-from benchmarks.core_in import CONNECTIONS, DIALOGS, FIRST_CHAT, OPERATORS, serve_echo
+from benchmarks.core_in import CONNECTIONS, DIALOGS, FIRST_CHAT, OPERATORS, beside_an_echo, report
 from benchmarks.core_side import (
     BOT_TOKEN,
-    CLIENT_CPU,
-    CORE_CPU,
     COUNTER_DIGITS,
     Core,
     Crew,
@@ -35,11 +30,9 @@ from benchmarks.core_side import (
     Poster,
     body_of,
     free_port,
-    pinned,
     until,
     update,
 )
-from benchmarks.sides import ratios, tell
 
 REPLIES = 5_000
 REQUESTS_A_REPLY = 4  # of the echo, so that both sides take about as long
@@ -207,40 +200,12 @@ async def measure(core: Core, echo_port: int, api_port: int, rounds: int, replie
 def main(argv: Sequence[str]) -> None:
     """Measure and print; the last line is the result as JSON."""
     rounds, replies = (int(given) for given in [*argv, *("7", str(REPLIES))[len(argv) :]])
-    echo_port, api_port = free_port(), free_port()
+    api_port = free_port()
     account = {"id": "viber", "channel": "viber", "token": BOT_TOKEN, "sender": "Bank"}
-    echo = Process(target=serve_echo, args=(echo_port,), daemon=True)
-    with tempfile.TemporaryDirectory() as folder:
-        at = account | {"api": f"http://127.0.0.1:{api_port}"}
-        core = Core(Path(folder), OPERATORS, DIALOGS // OPERATORS, at)
-        try:
-            with pinned(CORE_CPU):
-                echo.start()
-            core.start()
-            with pinned(CLIENT_CPU):
-                found = uvloop.run(measure(core, echo_port, api_port, rounds, replies))
-        finally:
-            core.kill()
-            echo.terminate()
-            echo.join()
-    report(found)
-
-
-def report(found: dict[str, list[float]]) -> None:
-    """Print both sides, their ratio, and the result."""
-    for side in ("echo", "core"):
-        rates = found[side]
-        print(f"{side:6} {statistics.median(rates):10,.0f} /s   ({min(rates):,.0f} to {max(rates):,.0f})")
-    tell(
-        "core, out: replies with two receipts each", at_least=AT_LEAST, aim=AIM,
-        **ratios(found["core"], found["echo"]),
-        details={
-            "core_per_s": round(statistics.median(found["core"])),
-            "echo_per_s": round(statistics.median(found["echo"])),
-            "core_cpu_us": round(statistics.median(found["cpu_us"])),
-            "rounds": len(found["core"]),
-        },
-    )  # fmt: skip
+    with beside_an_echo(account | {"api": f"http://127.0.0.1:{api_port}"}) as (core, echo_port):
+        found = uvloop.run(measure(core, echo_port, api_port, rounds, replies))
+    spent = {"core_cpu_us": round(statistics.median(found["cpu_us"]))}
+    report("core, out: replies with two receipts each", found, spent, at_least=AT_LEAST, aim=AIM)
 
 
 if __name__ == "__main__":

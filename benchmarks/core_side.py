@@ -9,18 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import orjson
+from benchmarks.sides import pinned
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from chatcore.tokens import sign
 
 SECRET, HOOK_SECRET, BOT_TOKEN = "a secret for benchmarks", "a webhook secret", "42:token"
 HOOK = "/webhooks/telegram/tg"
-CORE_CPU, CLIENT_CPU = 0, 1
+CORE_CPU, CLIENT_CPU = [0], [1]
 HOUR_MS = 3_600_000
 COUNTER_DIGITS = 10
 
@@ -46,17 +46,6 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-@contextmanager
-def pinned(cpu: int) -> Iterator[None]:
-    """Run on one CPU, and so all processes and threads that are started meanwhile."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu} & before or before)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 NOWHERE = "http://127.0.0.1:9"

@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import orjson
 import uvloop
-from benchmarks.core_side import CLIENT_CPU, Core, Crew, Floor, pinned, until, update
+from benchmarks.core_side import CLIENT_CPU, Core, Crew, Floor, until, update
+from benchmarks.sides import pinned, tell
 
 OPERATORS, DIALOGS, MESSAGES_EACH, CONNECTIONS = 50, 500, 8, 50
 WARM_UP, SHORT = 3, 10
@@ -67,8 +67,8 @@ def main(argv: Sequence[str]) -> None:
     early, late = statistics.mean(costs[:SHORT]), statistics.mean(costs[-SHORT:])
     growth = (late / early - 1) * 100
     print(f"{early:.1f} us a message early, {late:.1f} us late: {growth:+.1f} %")
-    line = {"line": "cost per message, 10× longer run", "value": round(growth, 1), "unit": "%"}
-    print(orjson.dumps(line | {"at_least": AT_LEAST_PERCENT, "aim": AIM_PERCENT}).decode())
+    bounds = {"at_least": AT_LEAST_PERCENT, "aim": AIM_PERCENT}
+    tell("cost per message, 10× longer run", value=round(growth, 1), unit="%", **bounds)
 
 
 if __name__ == "__main__":

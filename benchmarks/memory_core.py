@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import orjson
 import uvloop
-from benchmarks.core_side import CLIENT_CPU, Core, Crew, Floor, pinned, until, update
+from benchmarks.core_side import CLIENT_CPU, Core, Crew, Floor, until, update
+from benchmarks.sides import pinned, tell
 
 OPERATORS, CONNECTIONS = 50, 50
 WARM_UP, DIALOGS, MESSAGES_EACH = 1_000, 60_000, 5
@@ -55,8 +55,7 @@ def main(argv: Sequence[str]) -> None:
         finally:
             core.kill()
     print(f"{DIALOGS:,} open dialogs of {MESSAGES_EACH} messages, each with an operator: {kb:.2f} KB each")
-    line = {"line": "open dialogs: memory, core", "value": round(kb, 2), "unit": "KB"}
-    print(orjson.dumps(line | {"at_least": AT_LEAST_KB, "aim": AIM_KB}).decode())
+    tell("open dialogs: memory, core", value=round(kb, 2), unit="KB", at_least=AT_LEAST_KB, aim=AIM_KB)
 
 
 if __name__ == "__main__":

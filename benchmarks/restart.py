@@ -18,9 +18,9 @@ from multiprocessing import Process
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvloop
 from benchmarks.core_side import Core
+from benchmarks.sides import tell
 
 from chatcore.edges.hub import Hub
 from chatcore.edges.messages import digest
@@ -105,8 +105,8 @@ def main(argv: Sequence[str]) -> None:
             found.append(core.start())
             core.kill()
     print("ready after", ", ".join(f"{each:.2f} s" for each in found))
-    line = {"line": f"restart after kill -9, {messages:,} messages", "value": round(statistics.median(found), 2)}
-    print(orjson.dumps(line | {"unit": "s", "at_least": AT_LEAST_S, "aim": AIM_S}).decode())
+    took = {"value": round(statistics.median(found), 2), "unit": "s"}
+    tell(f"restart after kill -9, {messages:,} messages", **took, at_least=AT_LEAST_S, aim=AIM_S)
 
 
 if __name__ == "__main__":
