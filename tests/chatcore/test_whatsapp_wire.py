@@ -115,7 +115,8 @@ def test_replies_to_one_user_wait_longer_each_time(monkeypatch: pytest.MonkeyPat
                 await desk.say(offer, f"r{number}", f"reply {number}")
             assert await told(desk, 4) == ("failed", "", "131047 (#131047) words")
             assert [await told(desk, seq) for seq in (5, 6)] == [("sent", "wamid.1", ""), ("sent", "wamid.2", "")]
-            gaps_s = [later - sooner for sooner, later in pairwise(graph.at_s[:4])]
-            assert [gap_s >= pause_s for gap_s, pause_s in zip(gaps_s, (1, 1.2, 1.44), strict=True)] == [True] * 3
+            gaps_ms = [round(1000 * (later - sooner)) for sooner, later in pairwise(graph.at_s[:4])]
+            pauses_ms = (1000, 1200, 1440)
+            assert [gap >= pause for gap, pause in zip(gaps_ms, pauses_ms, strict=True)] == [True] * 3
 
     play(acts)

@@ -158,7 +158,9 @@ class World:
         self.at(3, (lambda: self.lapse(talk, common)) if lapses else (lambda: self.accept(talk, common)))
 
     def lapse(self, talk: Talk, common: Row) -> None:
-        """The offer was not taken in time."""
+        """The offer was not taken in time, unless it was withdrawn before."""
+        if talk not in self.held[common["who"]] or talk.assignment != common["assignment"]:
+            return
         self.held[common["who"]].remove(talk)
         self.put(What.WITHDRAWN, done=self.now + MS, **common)
         if not talk.closed:
