@@ -159,7 +159,7 @@ class World:
 
     def lapse(self, talk: Talk, common: Row) -> None:
         """The offer was not taken in time, unless it was withdrawn before."""
-        if talk not in self.held[common["who"]] or talk.assignment != common["assignment"]:
+        if not self.stands(talk, common):
             return
         self.held[common["who"]].remove(talk)
         self.put(What.WITHDRAWN, done=self.now + MS, **common)
@@ -167,12 +167,14 @@ class World:
             self.wait(talk)
             self.serve()
 
+    def stands(self, talk: Talk, common: Row) -> bool:
+        """Whether this offer has been neither taken back nor made again."""
+        return talk in self.held[common["who"]] and talk.assignment == common["assignment"]
+
     def accept(self, talk: Talk, common: Row) -> None:
         """The operator takes the dialog, or comes too late."""
-        operator = common["who"]
-        taken = talk in self.held[operator] and not talk.closed and talk.assignment == common["assignment"]
-        start, done = self.now, self.now + MS
-        if not taken:
+        operator, start, done = common["who"], self.now, self.now + MS
+        if talk.closed or not self.stands(talk, common):
             self.put(What.ACCEPT, Outcome.REJECTED, started=start, done=done, reason="withdrawn", **common)
             return
         talk.owner = operator
@@ -348,14 +350,10 @@ class World:
         entry = self.store(self.probe, Kind.MESSAGE, sender="p1", counter=n, author="customer")
         answer = self.store(self.probe, Kind.MESSAGE, author="bot", cause_seq=entry["seq"], rule="bot:balance")
         common: Row = {"who": "p1", "contact": "web/probe1", "channel": Channel.WEB, "phase": Phase.MAIN, "number": 1}
-        self.put(
-            What.SEND, Outcome.OK, intended=self.now, started=self.now, done=self.now + MS, sender="p1", counter=n,
-            seq=entry["seq"], attempt=1, epoch=1, **common,
-        )  # fmt: skip
-        self.put(
-            What.PROBE, Outcome.OK, intended=self.now, started=self.now, done=self.now + MS, sender="p1", counter=n,
-            epoch=1, **common,
-        )  # fmt: skip
+        times = {"intended": self.now, "started": self.now, "done": self.now + MS}
+        asked = common | times | {"sender": "p1", "counter": n, "epoch": 1}
+        self.put(What.SEND, Outcome.OK, seq=entry["seq"], attempt=1, **asked)
+        self.put(What.PROBE, Outcome.OK, **asked)
         self.put(What.ENTRY, **{**answer, **common, "done": self.now + MS, "epoch": 1})
 
 
