@@ -9,7 +9,7 @@ from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
 from chatload.plan.model import Attachment, BotSays, Call, Destination, Dialog, Rating, Reply, To, Turn
 from chatload.scenario import Channel, Scenario, Shape
-from chatload.scenario.model import Phone
+from chatload.scenario.channels import Phone
 from chatload.scenario.shape import MS_PER_MIN, bot_length
 
 LONGEST: Final = 1000  # characters of one message

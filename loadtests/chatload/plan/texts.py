@@ -4,7 +4,7 @@ from typing import Final
 
 from chatload.draws import Draws, Purpose
 from chatload.plan.model import To
-from chatload.scenario.model import Bot
+from chatload.scenario.bot import Bot
 
 _WORDS: Final = [
     "здравствуйте",

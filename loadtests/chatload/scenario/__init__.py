@@ -1,7 +1,8 @@
 """Scenario files: one bank's day in TOML, typed and checked."""
 
+from chatload.scenario.channels import PLAYED, Channel
 from chatload.scenario.load import ScenarioFile, load, parse, shipped
-from chatload.scenario.model import PLAYED, Channel, Part, Scenario
+from chatload.scenario.model import Part, Scenario
 from chatload.scenario.shape import Shape, shape_of
 from chatload.scenario.units import duration_ms, spoken
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origi
 from pydantic import BaseModel, ValidationError
 
 from chatload.errors import BadScenario, UnknownScenario
-from chatload.scenario.model import PLAYS, UNPLAYED, Scenario
+from chatload.scenario.channels import PLAYS, UNPLAYED
+from chatload.scenario.model import Scenario
 from chatload.scenario.shape import Impossible, shape_of
 
 _AT_LINE: Final = re.compile(r"^(.*?) \(at line (\d+), column (\d+)\)$")

@@ -7,7 +7,8 @@ of the messages, and the customer's thinking is what reading, typing and the ope
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from chatload.scenario.model import Channel, Played, Scenario, Web
+from chatload.scenario.channels import Channel, Played, Web
+from chatload.scenario.model import Scenario
 
 MS_PER_MIN = 60_000.0
 

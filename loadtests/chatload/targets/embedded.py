@@ -18,7 +18,7 @@ from chatload.errors import BadOption, CoreRefused, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
-from chatload.scenario.model import Limits
+from chatload.scenario.channels import Limits
 from chatload.targets import tokens
 from chatload.targets.port import Fault, Target, Verb
 from chatload.targets.rest import Admin, Unanswered

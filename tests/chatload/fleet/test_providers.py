@@ -9,7 +9,7 @@ from chatload.accounts import ACCOUNTS, MESSENGERS
 from chatload.fleet.frames import provider_number
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.world import MessengerAccount
-from chatload.scenario.model import PLAYED
+from chatload.scenario import PLAYED
 from chatload.targets.nullserver.dialects import DIALECTS, sent_id
 from chatreport.rundir import MESSENGERS as CODES
 from tests.chatload.fleet.bank import KEYS, Bank, Person, at_a_bank, send

@@ -8,7 +8,7 @@ import pytest
 
 from chatload.plan.model import Rating
 from chatload.scenario import Scenario, load
-from chatload.scenario.model import Feedback
+from chatload.scenario.people import Feedback
 from tests.chatload.fleet.stage import Stage, columns, dialog, of, played
 from tests.chatload.fleet.stub_core import Contact, Socket, StubCore, _send
 

@@ -20,8 +20,10 @@ from chatload.host import LOOPBACK
 from chatload.plan import Dialog
 from chatload.plan.model import Rating
 from chatload.scenario import Scenario, load
-from chatload.scenario.model import Channels, Feedback, Line, Menu, Messenger
-from chatload.scenario.model import Service as BankService
+from chatload.scenario.bot import Line, Menu
+from chatload.scenario.bot import Service as BankService
+from chatload.scenario.channels import Channels, Messenger
+from chatload.scenario.people import Feedback
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What

@@ -22,7 +22,7 @@ from chatload.fleet.providers.settings import Settings
 from chatload.fleet.providers.webhooks import Update
 from chatload.fleet.server import Pending, Request, reply
 from chatload.fleet.world import World
-from chatload.scenario.model import GENERAL
+from chatload.scenario.tables import GENERAL
 
 BANK: Final = "+74951234567"
 NORMAL_CLEARING: Final = 16

@@ -1,0 +1,103 @@
+"""The people: operators on their floor, customers as they write, wait, leave and rate."""
+
+from typing import Annotated, Final, Self
+
+from pydantic import Field, model_validator
+
+from chatload.scenario.tables import GENERAL, Name, Positive, Share, Table, Whole
+from chatload.scenario.units import DurationMs
+
+SCALES: Final = (2, 5)
+
+
+class Team(Table):
+    """Operators who may take the same dialogs."""
+
+    departments: Annotated[tuple[Name, ...], Field(min_length=1)] = (GENERAL,)
+    skills: tuple[Name, ...] = ()
+    languages: tuple[Name, ...] = ()
+
+    def fits(self, department: str, skill: str, language: str) -> bool:
+        """Whether they may take a dialog that asks for these; "" asks for nothing."""
+        asked = ((department, self.departments), (skill, self.skills), (language, self.languages))
+        return all(not name or name in have for name, have in asked)
+
+
+class Operators(Table):
+    """The floor, and how its people work; thinking includes turning to another dialog.
+
+    `opens`: how long after t0 they come on duty; before, they are logged on and away. 0 is a floor that never closes.
+    The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
+    dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
+    Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
+    """
+
+    count: Whole
+    opens: DurationMs
+    slots: Whole
+    accept: DurationMs
+    reads_per_min: Positive
+    thinking: DurationMs
+    types_per_min: Positive
+    length: Positive
+    wrap_up: DurationMs
+    teams: Annotated[tuple[Team, ...], Field(min_length=1)] = (Team(),)
+    internal: tuple[Name, ...] = ()
+    transfer_share: Share = 0.0
+    hold_share: Share = 0.0
+    attachment_share: Share = 0.0
+
+    def team(self, seat: int) -> Team:
+        """The team of a seat, counted from 1."""
+        return self.teams[(seat - 1) % len(self.teams)]
+
+
+class DialogShape(Table):
+    """What written dialogs amount to on average, both sides together, and how customers read and write."""
+
+    messages: Annotated[float, Field(ge=2)]
+    duration: DurationMs
+    length: Positive
+    length_cv: Annotated[float, Field(ge=0, le=3)]
+    thinking_cv: Annotated[float, Field(ge=0, le=3)]
+    reads_per_min: Positive
+
+
+class Patience(Table):
+    """How long those who write wait on average, and the share of those who leave that leave without a word."""
+
+    queue: DurationMs
+    reply: DurationMs
+    silent: Share
+
+
+class Feedback(Table):
+    """How dialogs that an operator closed are rated, where the platform asks for it.
+
+    `request`: what it asks with. `share`: of the customers, how many rate, `after` they were asked, on average; they
+    may for `window`. `scores`: how often each score is given, from the worst; two are bad and good, five are 1 to 5.
+    `bad` and `good` are what customers write on the scale of two.
+    """
+
+    request: Annotated[str, Field(min_length=1, max_length=4000)]
+    share: Share
+    scores: tuple[Annotated[float, Field(ge=0)], ...]
+    after: DurationMs
+    window: DurationMs
+    bad: Annotated[str, Field(min_length=1, max_length=64)] = "bad"
+    good: Annotated[str, Field(min_length=1, max_length=64)] = "good"
+
+    @model_validator(mode="after")
+    def _is_a_scale(self) -> Self:
+        if len(self.scores) not in SCALES or not sum(self.scores):
+            raise ValueError("scores are two (bad, good) or five (1 to 5), and not all 0")
+        return self
+
+    @property
+    def scale(self) -> int:
+        """The best score."""
+        return len(self.scores)
+
+    def text(self, score: int) -> str:
+        """How a customer writes this score."""
+        return (self.bad, self.good)[score - 1] if self.scale == SCALES[0] else str(score)
