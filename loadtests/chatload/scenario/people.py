@@ -1,6 +1,6 @@
 """The people: operators on their floor, customers as they write, wait, leave and rate."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,7 @@ class Operators(Table):
     types_per_min: Positive
     length: Positive
     wrap_up: DurationMs
+    wrap_up_law: Literal["lognormal", "exponential"] = "lognormal"
     teams: Annotated[tuple[Team, ...], Field(min_length=1)] = (Team(),)
     internal: tuple[Name, ...] = ()
     transfer_share: Share = 0.0
