@@ -67,6 +67,8 @@ class World:
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
         asked = plan.scenario.feedback
         self.asks_to_rate = asked.request if asked is not None else None
+        said = plan.scenario.replies
+        self.automatic = frozenset(said.by_event().values()) if said is not None else frozenset()
         self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:
