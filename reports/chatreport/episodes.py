@@ -54,7 +54,7 @@ class Episodes(Table):
     on_hold: Ints
     holds: Ints
     transfers: Ints
-    messages: Ints
+    messages: Ints  # but for the platform's own, such as a greeting
     bot_messages: Ints  # before the queue, and so not what tells a customer on hold to wait
     rating: Ints  # the customer's score, and the best there is
     rating_best: Ints
@@ -173,7 +173,8 @@ class Contacts:
         closings = history.is_("kind", Kind.CLOSED)
         by_customer = closings.is_("reason", self._evidence.ledger.number("customer"))["dialog"]
         held, sent_on = (history.is_("kind", kind)["dialog"] for kind in (Kind.HELD, Kind.TRANSFERRED))
-        messages = self._evidence.history_messages["dialog"]
+        written = self._evidence.history_messages
+        messages = written.where(written["author"] != self._evidence.ledger.number("system"))["dialog"]
         return {
             "closed": contains(closings["dialog"], dialogs),
             "told": contains(by_customer, dialogs) | (self._channels == Channel.PHONE),

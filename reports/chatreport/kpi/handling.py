@@ -106,7 +106,7 @@ FIGURES: Final[dict[str, Figure]] = {
     ),
     "messages_per_dialog": Figure(
         Definition("Messages per dialog", "messages", "messages in the final history, of customers, bot and operators",
-                   "closed dialogs", left_out=f"{OPEN}; calls"),
+                   "closed dialogs", left_out=f"{OPEN}; calls; automatic texts, such as a greeting"),
         _messages,
     ),
     "transfers_share": Figure(
