@@ -29,13 +29,14 @@ PATIENCE: Final = "patience timer"
 LEAK: Final = "capacity leak"
 DISPATCH: Final = "dispatch delay"
 
+IDENTITY: Final = "identity"
 NAMES: Final = {
     "waiting": "P(W>0)",
     "abandonment": "P(Ab)",
     "mean_wait_s": "E[W]",
     "service_level": "service level",
     "occupancy": "occupancy",
-    "identity": "P(Ab) − θ·E[W]",
+    IDENTITY: "P(Ab) − θ·E[W]",
 }
 
 
@@ -86,8 +87,7 @@ def _differences(replications: Sequence[Replication]) -> dict[str, list[float]]:
         expected = at_what_came(each)
         for name in Figures.__struct_fields__:
             found[name].append(getattr(each.figures, name) - expected[name])
-        waited_s = each.figures.mean_wait_s - each.dispatch_s * (1 - each.figures.abandonment)
-        found["identity"].append(each.figures.abandonment - waited_s / each.queue.patience_s)
+        found[IDENTITY].append(each.figures.identity(each.queue))
     return found
 
 
@@ -159,7 +159,7 @@ def _contradictions(replications: Sequence[Replication]) -> Found:
 
 
 def _patience(differences: dict[str, Difference]) -> Found:
-    if differences["identity"].agrees:
+    if differences[IDENTITY].agrees:
         return []
     return [(PATIENCE, "contacts do not leave at the rate of their patience")]
 
@@ -190,15 +190,15 @@ def _services(replications: Sequence[Replication]) -> Found:
 
 
 def _leak(replications: Sequence[Replication]) -> Found:
-    return [
-        (
-            LEAK,
-            f"{each.name}: {each.untaken} of {each.queue.places} places were never taken in the second half, though"
-            " contacts waited",
-        )
-        for each in replications
-        if each.untaken
-    ]
+    leaking = [each for each in replications if each.untaken]
+    if not leaking:
+        return []
+    worst = max(leaking, key=lambda each: each.untaken)
+    words = (
+        f"in {len(leaking)} of {len(replications)} replications places were never taken in the second half though"
+        f" contacts waited, up to {worst.untaken} of {worst.queue.places}"
+    )
+    return [(LEAK, words)]
 
 
 def _deviations() -> float:

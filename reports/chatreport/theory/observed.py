@@ -44,6 +44,10 @@ class Figures(msgspec.Struct, frozen=True):
     service_level: float
     occupancy: float
 
+    def identity(self, queue: Queue) -> float:
+        """P(Ab) − θ·E[W]: zero on average if patience is exponential, whatever else happens."""
+        return self.abandonment - self.mean_wait_s / queue.patience_s
+
 
 class Replication(msgspec.Struct, frozen=True):
     """One play, after its warm-up."""
@@ -133,11 +137,13 @@ def _most_at_once(seen: Observed, operator: int, from_s: float) -> int:
 
 def theory(queue: Queue, arrivals_per_s: float, service_s: float, dispatch_s: float) -> Figures:
     """What Erlang A says of the queue at this rate and mean service, `dispatch_s` of which is no service."""
-    exact = ErlangA(arrivals_per_s, service_s, queue.patience_s, queue.places)
+    leaving = dispatch_s / queue.patience_s  # of those who are dispatched, who leave meanwhile and bring no work
+    exact = ErlangA(arrivals_per_s, service_s * (1 - leaving), queue.patience_s, queue.places)
+    served = 1 - exact.abandonment
     return Figures(
         waiting=exact.waiting,
-        abandonment=exact.abandonment,
-        mean_wait_s=exact.mean_wait_s + dispatch_s * (1 - exact.abandonment),
+        abandonment=exact.abandonment + served * leaving,
+        mean_wait_s=exact.mean_wait_s + served * dispatch_s,
         service_level=exact.served_within(max(queue.target_s - dispatch_s, 0.0)),
         occupancy=exact.occupancy * (1 - dispatch_s / service_s),
     )

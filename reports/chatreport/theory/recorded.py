@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chatreport.evidence import SECOND_NS
 from chatreport.floor import Floor
 from chatreport.grouping import NEVER, Floats, Ints, earliest, lookup, position
-from chatreport.judge import Run, read_verdict
+from chatreport.judge import Run
 from chatreport.rundir import Outcome, What
 from chatreport.theory.observed import Observed, Queue, Replication, measure
 
@@ -17,12 +17,13 @@ ROUNDED: Final = 1e-4  # as the judge prints shares of a hundred
 
 
 def replication_of(run: Path, queue: Queue, warm_up_s: float, *, wire: bool) -> Replication:
-    """The play that `run` recorded and the judge has judged; `warm_up_s`: of business time, left out.
+    """The play that `run` recorded, with the judge's verdict on it; `warm_up_s`: of business time, left out.
 
     Raises:
-        ReportError: the run cannot be read, or was not judged.
+        ReportError: the run cannot be read.
     """
-    recorded, verdict = Run(run), read_verdict(run)
+    recorded = Run(run)
+    verdict = recorded.verdict
     speed = float(recorded.manifest.get("speed") or 1.0)
     seen = observed(recorded, speed)
     faults = [*_flow(recorded, seen), *_disputed(verdict.kpi, seen, queue)]
