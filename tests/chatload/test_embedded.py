@@ -56,6 +56,20 @@ def test_operators_are_made_known(core: Embedded) -> None:
     assert state(core)["operators"].get("online", 0) == 0
 
 
+def test_where_nobody_plays_the_banks_own_bot_keywords_answer(tmp_path: Path) -> None:
+    """As when the core is served alone: it comes up, and its bot answers by the scenario's keywords."""
+    scenario = load("tbank").scenario
+    assert scenario.bot.service is not None
+    target = Embedded(scenario, 60, tmp_path / "core.log")
+    try:
+        target.start({})
+        asked = json.loads((target._temporary / "chatcore.json").read_text())
+    finally:
+        target.stop()
+    bots = {account["id"]: account["bot"] for account in asked["accounts"]}
+    assert bots == {"web": "keywords", "app": "keywords"}
+
+
 def test_what_was_acknowledged_is_audited_after_a_kill(core: Embedded) -> None:
     """On the same port, with the same data; and the two faults are on record."""
     say(core, "[ab12cd:c7:1] hello")

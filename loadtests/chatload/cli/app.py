@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 scenarios = typer.Typer(
-    help="The scenarios: list them, explain one, check a file of yours.",
+    help="The scenarios: list them, explain one, begin one of your own, check it.",
     rich_markup_mode=None,
     invoke_without_command=True,
     no_args_is_help=False,
@@ -215,3 +215,24 @@ def check(
     found = load_scenario(file)
     check_claims(found)
     say(f"{found.path}: a scenario: {found.scenario.title}")
+
+
+@scenarios.command(epilog="Example: chatload scenarios new ours --from halyk")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The file will be NAME.toml, here.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="SCENARIO", help="The scenario to begin from, by name or path.")
+    ] = "tbank",
+) -> None:
+    """Begin a scenario of your own: another bank's, commented, that runs as it is."""
+    from chatload.scenario import load as load_scenario
+    from chatload.scenario.template import begin
+
+    path = begin(name, load_scenario(source))
+    say(
+        f"{path} is written: {source}'s day under your name. Change its numbers to your bank's, then:\n"
+        f"  chatload scenarios check {path}\n"
+        f"  chatload scenarios explain {path}\n"
+        f"  chatload run {path} --dry-run\n"
+        f"  chatload run {path}"
+    )

@@ -261,24 +261,24 @@ class Embedded(Target):
         return found
 
     def _bot(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
-        """How often the bot may miss, and where the bank's own is, if it has one."""
+        """How often the bot may miss, and where the bank's own is, if somebody plays one."""
         bot = self._scenario.bot
-        if bot.service is None:
+        if bot.service is None or BANKS_BOT not in callbacks:
             return {"misses": bot.misses}
         asked = {"url": callbacks[BANKS_BOT], "token": "env:CHATCORE_BOT", "timeout_ms": round(bot.service.timeout)}
         return {"misses": bot.misses, **asked}
 
-    def _kind(self) -> str:
-        """Who answers first where there is a bot."""
-        bot = self._scenario.bot
-        return "http" if bot.service is not None else "menu" if bot.menu is not None else "keywords"
+    def _kind(self, callbacks: Mapping[str, str]) -> str:
+        """Who answers first where there is a bot; keywords, where nobody plays the bank's own."""
+        own = self._scenario.bot.service is not None and BANKS_BOT in callbacks
+        return "http" if own else "menu" if self._scenario.bot.menu is not None else "keywords"
 
     def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
         """One account a channel; of a messenger, those whose provider somebody plays."""
         found: list[dict[str, Any]] = []
         for channel, settings in self._scenario.channels.played().items():
             played = [name for name in callbacks if channel_of(name) == channel]
-            bot = self._kind() if settings.bot else "none"
+            bot = self._kind(callbacks) if settings.bot else "none"
             for name in played if channel in MESSENGERS else [account(channel)]:
                 own = self._provided(settings, name, callbacks, len(played)) if isinstance(settings, Limits) else {}
                 asks = settings.model_dump(include={"department", "skill", "language", "weight"})
