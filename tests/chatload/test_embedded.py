@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from chatload.accounts import BANKS_BOT
 from chatload.errors import BadOption, PortTaken, TargetFailed
 from chatload.scenario import load
 from chatload.targets import audit
-from chatload.targets.embedded import Embedded, _new_keys
+from chatload.targets.configuration import configuration, new_keys
+from chatload.targets.embedded import Embedded
 from chatload.targets.rest import Admin
 from chatreport.rundir import What
 from tests.chatload.processes import until
@@ -56,18 +58,14 @@ def test_operators_are_made_known(core: Embedded) -> None:
     assert state(core)["operators"].get("online", 0) == 0
 
 
-def test_where_nobody_plays_the_banks_own_bot_keywords_answer(tmp_path: Path) -> None:
-    """As when the core is served alone: it comes up, and its bot answers by the scenario's keywords."""
+def test_where_nobody_plays_the_banks_own_bot_keywords_answer() -> None:
+    """As when the core is served alone."""
     scenario = load("tbank").scenario
     assert scenario.bot.service is not None
-    target = Embedded(scenario, 60, tmp_path / "core.log")
-    try:
-        target.start({})
-        asked = json.loads((target._temporary / "chatcore.json").read_text())
-    finally:
-        target.stop()
-    bots = {account["id"]: account["bot"] for account in asked["accounts"]}
-    assert bots == {"web": "keywords", "app": "keywords"}
+    callbacks: tuple[dict[str, str], ...] = ({}, {BANKS_BOT: "http://127.0.0.1:1"})
+    found = [configuration(scenario, 1, {}, asked) for asked in callbacks]
+    assert [[account["bot"] for account in each["accounts"]] for each in found] == [["keywords"] * 2, ["http"] * 2]
+    assert found[0]["bot"] == {"misses": scenario.bot.misses}
 
 
 def test_what_was_acknowledged_is_audited_after_a_kill(core: Embedded) -> None:
@@ -182,9 +180,9 @@ def test_a_messenger_has_the_keys_that_its_handshake_and_sends_need(tmp_path: Pa
     vk = {**SMOKE.channels.model_dump()["telegram"], "share": 0.0}
     channels = SMOKE.channels.model_validate(SMOKE.channels.model_dump(exclude_none=True) | {"vk": vk})
     core = Embedded(SMOKE.model_copy(update={"channels": channels}), 1, tmp_path / "core.log")
-    core._keys = {"vk": _new_keys("vk")}
+    core._keys = {"vk": new_keys("vk")}
     try:
-        accounts = {account["id"]: account for account in core._configuration({"vk": "http://127.0.0.1:1"})["accounts"]}
+        accounts = {account["id"]: account for account in core._configured({"vk": "http://127.0.0.1:1"})["accounts"]}
         wire = core.wire()["accounts"]
     finally:
         core.stop()

@@ -47,7 +47,7 @@ d = 4
 
 
 def test_a_key_is_replaced_where_it_stands() -> None:
-    """With its comment, and a list with the lines above it; a new key goes to the end of its table, a new table last."""
+    """With its comment, a list with those above it; a new key goes to the end of its table, a new table last."""
     draft = Draft(TEXT)
     assert str(draft) == TEXT
     draft.put("", "b", "[3]", "fitted")

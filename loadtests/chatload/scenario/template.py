@@ -51,8 +51,8 @@ def begun(name: str, source: ScenarioFile) -> Draft:
         [
             f"A day of {name}, begun from the scenario {source.name}.",
             "",
-            f'Behind every number stands where it comes from. Those that begin with "{source.name}:" are another bank\'s:',
-            'replace them by your own, and the comment by its source or by "assumed". Durations are business times.',
+            f'Behind every number stands where it comes from. Those that begin with "{source.name}:" are not yours:',
+            'replace them, and the comment by its source or by "assumed". Durations are business times.',
             "Figures of your own that a run should be compared with go into [published], as asa_s = 50.",
         ]
     )
