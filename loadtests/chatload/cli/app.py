@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 scenarios = typer.Typer(
-    help="The scenarios: list them, explain one, begin one of your own, check it.",
+    help="The scenarios: list, explain, check, begin or fit one.",
     rich_markup_mode=None,
     invoke_without_command=True,
     no_args_is_help=False,
