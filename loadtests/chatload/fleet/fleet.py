@@ -6,13 +6,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from chatload.accounts import BANKS_BOT
+from chatload.accounts import BANK, BANKS_BOT, RELAY
+from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.duty import Seated
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.link import Link
 from chatload.fleet.live import Live
+from chatload.fleet.office import Office
 from chatload.fleet.probes import Mirror, Probes
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.provider import Provider
@@ -20,6 +23,7 @@ from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.seats import Seats
 from chatload.fleet.tally import Tally
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target, World
 from chatload.host import LOOPBACK
 from chatload.plan import make_plan
@@ -81,6 +85,7 @@ class Fleet:
         self._providers = {channel: self._provider(channel, settings) for channel, settings in self.settings.items()}
         served = scenario.bot.service is not None and config.index == 0
         self._bot = BankBot(self.world) if served else None
+        self._bank = Bank(self.world) if scenario.authentication is not None and config.index == 0 else None
         self._mirror = Mirror(self.world)
         self._live = Live(self.tally)
         self._asks = _question(scenario, self.world)
@@ -95,6 +100,8 @@ class Fleet:
         urls = {self.world.account(channel): await provider.start(host) for channel, provider in providers}
         if self._bot is not None:
             urls[BANKS_BOT] = await self._bot.start(host)
+        if self._bank is not None:
+            urls[BANK], urls[RELAY] = await self._bank.start(host)
         await self._mirror.open()
         gc.collect()
         gc.freeze()
@@ -111,7 +118,8 @@ class Fleet:
             provider.begin()
             await provider.greet()
         self._history = HistoryReader(self.world)
-        self._seats = Seats(self.world, self._live, self._history, self._seated)
+        office = Office(Link, self._history, Uploads(self.world, self._history.http))
+        self._seats = Seats(self.world, self._live, office, self._seated)
         joins = {channel: provider.join for channel, provider in self._providers.items()}
         self._customers = Customers(self.world, self._live, self.dialogs, joins)
         if self._asks is not None:
@@ -168,6 +176,8 @@ class Fleet:
             await provider.close()
         if self._bot is not None:
             await self._bot.close()
+        if self._bank is not None:
+            await self._bank.close()
         self._mirror.stop()  # not with the drain: what it sees of the generator counts to the end
         await self._mirror.close()
         self.clock.close()
