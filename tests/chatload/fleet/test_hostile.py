@@ -100,7 +100,7 @@ def test_no_stranger_leaves_a_trace(played: tuple[list[Row], dict[str, object]])
     """The core has no dialog and no message; of the flood it looked at no more than an address may have refused."""
     found = played[1]
     assert (found["messages"], found["open"], found["waiting"]) == (0, [], 0)
-    assert found["counters"]["webhook_secret_wrong"] <= HOSTILE.allowed_burst  # type: ignore[index]  # JSON
+    assert found["counters"]["webhook_secret_wrong"] <= HOSTILE.allowed_burst  # type: ignore[index]  # it is JSON
 
 
 def test_strangers_come_as_planned() -> None:
