@@ -30,6 +30,7 @@ class Operators(Table):
     The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
     Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
+    How the times from the last answer to the close spread about `wrap_up` is its law.
     """
 
     count: Whole

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from chatload.console import say, tell
 from chatload.errors import GeneratorFailed, RunDirectoryTaken
 from chatload.process import as_child
-from chatload.validate.queue import queue_of, warm_up_s
+from chatload.validate.queue import queue_of, usual_speed, warm_up_s
 from chatreport.theory.compare import Comparison, compare
 from chatreport.theory.observed import Replication
 from chatreport.theory.recorded import replication_of
@@ -22,26 +22,32 @@ LAUNCH_S: Final = 15.0  # what a play takes besides, on an idle machine: start, 
 
 
 class Play(NamedTuple):
-    """One play of the queue: its load, the seed of its plan, and how long it lasts after the warm-up."""
+    """One play of the queue: its load, the seed of its plan, how long it lasts after the warm-up, and how fast."""
 
     load: float
     seed: int
-    span_s: float
+    span_s: float  # of business time
+    speed: float
 
     @property
     def name(self) -> str:
         """Its directory's name."""
         return f"load-{self.load:g}-seed-{self.seed}"
 
+    @property
+    def lasts_s(self) -> float:
+        """About how long it takes, all in all."""
+        return (warm_up_s(queue_of(self.load)) + self.span_s) / self.speed + LAUNCH_S
 
-def plays(quick: bool) -> list[Play]:
-    """What is played on the wire."""
-    service_s = queue_of(1.0).service_s
+
+def on_the_wire(*, quick: bool) -> list[Play]:
+    """What is played in real time."""
+    service_s, speed = queue_of(1.0).service_s, usual_speed()
     loads, span_s = ((1.0,) * 4, 15 * service_s) if quick else (LOADS * 3, 30 * service_s)
-    return [Play(load, seed, span_s) for seed, load in enumerate(loads, 1)]
+    return [Play(load, seed, span_s, speed) for seed, load in enumerate(loads, 1)]
 
 
-def validate(quick: bool, out: Path | None) -> int:
+def validate(wire: Sequence[Play], out: Path | None) -> int:
     """Play everything, compare, write the result; the exit code.
 
     Raises:
@@ -49,8 +55,7 @@ def validate(quick: bool, out: Path | None) -> int:
         GeneratorFailed: a play left no record.
     """
     folder = _made(out)
-    wire = compare(list(_on_the_wire(plays(quick), folder / "plays")))
-    return _ended(folder, {"wire": wire})
+    return _ended(folder, {"wire": compare(list(_played(wire, folder / "plays")))})
 
 
 def _ended(folder: Path, comparisons: dict[str, Comparison]) -> int:
@@ -59,26 +64,14 @@ def _ended(folder: Path, comparisons: dict[str, Comparison]) -> int:
     return EXIT_CODES[decided(comparisons)]
 
 
-def _on_the_wire(planned: list[Play], folder: Path) -> Iterator[Replication]:
+def _played(planned: Sequence[Play], folder: Path) -> Iterator[Replication]:
     """Each play in a process of its own, and its record."""
-    speed = _speed()
     for done, play in enumerate(planned):
-        left_s = sum(_lasts_s(each, speed) for each in planned[done:])
+        left_s = sum(each.lasts_s for each in planned[done:])
         tell(f"wire: play {done + 1} of {len(planned)}, load {play.load:g}; about {left_s / 60:.0f} min left")
         queue = queue_of(play.load)
         _start(play, folder / play.name)
         yield replication_of(folder / play.name, queue, warm_up_s(queue), wire=True)
-
-
-def _lasts_s(play: Play, speed: float) -> float:
-    return (warm_up_s(queue_of(play.load)) + play.span_s) / speed + LAUNCH_S
-
-
-def _speed() -> float:
-    from chatload.scenario import load
-    from chatload.validate.queue import FILE
-
-    return load(str(FILE)).scenario.speed
 
 
 def _start(play: Play, out: Path) -> None:

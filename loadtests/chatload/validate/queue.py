@@ -27,16 +27,19 @@ def queue_of(load: float) -> Queue:
     )
 
 
+def usual_speed() -> float:
+    """The speed at which the platform's own time is small beside a service."""
+    return load_scenario(str(FILE)).scenario.speed
+
+
 def warm_up_s(queue: Queue) -> float:
     """How much of the beginning is left out."""
     return WARM_UP * max(queue.service_s, queue.patience_s)
 
 
-def settings_of(load: float, seed: int, span_s: float, out: Path, speed: float | None = None) -> Settings:
+def settings_of(load: float, seed: int, span_s: float, speed: float, out: Path) -> Settings:
     """A play: its warm-up and `span_s` business seconds at this load; the operators stay as many."""
-    file, queue = load_scenario(str(FILE)), queue_of(load)
-    speed = speed or file.scenario.speed
+    queue = queue_of(load)
     duration = f"{(warm_up_s(queue) + span_s) / speed} s"
-    return settle(
-        file, load=load, seed=seed, speed=speed, duration=duration, operators=queue.operators, out=out
-    )  # fmt: skip
+    file = load_scenario(str(FILE))
+    return settle(file, load=load, seed=seed, speed=speed, duration=duration, operators=queue.operators, out=out)

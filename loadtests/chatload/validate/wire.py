@@ -1,4 +1,4 @@
-"""One play of the queue over the real wire: `python -m chatload.validate.wire LOAD SEED SPAN_S OUT`.
+"""One play of the queue over the real wire: `python -m chatload.validate.wire LOAD SEED SPAN_S SPEED OUT`.
 
 A run as any other, in a process of its own because Locust patches the one it lives in; judged and not drawn.
 """
@@ -14,9 +14,9 @@ def main() -> None:
     from chatload.cli.run import play
     from chatload.run.ending import Ending
 
-    load, seed, span_s, out = sys.argv[1:]
+    load, seed, span_s, speed, out = sys.argv[1:]
     Ending.judging = "verify"
-    sys.exit(play(settings_of(float(load), int(seed), float(span_s), Path(out)), ui=False))
+    sys.exit(play(settings_of(float(load), int(seed), float(span_s), float(speed), Path(out)), ui=False))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from chatreport.grouping import NEVER, Floats, Ints, earliest, lookup, position
 from chatreport.judge import Run
 from chatreport.rundir import Outcome, What
 from chatreport.theory.observed import Observed, Queue, Replication, measure
+from chatreport.verdict import Verdict
 
 ROUNDED: Final = 1e-4  # as the judge prints shares of a hundred
 
@@ -29,13 +30,16 @@ def replication_of(run: Path, queue: Queue, warm_up_s: float, *, wire: bool) -> 
     faults = [*_flow(recorded, seen), *_disputed(verdict.kpi, seen, queue)]
     if verdict.verdict == "fail":
         faults.append(f"the run itself fails: {verdict.reasons[0]}")
-    untrusted = verdict.verdict in ("invalid", "inconclusive")
-    return replace(
-        measure(seen, queue, warm_up_s, wire=wire),
-        name=run.name,
-        faults=faults,
-        doubts=[f"the run is {verdict.verdict}: {verdict.reasons[0]}"] if untrusted else [],
-    )
+    return replace(measure(seen, queue, warm_up_s, wire=wire), name=run.name, faults=faults, doubts=_doubts(verdict))
+
+
+def _doubts(verdict: Verdict) -> list[str]:
+    """Why the record proves nothing."""
+    found = []
+    if verdict.verdict in ("invalid", "inconclusive"):
+        found.append(f"the run is {verdict.verdict}: {verdict.reasons[0]}")
+    withheld = next((str(each["withheld"]) for each in verdict.kpi.values() if each.get("withheld")), "")
+    return [*found, *([f"the judge withholds its key figures: {withheld}"] if withheld else [])]
 
 
 def observed(run: Run, speed: float) -> Observed:
@@ -100,7 +104,7 @@ def _disputed(kpi: dict[str, dict[str, Any]], seen: Observed, queue: Queue) -> l
         "abandonment": 100 * float(seen.left.mean()),
         "slot_use": 100 * float(held_s) / (seen.until_s * queue.places),
     }
-    values = {name: kpi.get(name, {}).get("value") for name in counted}
+    values = {name: kpi[name]["value"] for name in counted if not kpi[name].get("withheld")}
     return [
         f"the judge has {name} {value} %, counted are {counted[name]:.4f} %"
         for name, value in values.items()
