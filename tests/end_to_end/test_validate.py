@@ -39,7 +39,7 @@ def test_a_short_play_on_the_wire_is_near_theory(tmp_path: Path, capsys: pytest.
 
 
 def test_under_a_virtual_clock_the_queue_agrees_with_theory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The core's machines, the fleet's scripts, the record and the judge: in the same seconds each time, exit code 0."""
+    """The core's machines, the fleet's scripts, the record and the judge agree with theory: exit code 0."""
     plays = [Play(1.0, seed, span_s=SPAN_S, speed=1.0) for seed in range(1, 5)]
     assert validate(plays, [], tmp_path) == 0
     told = json.loads((tmp_path / "validate.json").read_text())
