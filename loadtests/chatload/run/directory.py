@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import psutil
 
@@ -15,9 +15,16 @@ from chatload.accounts import MESSENGERS
 from chatload.errors import RunDirectoryTaken
 from chatload.plan import Plan
 from chatload.run.settings import Settings
-from chatload.targets import Target
 
 VERSIONS_OF = ("locust", "gevent", "picows", "httptools", "aiohttp", "uvloop", "msgspec", "numpy", "pyarrow")
+
+
+class Shown(Protocol):
+    """What is tested, as far as a manifest says it: its name, the guarantees it shows, whether it can be restarted."""
+
+    name: ClassVar[str]
+    observes: ClassVar[tuple[str, ...]]
+    can_restart: ClassVar[bool]
 
 
 def check(settings: Settings) -> None:
@@ -55,7 +62,7 @@ def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
     }
 
 
-def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: datetime) -> dict[str, Any]:
+def manifest(settings: Settings, plan: Plan, target: Shown, run: str, started: datetime) -> dict[str, Any]:
     """Everything that is known before the run; the run adds what happened."""
     scenario = settings.file.scenario
     messengers = any(dialog.channel in MESSENGERS for dialog in plan.dialogs)
