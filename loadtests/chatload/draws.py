@@ -56,6 +56,10 @@ class Purpose(enum.IntEnum):
     BOT_SAYS = 34
     TOPIC = 35
     WALKS = 36
+    PROVES = 65
+    PROOF = 66
+    PROOF_THINKING = 67
+    MAIL_TIME = 68
 
 
 @cache

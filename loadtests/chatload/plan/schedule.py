@@ -73,8 +73,8 @@ class Plan:
         return self._by_index[index]
 
     def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
-        """The dialogs that worker `worker` of `workers` plays."""
-        return tuple(dialog for dialog in self.dialogs if dialog.index % workers == worker)
+        """The dialogs that worker `worker` of `workers` plays; 0 also has the bank, and whoever it mails codes."""
+        return tuple(dialog for dialog in self.dialogs if _player(dialog, workers) == worker)
 
     def reply(self, index: int, turn: int) -> Reply:
         """How the operator answers turn `turn` (from 0) of this dialog."""
@@ -111,6 +111,10 @@ class Plan:
         asks_nothing = dialog.walks and turn == 0 and planned.to == "bot"  # which brings the menu up
         return self._texts.question(index, turn, "operator" if asks_nothing else planned.to, planned.length)
 
+    def asking(self, index: int, turn: int) -> str:
+        """How who is to show who they are asks for what only they may know."""
+        return self._texts.asking(index, turn)
+
     def press(self, index: int, turn: int) -> str:
         """What a customer who walks the menu sends in turn `turn` (from 0) and nothing else; "" if they write words."""
         dialog = self._by_index[index]
@@ -140,6 +144,10 @@ class Plan:
         return 2 * sum(len(dialog.turns) for dialog in self.dialogs)
 
 
+def _player(dialog: Dialog, workers: int) -> int:
+    return dialog.index % workers if dialog.proof is None else 0
+
+
 def make_plan(
     scenario: Scenario,
     seed: int,
@@ -165,4 +173,4 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), horizon_ms, operators)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, operators)
