@@ -40,7 +40,8 @@ class Simulation:
         self._world = World(self._clock, recorder, tally, plan, run, 1.0)
         self._world.t0_ns = self.t0_ns
         messengers = _messengers(self._world)
-        self.bank = Bank(self._world, Auditor(self._world), messengers)
+        self._auditor = Auditor(self._world)
+        self.bank = Bank(self._world, self._auditor, messengers)
         for messenger in messengers.values():
             messenger.bank = self.bank
         office = Office(partial(_dial, self.bank), Unread(), Uploads(self._clock))
@@ -75,6 +76,7 @@ class Simulation:
             self._clock.run(at_ns)
         self.drained_ns = self._clock.now_ns()
         self._customers.cut_off()
+        self._auditor.state(self.bank.installation)
         self._seats.shut()
 
     def _hire(self) -> None:

@@ -5,7 +5,7 @@ One partition and the floor. What one tells the other arrives at once, in order;
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor, links
@@ -203,23 +203,24 @@ class Installation:
         last = events[-1] if events else None
         ended = last.operator if isinstance(last, e.Closed) and last.was in e.OWNED else ""
         for event in events:
-            match event:
-                case e.Said():
-                    self._show_said(event, origin, ended)
-                case e.Entry():
-                    self._show_entry(event)
-                case e.Met():
-                    self._meet(event)
-                case e.Opened():
-                    self._threads[event.contact].begin(event.number)
-                case e.Offered():
-                    self._on_desk(event.operator, views.offered(self._threads[event.contact].dialog, event))
-                case e.OfferEnded():
-                    self._on_desk(event.operator, views.withdrawn(self._threads[event.contact].dialog, event))
-                case e.Asked():
-                    self._asked(self._threads[event.contact], _message_of(event, events))
-                case e.Rated():
-                    self._auditor.rating(self._threads[event.contact], event)
+            if isinstance(event, e.Said):
+                self._show_said(event, origin, ended)
+            elif isinstance(event, e.Asked):
+                self._asked(self._threads[event.contact], _message_of(event, events))
+            elif (show := _SHOWS.get(type(event))) is not None:
+                show(self, event)
+
+    def _begin(self, event: e.Opened) -> None:
+        self._threads[event.contact].begin(event.number)
+
+    def _offer(self, event: e.Offered) -> None:
+        self._on_desk(event.operator, views.offered(self._threads[event.contact].dialog, event))
+
+    def _withdraw(self, event: e.OfferEnded) -> None:
+        self._on_desk(event.operator, views.withdrawn(self._threads[event.contact].dialog, event))
+
+    def _rate(self, event: e.Rated) -> None:
+        self._auditor.rating(self._threads[event.contact], event)
 
     def _meet(self, event: e.Met) -> None:
         thread = Thread(event.contact, event.key, event.messenger)
@@ -293,3 +294,16 @@ class Installation:
 def _message_of(asked: e.Asked, events: list[e.DialogEvent]) -> e.Said:
     """The message, of the same record, about which the bank's bot is asked."""
     return next(event for event in events if isinstance(event, e.Said) and event.seq == asked.seq)
+
+
+_SHOWS: Final[dict[type[e.Event], Callable[[Installation, Any], None]]] = {
+    e.Met: Installation._meet,
+    e.Opened: Installation._begin,
+    e.Offered: Installation._offer,
+    e.OfferEnded: Installation._withdraw,
+    e.Rated: Installation._rate,
+    **dict.fromkeys(
+        (e.Queued, e.Assigned, e.Held, e.Resumed, e.Transferred, e.Released, e.Called, e.Closed),
+        Installation._show_entry,
+    ),
+}

@@ -52,7 +52,9 @@ def _pictures(run: Run, verdict: Verdict) -> dict[str, str]:
     ]
     pictures: dict[str, str] = {}
     for size, width in (("wide", WIDE_PX), ("narrow", NARROW_PX)):
-        drawn = {"timeline": draw_timeline(time, width, speed), "percentiles": draw_curves(lines, width, marks)}
+        drawn = {"timeline": draw_timeline(time, width, speed)}
+        if lines:
+            drawn["percentiles"] = draw_curves(lines, width, marks)
         for name, figure in drawn.items():
             pictures[f"{name}_{size}"] = svg(figure, f"{name}-{size}", LABELS[name])
             if size == "wide":
