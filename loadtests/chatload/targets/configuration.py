@@ -8,6 +8,7 @@ from chatload.accounts import BANK, BANKS_BOT, MESSENGERS, RELAY, account, chann
 from chatload.scenario import Scenario
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Limits
+from chatload.scenario.service import Hostile
 
 OPERATION: Final = "balance"
 PARTITIONS: Final = 1
@@ -38,6 +39,7 @@ def configuration(scenario: Scenario, speed: float, keys: Keys, callbacks: Mappi
             "window": max(1, round(WINDOW_MS / speed)),
             "transfer": max(1, round(TRANSFER_MS / speed)),
         },
+        **_limits_of_an_address(scenario.hostile),
         "departments": [{"id": name, "internal": True} for name in scenario.operators.internal],
     }
 
@@ -61,6 +63,13 @@ def answered(scenario: Scenario, speed: float) -> dict[str, Any]:
         found["feedback"] = {"scale": asked.scale, "window_s": window_s, "bad": [asked.bad], "good": [asked.good]}
         replies["feedback"] = asked.request
     return found | {"replies": [{"event": event, "text": text} for event, text in replies.items()]}
+
+
+def _limits_of_an_address(hostile: Hostile | None) -> dict[str, Any]:
+    """How much of one address the core refuses before it listens to it no more; our own is trusted by default."""
+    if hostile is None:
+        return {}
+    return {"limits": {"address": {"per_s": hostile.allowed_per_s, "burst": hostile.allowed_burst}}}
 
 
 def _bank(callbacks: Mapping[str, str]) -> dict[str, Any]:
