@@ -99,16 +99,17 @@ def variable(name: str, what: str) -> str:
 
 
 def _bot(bot: Bot, callbacks: Mapping[str, str]) -> dict[str, Any]:
-    """How often the bot may miss, and where the bank's own is, if it has one."""
-    if bot.service is None:
+    """How often the bot may miss, and where the bank's own is, if somebody plays one."""
+    if bot.service is None or BANKS_BOT not in callbacks:
         return {"misses": bot.misses}
     asked = {"url": callbacks[BANKS_BOT], "token": "env:CHATCORE_BOT", "timeout_ms": round(bot.service.timeout)}
     return {"misses": bot.misses, **asked}
 
 
-def _kind(bot: Bot) -> str:
-    """Who answers first where there is a bot."""
-    return "http" if bot.service is not None else "menu" if bot.menu is not None else "keywords"
+def _kind(bot: Bot, callbacks: Mapping[str, str]) -> str:
+    """Who answers first where there is a bot; keywords, where nobody plays the bank's own."""
+    own = bot.service is not None and BANKS_BOT in callbacks
+    return "http" if own else "menu" if bot.menu is not None else "keywords"
 
 
 def _accounts(scenario: Scenario, speed: float, keys: Keys, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -116,7 +117,7 @@ def _accounts(scenario: Scenario, speed: float, keys: Keys, callbacks: Mapping[s
     found: list[dict[str, Any]] = []
     for channel, settings in scenario.channels.played().items():
         played = [name for name in callbacks if channel_of(name) == channel]
-        bot = _kind(scenario.bot) if settings.bot else "none"
+        bot = _kind(scenario.bot, callbacks) if settings.bot else "none"
         for name in played if channel in MESSENGERS else [account(channel)]:
             own: dict[str, Any] = {}
             if isinstance(settings, Limits):
