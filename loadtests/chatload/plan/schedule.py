@@ -157,6 +157,7 @@ def make_plan(
     duration_s: float,
     ramp_s: float,
     operators: int,
+    texts: type[Texts] = Texts,
 ) -> Plan:
     """The plan of a run; the same arguments give the same plan everywhere.
 
@@ -173,4 +174,4 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, operators)
+    return Plan(scenario, dialogs, details, texts(scenario, draws), horizon_ms, operators)

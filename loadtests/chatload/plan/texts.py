@@ -118,6 +118,13 @@ class Texts:
         return text[:-1] + "." if text.endswith(" ") else text  # a platform may trim blanks
 
 
+class Keywords(Texts):
+    """Says what a turn means and leaves the rest out: for who does not look at lengths."""
+
+    def _filler(self, dialog: int, turn: int, length: int) -> str:
+        return "…"
+
+
 def _pool(words: list[str], draws: Draws) -> tuple[str, list[int]]:
     """Some thousand shuffled words in one string, so that a text is one slice; and where texts may begin."""
     pool, starts, end = [], [], 0

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor, links
 from chatcore.machines import events as e
-from chatcore.machines.contacts import OPEN, Contact
+from chatcore.machines.contacts import OPEN, Contact, Contacts
 from chatload.fleet.clock import MS, Time
 from chatload.fleet.frames import DeskFrame, Entry
 from chatload.simulate import views
@@ -69,6 +69,13 @@ class Thread:
         self.number, self.dialog, self.entries = number, f"{self.key}#{number}", []
 
 
+class Awake(Contacts):
+    """Contacts that stay as they are between dialogs: a day's are few, and packing them would take a tenth of it."""
+
+    def rest(self, contact: Contact) -> None:
+        """Nothing."""
+
+
 Asking = Callable[[Thread, e.Said], None]
 Answer = Callable[[Sequence[e.DialogEvent]], None]
 
@@ -90,6 +97,8 @@ class Installation:
     ) -> None:
         self._clock = clock
         self.dialogs = dialog.Partition(rules)
+        self.dialogs.contacts = Awake()
+        self.dialogs.by_key = self.dialogs.contacts.by_key
         self.floor = floor.Floor(rules)
         self.desks: dict[str, Desk] = {}
         self._providers = providers
