@@ -11,8 +11,6 @@ from typing import Any, ClassVar, Final
 
 from chatload import host
 from chatload.fleet.recorder import Recorder
-from chatload.plan import make_plan
-from chatload.plan.texts import Keywords
 from chatload.run import directory
 from chatload.run.settings import Settings
 from chatload.simulate.day import Simulation
@@ -46,8 +44,7 @@ def simulate(settings: Settings, changes: Sequence[str] = (), told: Callable[[fl
         OSError: the ledger cannot be written.
     """
     started = datetime.now(UTC)
-    plan = make_plan(settings.file.scenario, **settings.plan_arguments(), texts=Keywords)
-    rundir = directory.create(settings, started)
+    plan, rundir = settings.plan().in_keywords(), directory.create(settings, started)
     run = f"{settings.seed & 0xFFFFFF:06x}"
     recorder = Recorder(rundir / "ledger", NAME)
     simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s)
