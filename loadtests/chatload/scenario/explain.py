@@ -83,6 +83,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer. On"
         f" average {taken:,.0f} of their {places:,} places are taken ({100 * taken / places:.0f} %).",
         *(closed if people.opens else []),
+        *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
         *_ratings(file),
