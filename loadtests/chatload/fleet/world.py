@@ -67,7 +67,6 @@ class World:
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
         asked = plan.scenario.feedback
         self.asks_to_rate = asked.request if asked is not None else None
-        self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:
         """The account on which this worker plays a channel."""

@@ -30,6 +30,7 @@ from chatload.run.settings import Settings, check_files
 ARMED_WITHIN_S: Final = 60.0
 SEATED_WITHIN_S: Final = 60.0
 RESTS_WITHIN_S: Final = 10.0
+AT_ONCE: Final = 50  # seats that are added one by one, on Locust's page, do not ask one by one
 GRACE_S: Final = 5.0  # what an answer of the fleet may take longer than the time it was given
 CLOSES_WITHIN_S: Final = 20.0  # how long a fleet that closes its ledger may be silent
 
@@ -39,12 +40,22 @@ Stats = Callable[[list[dict[str, Any]]], None]
 class Conductor:
     """One run, step by step: `prepare`, `seat` …, `go`, `play`, `drain`, `finish`, `conclude`; `close` at any time.
 
-    `opens` makes the links to its fleets, one a worker; `on_stats` gets the rows for Locust's tables. `interrupt` may
-    be called at any time: the running step returns soon and what was recorded is judged as partial.
+    `opens` makes the links to its fleets, one a worker; `on_stats` gets the rows for Locust's tables, and `on_staff`,
+    again and again, how many seats there have to be once a surge has operators join. `interrupt` may be called at any
+    time: the running step returns soon and what was recorded is judged as partial.
     """
 
-    def __init__(self, settings: Settings, plan: Plan, view: LiveView, on_stats: Stats, opens: Sequence[Open]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        view: LiveView,
+        on_stats: Stats,
+        on_staff: Callable[[int], None],
+        opens: Sequence[Open],
+    ) -> None:
         self.settings, self.plan, self._view, self._on_stats = settings, plan, view, on_stats
+        self._on_staff = on_staff
         self.run = secrets.token_hex(3)
         self.rundir: Path | None = None
         self.crew = Crew(opens, self._on_message, self._on_gauges)
@@ -69,7 +80,7 @@ class Conductor:
 
     def check(self) -> None:
         """What can be refused before anything is made: too few open files, a taken port, a directory in use."""
-        check_files(self.settings, self.plan)
+        check_files(self.plan)
         free_port(self.settings.port, self.settings.host)
         directory.check(self.settings)
 
@@ -112,7 +123,7 @@ class Conductor:
         with self._adding:
             if on and number not in self._known_seats:
                 try:
-                    self._make_known(number)
+                    self._make_known(number + AT_ONCE - 1)
                 except ChatloadError as error:
                     self.fail(error)
         self.crew.seat(number, on)
@@ -143,6 +154,7 @@ class Conductor:
         end_ns = self._t0_ns + round(self.settings.duration_s * 1e9)
         while time.monotonic_ns() < end_ns and not self.interrupted.wait(TICK_S):
             self._look_after()
+            self._hire()
         now_ns = time.monotonic_ns()
         self._manifest["end_ns"] = min(end_ns, now_ns)
         self._manifest["isolation"] = isolation.disclosed(self._before, isolation.read(self._processes()))
@@ -247,10 +259,22 @@ class Conductor:
             if self.failure is not None:
                 raise self.failure
 
+    def _hire(self) -> None:
+        """Make those known who join by now, and ask for their seats."""
+        wanted = self.plan.staff.hired_by((time.monotonic_ns() - self._t0_ns) / 1e6 * self.settings.speed)
+        if wanted == self.plan.operators:
+            return
+        with self._adding:
+            try:
+                self._make_known(wanted)
+            except ChatloadError as error:
+                self.fail(error)
+        self._on_staff(wanted)
+
     def _make_known(self, most: int) -> None:
-        """Make operators known in blocks, so that seats added one by one do not ask one by one."""
-        block = [n for n in range(1, max(most, len(self._known_seats) + 50) + 1) if n not in self._known_seats]
-        if self._target is not None:
+        """Have the administrator add the operators up to this number, as far as they are not known."""
+        block = [n for n in range(1, most + 1) if n not in self._known_seats]
+        if self._target is not None and block:
             self._target.add_operators(block)
         self._known_seats.update(block)
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience
+from chatload.scenario.shifts import Surge
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
 
@@ -21,6 +22,11 @@ class Volume(Table):
     peak_hour_share: Annotated[float, Field(gt=0, le=1)]
     busyness_cv: Annotated[float, Field(ge=0)]  # day part: the whole day is busier or quieter by this much
     intraday: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=24, max_length=24)]  # weight of each hour
+
+    @property
+    def peak_hour(self) -> int:
+        """The hour of the day that the peak part plays: the busiest of the curve, the first of several."""
+        return self.intraday.index(max(self.intraday))
 
     @model_validator(mode="after")
     def _some_hour_is_busy(self) -> Self:
@@ -63,6 +69,13 @@ class Scenario(Table):
     objectives: list[Objective]
     published: dict[str, float]
     feedback: Feedback | None = None
+    surge: Surge | None = None
+
+    @model_validator(mode="after")
+    def _a_surge_brings_staff(self) -> Self:
+        if self.surge is not None and self.surge.operators < self.operators.count:
+            raise ValueError(f"surge.operators are fewer than the {self.operators.count} there are before")
+        return self
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:
@@ -76,4 +89,6 @@ class Scenario(Table):
         return self
 
 
-Part = Literal["peak", "day"]
+Part = Literal["peak", "day", "surge"]
+"""The day begins at midnight. The peak part plays the busiest hour of the curve, again and again; it begins at t0, and
+shifts and breaks go by its clock. The surge is the peak part with the scenario's surge in it."""

@@ -14,7 +14,7 @@ from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.seats import Seats
+from chatload.fleet.staff import Seats
 from chatload.fleet.world import Target
 from chatload.host import LOOPBACK
 from chatload.plan import Dialog
