@@ -27,7 +27,7 @@ class Episodes:
     first_reply_at: Ints  # when the first operator's message reached the customer or the provider
     closed: Mask
     left_at: Ints  # when the customer's script gave up, or the caller had hung up
-    messages: Ints
+    messages: Ints  # but for the platform's own, such as a greeting
     bot_messages: Ints
     rating: Ints  # the customer's score, and the best there is
     rating_best: Ints
@@ -67,8 +67,9 @@ def episodes(evidence: Evidence, floor: Floor) -> Episodes:
     accepted = held.accepted_at >= 0
     accepted_at = lookup(*earliest(held.dialog[accepted], held.accepted_at[accepted]), dialogs)
     left_at = lookup(*earliest(scripts["plan"] + SHIFT, scripts["done"]), plans + SHIFT)
-    messages = evidence.history_messages["dialog"]
-    bots = evidence.history_messages.is_("author", ledger.number("bot"))["dialog"]
+    written = evidence.history_messages
+    messages = written.where(written["author"] != ledger.number("system"))["dialog"]
+    bots = written.is_("author", ledger.number("bot"))["dialog"]
     rated = ledger.of(What.AUDIT_RATING)
     return Episodes(
         dialog=dialogs,

@@ -319,7 +319,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "messages_per_dialog": (
         Definition(
             "Messages per dialog", "messages", "messages in the final history, of customers, bot and operators",
-            "closed dialogs", left_out=f"{RAMP}; dialogs still open; calls",
+            "closed dialogs", left_out=f"{RAMP}; dialogs still open; calls; automatic texts, such as a greeting",
         ),
         _messages,
     ),

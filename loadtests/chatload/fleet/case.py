@@ -3,7 +3,7 @@
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.clock import Timer
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import CUSTOMER, Identity
 from chatload.fleet.ledger import Message, Subject
@@ -136,7 +136,7 @@ class Case:
             self._on_hold = False
             self._desk.resume(self)
         waiting = self._waiting.popleft()
-        self._acted_ns = now_ns()
+        self._acted_ns = self._world.clock.now_ns()
         self._answered(waiting)
         self._desk.answer(self, waiting, reply, due_ns)
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatload.fleet import codes
-from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.clock import Timer
 from chatload.fleet.frames import encode
 from chatload.fleet.ledger import Actor, Subject
-from chatload.fleet.link import Link
+from chatload.fleet.link import Wire
 from chatload.plan import Post
 
 SIGN_OFF_NS: Final = 5_000_000_000  # how long an operator who goes home waits for the platform to take note
@@ -34,7 +34,7 @@ class Duty:
     `seated(n, on)` is called when an order is carried out, and when the platform has sent this operator home.
     """
 
-    def __init__(self, actor: Actor, link: Link, me: Subject, n: int, seated: Seated, post: Callable[[], Post]) -> None:
+    def __init__(self, actor: Actor, link: Wire, me: Subject, n: int, seated: Seated, post: Callable[[], Post]) -> None:
         self._actor = actor
         self._world = actor.world
         self._link = link
@@ -53,7 +53,7 @@ class Duty:
 
     def come(self) -> None:
         """Be at one's post as soon as there is a connection."""
-        self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, now_ns()
+        self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, self._world.clock.now_ns()
         self._stay()
         post = self._post()
         if not self._link.live:
@@ -73,7 +73,7 @@ class Duty:
 
     def go(self, gone: Callable[[], None]) -> None:
         """Be offline; `gone` is called when the platform knows, or takes too long."""
-        self.wanted, self._telling, self._ordered_ns = False, False, now_ns()
+        self.wanted, self._telling, self._ordered_ns = False, False, self._world.clock.now_ns()
         self._stay()
         self._leaving = self._world.clock.at(self._ordered_ns + SIGN_OFF_NS, gone)
         if self._link.live:
@@ -103,7 +103,7 @@ class Duty:
     def lost(self) -> None:
         """The connection is gone."""
         if self.on or any(asked.state == "online" for asked in self._asked):
-            self._row("lost", -1, -1, now_ns())
+            self._row("lost", -1, -1, self._world.clock.now_ns())
             self._set(on=False)
         self._asked.clear()
 
@@ -117,7 +117,7 @@ class Duty:
 
     def _ask(self, state: str) -> None:
         self._said = state
-        self._asked.append(Asked(state, self._ordered_ns, now_ns()))
+        self._asked.append(Asked(state, self._ordered_ns, self._world.clock.now_ns()))
         self._link.send(encode({"op": "presence", "state": state}))
 
     def _came(self, presence: str) -> None:

@@ -12,7 +12,9 @@ from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.duty import Seated
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.link import Link
 from chatload.fleet.live import Live
+from chatload.fleet.office import Office
 from chatload.fleet.probes import Mirror, Probes
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.provider import Provider
@@ -20,6 +22,7 @@ from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.staff import Seats
 from chatload.fleet.tally import Tally
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target, World
 from chatload.host import LOOPBACK
 from chatload.plan import make_plan
@@ -111,7 +114,8 @@ class Fleet:
             provider.begin()
             await provider.greet()
         self._history = HistoryReader(self.world)
-        self._seats = Seats(self.world, self._live, self._history, self._seated)
+        office = Office(Link, self._history, Uploads(self.world, self._history.http))
+        self._seats = Seats(self.world, self._live, office, self._seated)
         joins = {channel: provider.join for channel, provider in self._providers.items()}
         self._customers = Customers(self.world, self._live, self.dialogs, joins)
         if self._asks is not None:

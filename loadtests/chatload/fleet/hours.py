@@ -4,7 +4,6 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from chatload.fleet.clock import now_ns
 from chatload.fleet.world import World
 from chatload.plan import Post
 from chatload.plan.roster import moments, post
@@ -26,7 +25,7 @@ class Hours:
 
     def begin(self) -> None:
         """Go by the clock from now on; t0 is known. Moments that have passed by now are one."""
-        now, came = now_ns(), False
+        now, came = self._world.clock.now_ns(), False
         while self._to_come and self._world.when(self._to_come[0]) <= now:
             self._at_ms, came = self._to_come.popleft(), True
         if came:

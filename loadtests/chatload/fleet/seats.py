@@ -6,11 +6,11 @@ import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.case import Case, Waiting
-from chatload.fleet.clock import now_ns
 from chatload.fleet.duty import Duty, Seated
 from chatload.fleet.frames import (
     Accepted,
     Ack,
+    DeskFrame,
     DeskWelcome,
     Entries,
     Entry,
@@ -25,17 +25,15 @@ from chatload.fleet.frames import (
     provider_number,
     split,
 )
-from chatload.fleet.history import HistoryReader
 from chatload.fleet.hours import Hours
 from chatload.fleet.identity import CUSTOMER
 from chatload.fleet.ledger import Actor, Message, Subject, subject_of
-from chatload.fleet.link import Link
 from chatload.fleet.live import Live
 from chatload.fleet.offers import Offers
+from chatload.fleet.office import Office
 from chatload.fleet.outbox import Outbox
 from chatload.fleet.providers import media
 from chatload.fleet.tally import DESK
-from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import World
 from chatload.plan import Destination, Post, Reply
 
@@ -43,16 +41,14 @@ from chatload.plan import Destination, Post, Reply
 class Seat:
     """Operator `o<n>` at the desk; `seated(n, on)` is called when an order to come or go is carried out."""
 
-    def __init__(
-        self, world: World, live: Live, history: HistoryReader, uploads: Uploads, n: int, seated: Seated
-    ) -> None:
+    def __init__(self, world: World, live: Live, office: Office, n: int, seated: Seated) -> None:
         self._world = world
         self._live = live
-        self._history = history
-        self._uploads = uploads
+        self._history = office.history
+        self._uploads = office.uploads
         self._actor = Actor(world, f"o{n}")
         me = Subject(world, "")
-        self._link = Link(self._actor, self, "/v1/desk", me)
+        self._link = office.dial(self._actor, self, "/v1/desk", me)
         self._outbox = Outbox(self._actor, self._link)
         self._offers = Offers(self._actor, self._link, live)
         self._hours = Hours(world, n, self._turn)
@@ -67,7 +63,7 @@ class Seat:
 
     def sit(self) -> None:
         """Log on, and come on duty when the roster says so."""
-        self._free_ns = now_ns()
+        self._free_ns = self._world.clock.now_ns()
         self._duty.come()
 
     def begin(self) -> None:
@@ -79,13 +75,13 @@ class Seat:
 
     def _turn(self, due_ns: int) -> None:
         """Look up where the roster has us."""
-        self._free_ns = now_ns()
+        self._free_ns = self._world.clock.now_ns()
         self._duty.turn(due_ns)
 
     def _finished(self) -> None:
         """Something is at hand no more: who works overtime may go home."""
         if self._post() == "offline":
-            self._duty.turn(now_ns())
+            self._duty.turn(self._world.clock.now_ns())
 
     def stand(self) -> None:
         """Go off duty: the platform takes the dialogs back, then the connection closes."""
@@ -128,6 +124,10 @@ class Seat:
         except msgspec.DecodeError:
             self._world.tally.fail("frame", DESK, "not understood")
             return
+        self.take(frame, stamp_ns)
+
+    def take(self, frame: DeskFrame, stamp_ns: int) -> None:
+        """Act on what the platform says."""
         match frame:
             case Entry():
                 self._entry(frame, stamp_ns)
@@ -271,7 +271,7 @@ class Seat:
         self._missing.pop(case.dialog, None)
         if self._cases.pop(case.dialog, None) is not None:
             self._world.tally.busy -= not self._cases
-            self._free_ns = now_ns()
+            self._free_ns = self._world.clock.now_ns()
             self._finished()
 
     def _read_person(self, frame: Entries, stamp_ns: int) -> None:
@@ -329,7 +329,7 @@ class Seat:
     def _write_close(self, case: Case, closing: Message) -> None:
         if self._link.live:
             closing.attempt += 1
-            closing.started_ns = now_ns()
+            closing.started_ns = self._world.clock.now_ns()
             self._link.send(encode({"op": "close", "dialog": case.dialog, "number": case.number}))
 
     def _closed(self, case: Case, outcome: int, done_ns: int, reason: str = "") -> None:

@@ -9,7 +9,6 @@ from typing import Final, Protocol
 import msgspec
 
 from chatload.fleet import codes
-from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import Ack, Entry, Rated, Refused, Welcome, customer_frame, encode
 from chatload.fleet.identity import Identity
 from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
@@ -126,7 +125,7 @@ class Session:
     def _written(self, message: Message) -> None:
         if message.attempt == 1 and message.away_ns >= 0:
             self._outbox.unsettled("dropped")
-            self._link.drop(now_ns() + message.away_ns)
+            self._link.drop(self._world.clock.now_ns() + message.away_ns)
 
     def _welcome(self, frame: Welcome, stamp_ns: int) -> None:
         self._link.welcomed(stamp_ns)
@@ -179,14 +178,14 @@ class Session:
     def _write_end(self, end: Message) -> None:
         if self._link.live:
             end.attempt += 1
-            end.started_ns = now_ns()
+            end.started_ns = self._world.clock.now_ns()
             self._link.send(END)
 
     def _write_rating(self) -> None:
         rating = self._rating
         if rating is not None and self._link.live and rating.started_ns < 0:
             rating.attempt += 1
-            rating.started_ns = now_ns()
+            rating.started_ns = self._world.clock.now_ns()
             self._link.send(encode({"op": "rate", "score": rating.score}))
 
     def _rate_again(self, rating: Rating, state: str) -> None:

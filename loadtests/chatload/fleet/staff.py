@@ -1,21 +1,19 @@
 """The operators that one worker plays, by the numbers of their seats."""
 
 from chatload.fleet.duty import Seated
-from chatload.fleet.history import HistoryReader
 from chatload.fleet.live import Live
+from chatload.fleet.office import Office
 from chatload.fleet.seats import Seat
-from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import World
 
 
 class Seats:
     """The seats this worker plays, by number; a seat that comes back goes on counting its messages."""
 
-    def __init__(self, world: World, live: Live, history: HistoryReader, seated: Seated) -> None:
+    def __init__(self, world: World, live: Live, office: Office, seated: Seated) -> None:
         self._world = world
         self._live = live
-        self._history = history
-        self._uploads = Uploads(world, history.http)
+        self._office = office
         self._seated = seated
         self._seats: dict[int, Seat] = {}
         self._begun = False
@@ -41,7 +39,7 @@ class Seats:
             seat.shut()
 
     def _new(self, n: int) -> Seat:
-        seat = self._seats[n] = Seat(self._world, self._live, self._history, self._uploads, n, self._seated)
+        seat = self._seats[n] = Seat(self._world, self._live, self._office, n, self._seated)
         if self._begun:
             seat.begin()
         return seat

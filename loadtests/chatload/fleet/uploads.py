@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -20,6 +20,13 @@ class _Uploaded(msgspec.Struct):
 
 
 _uploaded: Final = msgspec.json.Decoder(_Uploaded)
+
+
+class Stores(Protocol):
+    """Who stores attachments for the operators."""
+
+    def store(self, name: str, token: str, stored: Stored) -> None:
+        """Store the attachment of this name as the operator with this token."""
 
 
 class Uploads:

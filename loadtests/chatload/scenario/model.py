@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience
+from chatload.scenario.service import Replies
 from chatload.scenario.shifts import Surge
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
@@ -69,6 +70,7 @@ class Scenario(Table):
     objectives: list[Objective]
     published: dict[str, float]
     feedback: Feedback | None = None
+    replies: Replies | None = None
     surge: Surge | None = None
 
     @model_validator(mode="after")

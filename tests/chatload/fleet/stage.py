@@ -13,13 +13,16 @@ from chatload.draws import Draws
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.link import Link
 from chatload.fleet.live import Live
+from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.staff import Seats
 from chatload.fleet.tally import Tally
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan, Stint, Turn
 from chatload.plan.dialogs import Dialogs
@@ -134,7 +137,8 @@ class Stage:
         self.world.target = target
         self.provider.begin()
         self.history = HistoryReader(self.world)
-        self.seats = Seats(self.world, self.live, self.history, lambda n, on: self.seated.append((n, on)))
+        office = Office(Link, self.history, Uploads(self.world, self.history.http))
+        self.seats = Seats(self.world, self.live, office, lambda n, on: self.seated.append((n, on)))
         joins = {self.provider.channel: self.provider.join}
         self.customers = Customers(self.world, self.live, self.plan.dialogs, joins)
         self.world.t0_ns = now_ns()

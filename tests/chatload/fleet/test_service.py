@@ -12,9 +12,12 @@ from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.link import Link
+from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.staff import Seats
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target
 from chatload.host import LOOPBACK
 from chatload.plan import Dialog
@@ -24,6 +27,7 @@ from chatload.scenario.bot import Line, Menu
 from chatload.scenario.bot import Service as BankService
 from chatload.scenario.channels import Channels, Messenger
 from chatload.scenario.people import Feedback
+from chatload.scenario.service import Replies
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
@@ -35,6 +39,7 @@ QUIET = Settings(
 )  # of two: all messages that can be edited are
 EDITABLE = ("MAX", "MESSENGER", "TELEGRAM", "VK")
 LINKED = ("INFOBIP", "MESSENGER", "TELEGRAM", "VIBER", "WHATSAPP")  # which fetch what is sent by its address
+REPLIES = Replies(greeting="Welcome.", waiting="Everybody is busy, please wait.", closing="Good bye.")
 MESSENGERS = {name: made for name, made in PROVIDERS.items() if name != "phone"}  # where customers write
 CHANNELS = ("web", "app", *sorted(MESSENGERS))
 
@@ -54,8 +59,11 @@ def scenario() -> Scenario:
     timers = smoke.timers.model_copy(update={"offer": 600_000.0})
     channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(MESSENGERS, messenger))
     return smoke.model_copy(
-        update={"channels": channels, "feedback": feedback, "timers": timers, "operators": people, "bot": bot}
-    )
+        update={
+            "channels": channels, "feedback": feedback, "timers": timers, "operators": people, "bot": bot,
+            "replies": REPLIES,
+        }
+    )  # fmt: skip
 
 
 def asking(played: Scenario) -> dict[str, int]:
@@ -108,7 +116,8 @@ class Service:
                 provider.begin()
                 await provider.greet()
             history = HistoryReader(stage.world)
-            seats = Seats(stage.world, stage.live, history, lambda n, on: stage.seated.append((n, on)))
+            office = Office(Link, history, Uploads(stage.world, history.http))
+            seats = Seats(stage.world, stage.live, office, lambda n, on: stage.seated.append((n, on)))
             customers = Customers(
                 stage.world, stage.live, tuple(planned), {name: provider.join for name, provider in providers.items()}
             )
@@ -152,6 +161,18 @@ def test_customers_of_every_channel_rate_once_asked(service: tuple[list[Row], Se
     assert {row["number"] for row in history} == {1}
     assert all(row["intended"] <= row["started"] < row["done"] for row in of(ledger, "RATING", outcome="OK"))
     assert {row["outcome"] for row in of(ledger, "DIALOG")} == {"COMPLETED"}
+
+
+def test_the_platform_speaks_by_itself_on_every_channel(service: tuple[list[Row], Service]) -> None:
+    """Greeted, asked to wait and taken leave of, once each and by the platform; nobody takes that for an answer."""
+    ledger, history = service[0], service[1].history
+    events = [f"auto:{event}" for event in (*REPLIES.by_event(), "feedback")]
+    for row in (row for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)):
+        stored = [each for each in history if each["contact"] == row["contact"] and each.get("author") == "system"]
+        assert [each["rule"] for each in stored if each["what"] == What.AUDIT and each["rule"]] == events
+        seen = [each for each in of(ledger, "ENTRY", who=row["who"], kind="MESSAGE") if each["author"] == "system"]
+        assert {each["size"] for each in seen} >= {len(text) for text in REPLIES.by_event().values()}
+        assert (row["outcome"], row["counter"]) == ("COMPLETED", 2)
 
 
 def test_operators_send_attachments_on_every_channel(service: tuple[list[Row], Service]) -> None:
@@ -203,7 +224,7 @@ def test_the_banks_own_bot_answers_or_leads_to_an_operator(kind: str, service: t
     (asked, *more) = of(ledger, "ASKED", plan=index)
     outcome = "INDETERMINATE" if kind == "slow" else "OK"
     assert (asked["sender"], asked["counter"], asked["reason"], asked["outcome"]) == (f"c{index}", 1, kind, outcome)
-    first, *_ = of(ledger, "ENTRY", who=f"c{index}")
+    first = next(row for row in of(ledger, "ENTRY", who=f"c{index}") if row["rule"] != "auto:greeting")
     assert (first["kind"], first["author"], first["sender"]) == LED_TO[kind]
     assert [row["outcome"] for row in of(ledger, "DIALOG", plan=index)] == ["COMPLETED"]
     queued = of(ledger, "ENTRY", who=f"c{index}", kind="QUEUED")
@@ -217,7 +238,7 @@ def test_customers_walk_the_menu_to_an_operator(tmp_path: Path) -> None:
     lines = (Line(name="Rates", text="The rates are on our site."), Line(name="Cards", topic="cards"))
     bot = load("smoke").scenario.bot.model_copy(update={"menu": Menu(text="How can we help?", walks=1, lines=lines)})
     walker = dialog(1, "bot", "bot", "handover", "operator", walks=True)
-    played = Service(tmp_path, scenario().model_copy(update={"bot": bot, "feedback": None}), [walker])
+    played = Service(tmp_path, scenario().model_copy(update={"bot": bot, "feedback": None, "replies": None}), [walker])
     ledger = played.play()
     sent = columns(of(ledger, "SEND", who="c1", outcome="OK"), "counter", "seq", "size")
     assert [(counter, seq) for counter, seq, _ in sent] == [(1, 1), (2, 3), (3, 5), (4, 9)]
