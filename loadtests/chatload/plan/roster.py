@@ -125,10 +125,11 @@ class Roster:
     def _levels(self) -> list[tuple[float, int]]:
         """From when on how many are on duty, of those that there are at first."""
         changes = Counter({-math.inf: 0})
-        for seat in range(1, self.operators + 1):
+        alike = self.operators if len(self._shifts) == 1 and self._breaks is None else 1
+        for seat in range(1, self.operators + 1, max(1, alike)):
             for stint in self.stints(seat):
-                changes[stint.from_ms] += 1
-                changes[stint.to_ms] -= 1
+                changes[stint.from_ms] += alike
+                changes[stint.to_ms] -= alike
         moments_ms = sorted(changes)
         return list(zip(moments_ms, accumulate(changes[at_ms] for at_ms in moments_ms), strict=True))
 
