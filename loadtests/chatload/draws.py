@@ -57,6 +57,10 @@ class Purpose(enum.IntEnum):
     TOPIC = 35
     WALKS = 36
     BREAK = 40
+    PROVES = 65
+    PROOF = 66
+    PROOF_THINKING = 67
+    MAIL_TIME = 68
 
 
 @cache

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from chatload.fleet.applicant import Applicant
 from chatload.fleet.caller import Caller
 from chatload.fleet.live import Live
 from chatload.fleet.script import Join, Script
@@ -86,7 +87,7 @@ class Customers:
         self._stopped = True
 
     def _script(self, dialog: Dialog) -> Script:
-        script = Script if dialog.call is None else Caller
+        script = Caller if dialog.call is not None else Applicant if dialog.proof is not None else Script
         return script(
             self._world,
             self._live,

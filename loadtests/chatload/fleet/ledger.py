@@ -54,12 +54,25 @@ class Message:
     """A message on its way; the identity, also its `cid`, is the same in every attempt.
 
     `begun_ns`: when its sender meant it to go, -1 where nobody asks; `started_ns`: when the present attempt went, -1
-    while none is open. `away_ns`: the sender's socket closes right after the first attempt, for so long.
+    while none is open. `away_ns`: the sender's socket closes right after the first attempt, for so long. `final`: never
+    edited.
     """
 
     __slots__ = (
-        "assignment", "attempt", "away_ns", "begun_ns", "cid", "counter", "frame", "intended_ns", "size", "started_ns",
-        "subject", "text", "to",
+        "assignment",
+        "attempt",
+        "away_ns",
+        "begun_ns",
+        "cid",
+        "counter",
+        "final",
+        "frame",
+        "intended_ns",
+        "size",
+        "started_ns",
+        "subject",
+        "text",
+        "to",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +90,7 @@ class Message:
         self.assignment = -1
         self.to = ""
         self.away_ns = -1
+        self.final = False
         self.frame = b""
 
 

@@ -75,8 +75,8 @@ class Plan:
         return self._by_index[index]
 
     def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
-        """The dialogs that worker `worker` of `workers` plays."""
-        return tuple(dialog for dialog in self.dialogs if dialog.index % workers == worker)
+        """The dialogs that worker `worker` of `workers` plays; 0 also has the bank, and whoever it mails codes."""
+        return tuple(dialog for dialog in self.dialogs if _player(dialog, workers) == worker)
 
     def roster(self, seat: int) -> tuple[Stint, ...]:
         """When the operator at `seat` (from 1) is on duty, in order; the same however many workers there are."""
@@ -117,6 +117,10 @@ class Plan:
         asks_nothing = dialog.walks and turn == 0 and planned.to == "bot"  # which brings the menu up
         return self._texts.question(index, turn, "operator" if asks_nothing else planned.to, planned.length)
 
+    def asking(self, index: int, turn: int) -> str:
+        """How who is to show who they are asks for what only they may know."""
+        return self._texts.asking(index, turn)
+
     def press(self, index: int, turn: int) -> str:
         """What a customer who walks the menu sends in turn `turn` (from 0) and nothing else; "" if they write words."""
         dialog = self._by_index[index]
@@ -144,6 +148,10 @@ class Plan:
     def messages(self) -> int:
         """Messages of both sides if every turn happens: one of the customer and one answer a turn."""
         return 2 * sum(len(dialog.turns) for dialog in self.dialogs)
+
+
+def _player(dialog: Dialog, workers: int) -> int:
+    return dialog.index % workers if dialog.proof is None else 0
 
 
 def make_plan(
@@ -175,4 +183,4 @@ def make_plan(
                 dialogs.append(left)
     hired = round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
     staff = Roster(scenario, part, draws, horizon_ms, operators, hired)
-    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), horizon_ms, staff)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, staff)

@@ -87,6 +87,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
         *_ratings(file),
         *_replies(file),
+        *_authentication(file),
     ]
 
 
@@ -133,6 +134,18 @@ def _replies(file: ScenarioFile) -> list[str]:
     said = file.scenario.replies
     texts = [f"{event} «{text}»" for event, text in said.by_event().items()] if said is not None else []
     return [f"The platform says by itself: {'; '.join(texts)}."] if texts else []
+
+
+def _authentication(file: ScenarioFile) -> list[str]:
+    asked = file.scenario.authentication
+    if asked is None:
+        return []
+    return [
+        f"{100 * asked.share:.0f} % of the dialogs that the bot keeps are customers who ask for their balance: they"
+        f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
+        f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
+        " account, guess, and must not be told."
+    ]
 
 
 def _run(file: ScenarioFile) -> list[str]:

@@ -84,6 +84,23 @@ def _reading_ms(scenario: Scenario, length: float) -> float:
     return length / scenario.dialog.reads_per_min * MS_PER_MIN
 
 
+def _kept_turns(scenario: Scenario, name: Channel) -> float:
+    """Customers' messages in a dialog that the bot keeps."""
+    known = proving_share(scenario, name)
+    turns = scenario.bot.turns_contained
+    return turns + known * (scenario.authentication.turns - turns) if scenario.authentication is not None else turns
+
+
+def proving_share(scenario: Scenario, name: Channel) -> float:
+    """The share of the dialogs that the bot keeps whose customers show who they are: none where codes come by mail."""
+    return scenario.authentication.share if scenario.authentication is not None and name != "email" else 0.0
+
+
+def _mail_ms(scenario: Scenario, name: Channel) -> float:
+    """How long customers of the dialogs that the bot keeps look for a code, on average."""
+    return proving_share(scenario, name) * (scenario.authentication.reads if scenario.authentication else 0.0)
+
+
 def _bot_turns_before(scenario: Scenario, channel: Web) -> float:
     return scenario.bot.turns_before if channel.bot else 0.0
 
@@ -94,7 +111,7 @@ def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: fl
     for name, channel in scenario.channels.written().items():
         share = _contained(scenario, channel)
         human = _bot_turns_before(scenario, channel) + 1
-        before += mix[name] * (share * scenario.bot.turns_contained + (1 - share) * human)
+        before += mix[name] * (share * _kept_turns(scenario, name) + (1 - share) * human)
     if contained == 1:
         return 0.0
     turns = (scenario.dialog.messages / 2 - before) / (1 - contained)
@@ -111,8 +128,8 @@ def _thinking_ms(scenario: Scenario, mix: dict[Channel, float], operator_turns: 
     for name, channel in scenario.channels.written().items():
         share, before = _contained(scenario, channel), _bot_turns_before(scenario, channel)
         typing, after_bot = _typing_ms(scenario, channel), _reading_ms(scenario, bot_length(scenario))
-        kept = scenario.bot.turns_contained
-        fixed += mix[name] * share * (kept * typing + (kept - 1) * after_bot)
+        kept = _kept_turns(scenario, name)
+        fixed += mix[name] * share * (kept * typing + (kept - 1) * after_bot + _mail_ms(scenario, name))
         turns = before + 1 + operator_turns
         readings = before * after_bot + operator_turns * _reading_ms(scenario, scenario.operators.length)
         work = scenario.operators.accept + (1 + operator_turns) * react_ms(scenario) + scenario.operators.wrap_up

@@ -4,11 +4,12 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatload.accounts import BANKS_BOT, MESSENGERS, account, channel_of
+from chatload.accounts import BANK, BANKS_BOT, MESSENGERS, RELAY, account, channel_of
 from chatload.scenario import Scenario
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Limits
 
+OPERATION: Final = "balance"
 PARTITIONS: Final = 1
 WINDOW_MS: Final = 86_400_000  # so long after a customer's message messengers with a window take free texts
 TRANSFER_MS: Final = 120_000
@@ -21,12 +22,14 @@ Keys = Mapping[str, Mapping[str, str]]
 def configuration(scenario: Scenario, speed: float, keys: Keys, callbacks: Mapping[str, str]) -> dict[str, Any]:
     """All but where the core listens and stores; `callbacks`: where each account's provider, and the bank, listen."""
     timers = scenario.timers
+    bank = _bank(callbacks) if scenario.authentication is not None and BANK in callbacks else {}
     return {
+        **bank,
         "journal": "sqlite",
         "partitions": PARTITIONS,
         "secret": "env:CHATCORE_SECRET",
         "operators": [],
-        "accounts": _accounts(scenario, speed, keys, callbacks),
+        "accounts": _accounts(scenario, speed, keys, callbacks) + ([_codes(callbacks)] if bank else []),
         "bot": _bot(scenario.bot, callbacks),
         "timers_ms": {
             "offer": max(1, round(timers.offer / speed)),
@@ -42,7 +45,11 @@ def configuration(scenario: Scenario, speed: float, keys: Keys, callbacks: Mappi
 def answered(scenario: Scenario, speed: float) -> dict[str, Any]:
     """What the bank would say in the file of its answers."""
     bot, asked, said = scenario.bot, scenario.feedback, scenario.replies
-    found: dict[str, Any] = {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
+    answers = [answer.model_dump() for answer in bot.answers]
+    if scenario.authentication is not None:
+        keywords = scenario.authentication.keywords
+        answers.insert(0, {"rule": OPERATION, "keywords": keywords, "action": OPERATION})
+    found: dict[str, Any] = {"answers": answers, "handover": bot.handover}
     if bot.menu is not None:
         lines = [line.model_dump() for line in bot.menu.lines]
         found["menu"] = {"text": bot.menu.text, "items": lines}
@@ -54,6 +61,17 @@ def answered(scenario: Scenario, speed: float) -> dict[str, Any]:
         found["feedback"] = {"scale": asked.scale, "window_s": window_s, "bad": [asked.bad], "good": [asked.good]}
         replies["feedback"] = asked.request
     return found | {"replies": [{"event": event, "text": text} for event, text in replies.items()]}
+
+
+def _bank(callbacks: Mapping[str, str]) -> dict[str, Any]:
+    """Where the bank's own service is, and the account that mails its codes."""
+    return {"bank": {"api": callbacks[BANK], "token": "env:CHATCORE_BANK", "mail_account": RELAY}}
+
+
+def _codes(callbacks: Mapping[str, str]) -> dict[str, Any]:
+    """The account that mails codes, where nobody writes to."""
+    secret = {"webhook_secret": "env:CHATCORE_BANK", "sender": f"{RELAY}@bank.example"}
+    return {"id": RELAY, "channel": "email", "api": callbacks[RELAY], **secret}
 
 
 def new_keys(name: str) -> dict[str, str]:

@@ -64,6 +64,7 @@ class Embedded(Target):
         self._temporary = scratch.make("chatload-core-")
         self._data = data or self._temporary / "data"
         self._secret, self._bot_token = secrets.token_hex(16), secrets.token_hex(16)
+        self._bank_token = secrets.token_hex(16) if scenario.authentication is not None else ""
         self._keys: dict[str, dict[str, str]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
@@ -77,6 +78,7 @@ class Embedded(Target):
             "secret": self._secret,
             "accounts": self._keys,
             "bot_token": self._bot_token,
+            "bank_token": self._bank_token,
         }
 
     def start(self, callbacks: Mapping[str, str]) -> None:
@@ -168,6 +170,8 @@ class Embedded(Target):
         if self._process is not None:
             self._end(signal.SIGKILL)
         secrets_in_environment = {"CHATCORE_SECRET": self._secret, "CHATCORE_BOT": self._bot_token}
+        if self._bank_token:
+            secrets_in_environment["CHATCORE_BANK"] = self._bank_token
         for name, keys in self._keys.items():
             secrets_in_environment |= {variable(name, what): secret for what, secret in keys.items()}
         with self._log.open("ab") as log:

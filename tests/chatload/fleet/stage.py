@@ -82,7 +82,7 @@ def make_plan(
     scenario = scenario.model_copy(update={"operators": scenario.operators.model_copy(update=people)})
     details, roster = Dialogs(scenario, shape_of(scenario), draws), Roster(scenario, "peak", draws, 10 * MINUTE, 3)
     staff = Handmade(roster, stints) if stints else roster
-    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, staff)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), 10 * MINUTE, staff)
 
 
 def be_patient(provider: Provider) -> None:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS, BANKS_BOT
+from chatload.accounts import ACCOUNTS, BANK, BANKS_BOT, RELAY
+from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import now_ns
 from chatload.fleet.customers import Customers
@@ -30,8 +31,14 @@ from chatload.scenario.people import Feedback
 from chatload.scenario.service import Replies
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
-from chatreport.rundir import Kind, What
+from chatreport.evidence import Evidence
+from chatreport.floor import Floor
+from chatreport.ledger import Ledger
+from chatreport.rundir import Kind, What, write_part
+from chatreport.verify import check_all
+from chatreport.verify.finding import Finding
 from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, make_plan, of, rows
+from tests.chatreport.ledgers import manifest
 
 SPEED = 500.0
 QUIET = Settings(
@@ -90,6 +97,7 @@ class Service:
         self._scenario = scenario
         self._planned = planned
         self.history: list[Row] = []
+        self.state: list[Row] = []
         self.enclosed: dict[str, list[int]] = {}  # by channel: bytes of what operators are planned to send
 
     def play(self) -> list[Row]:
@@ -105,10 +113,11 @@ class Service:
             files = [stage.plan.reply(each.index, turn).attachment for turn in range(len(each.turns))]
             self.enclosed[each.channel.upper()] = sorted(file.size for file in files if file)
         providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in MESSENGERS.items()}
-        bot = BankBot(stage.world)
+        bot, bank = BankBot(stage.world), Bank(stage.world)
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
         try:
             urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
+            urls[BANK], urls[RELAY] = await bank.start(LOOPBACK)
             await asyncio.to_thread(core.start, urls | {BANKS_BOT: await bot.start(LOOPBACK)})
             await asyncio.to_thread(core.add_operators, [1, 2, 3])
             stage.world.target = msgspec.convert(core.wire(), Target)
@@ -135,13 +144,23 @@ class Service:
             for provider in providers.values():
                 await provider.close()
             await bot.close()
+            await bank.close()
             await asyncio.to_thread(core.stop)
             stage.clock.close()
             stage.recorder.close()
 
+    def judged(self) -> dict[str, Finding]:
+        """What the checkers find in the ledger and the platform's own history."""
+        collected = audit.Rows()
+        write_part(self._folder / "ledger", "suite", 0, collected.pack([*self.history, *self.state]), collected.texts)
+        known = manifest(now_ns(), len(self._planned), 0, 3)
+        evidence = Evidence(Ledger.read(self._folder, known), known)
+        return check_all(evidence, Floor(evidence))[0]
+
     def _read(self, core: Embedded) -> None:
         reach = core.auditor()
         self.history = list(audit.history(reach["url"], reach["token"], reach["partitions"], RUN))
+        self.state = list(audit.state(reach["url"], reach["token"]))
 
 
 @pytest.fixture(scope="module")
