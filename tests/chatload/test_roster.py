@@ -40,7 +40,7 @@ def shifts(draw: st.DrawFn) -> tuple[Shift, ...]:
     shares = draw(st.sampled_from([(12,), (6, 6), (3, 9), (2, 4, 6), (1, 1, 10)]))
     found = []
     for share in shares:
-        begin, lasts = draw(st.integers(0, 1439)), draw(st.integers(60, 1440))
+        begin, lasts = draw(st.integers(0, 1439)), draw(st.integers(60, 1439))
         found.append(shift_of(begin, (begin + lasts) % 1440, share / 12))
     return tuple(found)
 

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import psutil
 from gevent.event import Event
-from gevent.lock import RLock
 
 from chatload import host, targets
 from chatload.console import complain
@@ -26,11 +25,11 @@ from chatload.run import directory, isolation
 from chatload.run.crew import TICK_S, Crew, Message, Open
 from chatload.run.ending import Ending
 from chatload.run.settings import Settings, check_files
+from chatload.run.staffing import Staffing
 
 ARMED_WITHIN_S: Final = 60.0
 SEATED_WITHIN_S: Final = 60.0
 RESTS_WITHIN_S: Final = 10.0
-AT_ONCE: Final = 50  # seats that are added one by one, on Locust's page, do not ask one by one
 GRACE_S: Final = 5.0  # what an answer of the fleet may take longer than the time it was given
 CLOSES_WITHIN_S: Final = 20.0  # how long a fleet that closes its ledger may be silent
 
@@ -65,11 +64,10 @@ class Conductor:
         self._workers = len(opens)
         self._whole = False
         self._target: targets.Target | None = None
-        self._known_seats: set[int] = set()
+        self._staffing = Staffing()
         self._manifest: dict[str, Any] = {}
         self._gauges: list[dict[str, Any]] = []
         self._t0_ns = 0
-        self._adding = RLock()
         self._kills_s = sorted(settings.kills_s, reverse=True)
         self._ending: Ending | None = None
         self._watched: dict[int, psutil.Process] = {}
@@ -120,12 +118,11 @@ class Conductor:
         """Log this operator's seat on or off; `crew.seated` tells when it is done."""
         if self._target is None or self.over:
             return
-        with self._adding:
-            if on and number not in self._known_seats:
-                try:
-                    self._make_known(number + AT_ONCE - 1)
-                except ChatloadError as error:
-                    self.fail(error)
+        if on:
+            try:
+                self._staffing.seat(self._target, number)
+            except ChatloadError as error:
+                self.fail(error)
         self.crew.seat(number, on)
 
     def seated(self, wanted: int, waited_s: float) -> bool:
@@ -250,7 +247,7 @@ class Conductor:
         target.start(self.crew.callbacks())
         self.crew.send("target", wire=target.wire())
         self._require("targeted", "did not take the target")
-        self._make_known(self.settings.operators)
+        self._staffing.add(target, self.settings.operators)
 
     def _require(self, kind: str, otherwise: str) -> None:
         try:
@@ -260,23 +257,15 @@ class Conductor:
                 raise self.failure
 
     def _hire(self) -> None:
-        """Make those known who join by now, and ask for their seats."""
+        """Have those added who join by now, and ask for their seats."""
         wanted = self.plan.staff.hired_by((time.monotonic_ns() - self._t0_ns) / 1e6 * self.settings.speed)
-        if wanted == self.plan.operators:
+        if self._target is None or wanted == self.plan.operators:
             return
-        with self._adding:
-            try:
-                self._make_known(wanted)
-            except ChatloadError as error:
-                self.fail(error)
+        try:
+            self._staffing.add(self._target, wanted)
+        except ChatloadError as error:
+            self.fail(error)
         self._on_staff(wanted)
-
-    def _make_known(self, most: int) -> None:
-        """Have the administrator add the operators up to this number, as far as they are not known."""
-        block = [n for n in range(1, most + 1) if n not in self._known_seats]
-        if self._target is not None and block:
-            self._target.add_operators(block)
-        self._known_seats.update(block)
 
     def _forget(self, existed: bool) -> None:
         """Remove the directory of a run that never began; the logs of a process that failed stay."""

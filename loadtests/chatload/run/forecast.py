@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from chatload.draws import Draws
 from chatload.plan import Plan
+from chatload.plan.hostile import attacks
 from chatload.run.directory import planned
 from chatload.run.settings import FILES_BESIDES, Settings, most_open
 from chatload.scenario import spoken
@@ -38,6 +40,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _attendance(plan),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
         f" {plan.operators + plan.staff.hired + open_most + FILES_BESIDES:,} open files a process",
+        *_strangers(settings, plan),
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",
     ]
 
@@ -53,3 +56,12 @@ def _attendance(plan: Plan) -> str:
             f"; {staff.hired:,} more join from {spoken(surge.after)} of business time on, within {spoken(surge.over)}"
         )
     return said
+
+
+def _strangers(settings: Settings, plan: Plan) -> list[str]:
+    planned = attacks(settings.file.scenario, Draws(settings.seed), plan.horizon_ms)
+    hostile = settings.file.scenario.hostile
+    if hostile is None:
+        return []
+    requests = sum(hostile.flood if attack.kind == "flood" else 1 for attack in planned)
+    return [f"  strangers   {len(planned):,} attempts to get in, {requests:,} requests"]

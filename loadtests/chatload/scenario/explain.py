@@ -88,6 +88,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         *_ratings(file),
         *_replies(file),
         *_authentication(file),
+        *_hostile(file),
     ]
 
 
@@ -145,6 +146,17 @@ def _authentication(file: ScenarioFile) -> list[str]:
         f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
         f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
         " account, guess, and must not be told."
+    ]
+
+
+def _hostile(file: ScenarioFile) -> list[str]:
+    hostile = file.scenario.hostile
+    if hostile is None:
+        return []
+    return [
+        f"Strangers try to get in {hostile.per_s:g} times a second, with forged and broken webhooks, sockets and calls;"
+        f" {100 * hostile.flood_share:.0f} % of these are floods of {hostile.flood:,}. The platform refuses one address"
+        f" {hostile.allowed_per_s:g} requests a second, and then does not listen to it any more. None may take a place."
     ]
 
 

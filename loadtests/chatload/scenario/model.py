@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience
-from chatload.scenario.service import Authentication, Replies
+from chatload.scenario.service import Authentication, Hostile, Replies
 from chatload.scenario.shifts import Surge
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
@@ -72,6 +72,7 @@ class Scenario(Table):
     feedback: Feedback | None = None
     replies: Replies | None = None
     authentication: Authentication | None = None
+    hostile: Hostile | None = None
     surge: Surge | None = None
 
     @model_validator(mode="after")
