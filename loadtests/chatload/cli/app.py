@@ -197,10 +197,13 @@ def explain(name: Name) -> None:
     """A scenario in plain words, with what follows from its figures."""
     import textwrap
 
+    from chatload.run.rates import spelled_out
     from chatload.scenario import load as load_scenario
     from chatload.scenario.explain import explain as explained
 
-    say("\n\n".join(textwrap.fill(paragraph, 110) for paragraph in explained(load_scenario(name))))
+    file = load_scenario(name)
+    paragraphs = [*explained(file), *spelled_out(file)]
+    say("\n\n".join(textwrap.fill(paragraph, 110) for paragraph in paragraphs))
 
 
 @scenarios.command()

@@ -88,6 +88,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         *_ratings(file),
         *_replies(file),
         *_authentication(file),
+        *_notices(file),
         *_hostile(file),
     ]
 
@@ -146,6 +147,20 @@ def _authentication(file: ScenarioFile) -> list[str]:
         f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
         f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
         " account, guess, and must not be told."
+    ]
+
+
+def _notices(file: ScenarioFile) -> list[str]:
+    return [
+        f"The bank sends the notice «{notice.name}» to {notice.per_day:,.0f} people a day on {notice.channel}"
+        + (
+            f", a broadcast: {100 * notice.consented:.0f} % agreed to it, the others must get none"
+            if notice.broadcast
+            else ""
+        )
+        + (f"; {100 * notice.answered:.0f} % of the channel's dialogs answer one" if notice.answered else "")
+        + "."
+        for notice in file.scenario.notices
     ]
 
 
