@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import psutil
 
@@ -18,10 +18,17 @@ from chatload.errors import RunDirectoryTaken
 from chatload.plan import Plan
 from chatload.plan.arrivals import Rate
 from chatload.run.settings import Settings
-from chatload.targets import Target
 
 STEPS_S, MOST_STEPS = (60, 300, 1800), 48  # of the planned curve
 VERSIONS_OF = ("locust", "gevent", "picows", "httptools", "aiohttp", "uvloop", "msgspec", "numpy", "pyarrow")
+
+
+class Shown(Protocol):
+    """What is tested, as far as a manifest says it: its name, the guarantees it shows, whether it can be restarted."""
+
+    name: ClassVar[str]
+    observes: ClassVar[tuple[str, ...]]
+    can_restart: ClassVar[bool]
 
 
 def check(settings: Settings) -> None:
@@ -53,7 +60,7 @@ def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
         "dialogs": len(main),
         "ramp_dialogs": len(dialogs) - len(main),
         "messages": 2 * sum(len(dialog.turns) for dialog in dialogs),
-        "operators": plan.operators,
+        "operators": plan.operators + plan.staff.hired,
         "mean_dialog_s": round(mean_ms / 1000, 3),
         "contained": sum(dialog.contained for dialog in main),
     }
@@ -69,7 +76,7 @@ def curve(settings: Settings) -> dict[str, Any]:
     return {"step_s": step_s, "starts": [round(after - before, 3) for before, after in pairwise(expected)]}
 
 
-def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: datetime) -> dict[str, Any]:
+def manifest(settings: Settings, plan: Plan, target: Shown, run: str, started: datetime) -> dict[str, Any]:
     """Everything that is known before the run; the run adds what happened."""
     scenario = settings.file.scenario
     messengers = any(dialog.channel in MESSENGERS for dialog in plan.dialogs)
@@ -97,10 +104,10 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
 
 
 def at_night(plan: Plan) -> bool:
-    """Whether somebody who needs an operator writes before the floor opens."""
-    opens_ms = plan.scenario.operators.opens
+    """Whether somebody who needs an operator writes while nobody is on duty."""
     writing = (dialog for dialog in plan.dialogs if dialog.turns and not dialog.contained)
-    return any(dialog.start_ms + dialog.turns[0].think_ms < opens_ms for dialog in writing) if opens_ms else False
+    moments_ms = (dialog.start_ms + dialog.turns[0].think_ms for dialog in writing)
+    return any(plan.staff.staffed_again_ms(moment_ms) > moment_ms for moment_ms in moments_ms)
 
 
 def versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from chatreport.calibration import simulated
 from chatreport.interchange import write_interchange
 from chatreport.judge import Run, read_verdict
 from chatreport.junit import write_junit
@@ -73,8 +74,9 @@ def _drawn(run: Run, verdict: Verdict) -> "dict[str, Callable[[int], Figure]]":
     ]
     found: dict[str, Callable[[int], Figure]] = {
         "timeline": lambda width: draw_timeline(time, width, speed),
-        "percentiles": lambda width: draw_curves(lines, width, marks),
     }
+    if lines or not simulated(run.manifest):
+        found["percentiles"] = lambda width: draw_curves(lines, width, marks)
     if beside:
         found["published"] = lambda width: draw_published(beside, width)
     if planned is not None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined, Template
 
 from chatreport import isolation
+from chatreport.calibration import simulated
 from chatreport.kpi import MAIN as USUAL_WINDOW
 from chatreport.kpi import RAMP as USUALLY_LEFT_OUT
 from chatreport.kpi.published import TOLERANCE
@@ -50,7 +51,7 @@ def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str],
         sentence=played(verdict, manifest),
         reasons=verdict.reasons,
         warnings=verdict.warnings,
-        losses=_losses(verdict),
+        losses=[] if simulated(manifest) else _losses(verdict),
         ceiling=ceiling(verdict),
         headline=_headline(verdict),
         guarantees=_guarantees(verdict),
