@@ -56,6 +56,7 @@ class Purpose(enum.IntEnum):
     BOT_SAYS = 34
     TOPIC = 35
     WALKS = 36
+    BREAK = 40
     PROVES = 65
     PROOF = 66
     PROOF_THINKING = 67

@@ -59,7 +59,9 @@ def _common(
 )
 def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     scenario: Name,
-    part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
+    part: Annotated[
+        str, typer.Option(help="peak: the peak hour; day: the whole day; surge: the peak with the scenario's [surge].")
+    ] = "peak",
     target: Annotated[
         str,
         typer.Option(

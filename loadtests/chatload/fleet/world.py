@@ -73,7 +73,6 @@ class World:
         self.asks_to_rate = asked.request if asked is not None else None
         said = plan.scenario.replies
         self.automatic = frozenset(said.by_event().values()) if said is not None else frozenset()
-        self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:
         """The account on which this worker plays a channel."""

@@ -38,6 +38,7 @@ from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals, past_arrivals
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.model import BotSays, Destination, Dialog, Reply
+from chatload.plan.roster import Roster, Stint
 from chatload.plan.texts import Texts
 from chatload.scenario import Part, Scenario, shape_of
 
@@ -45,7 +46,7 @@ PAST_DURATIONS = 8  # mean durations before t0 from which a dialog may still be 
 
 
 class Plan:
-    """One run's dialogs, sorted by start, and everything its operators will answer."""
+    """One run's dialogs, sorted by start, everything its operators will answer, and when these are on duty."""
 
     def __init__(
         self,
@@ -54,12 +55,13 @@ class Plan:
         details: Dialogs,
         texts: Texts,
         horizon_ms: float,
-        operators: int,
+        staff: Roster,
     ) -> None:
         self.scenario = scenario
         self.dialogs = tuple(sorted(dialogs, key=lambda dialog: (dialog.start_ms, dialog.index)))
         self.horizon_ms = horizon_ms
-        self.operators = operators
+        self.staff = staff
+        self.operators = staff.operators
         self.slots = scenario.operators.slots
         self._details = details
         self._texts = texts
@@ -75,6 +77,10 @@ class Plan:
     def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
         """The dialogs that worker `worker` of `workers` plays; 0 also has the bank, and whoever it mails codes."""
         return tuple(dialog for dialog in self.dialogs if _player(dialog, workers) == worker)
+
+    def roster(self, seat: int) -> tuple[Stint, ...]:
+        """When the operator at `seat` (from 1) is on duty, in order; the same however many workers there are."""
+        return self.staff.stints(seat)
 
     def reply(self, index: int, turn: int) -> Reply:
         """How the operator answers turn `turn` (from 0) of this dialog."""
@@ -160,17 +166,21 @@ def make_plan(
 ) -> Plan:
     """The plan of a run; the same arguments give the same plan everywhere.
 
-    `duration_s` and `ramp_s` are wall seconds (they become business time by `speed`); `operators` is the whole floor.
+    `duration_s` and `ramp_s` are wall seconds (they become business time by `speed`); `operators` is the whole floor,
+    without those whom a surge adds, in the scenario's proportion.
     """
     shape, draws = shape_of(scenario), Draws(seed)
     details = Dialogs(scenario, shape, draws)
     rate = Rate(scenario, part, draws)
     horizon_ms, ramp_ms = duration_s * 1000 * speed, ramp_s * 1000 * speed
-    dialogs = [details.whole(index, start_ms) for index, start_ms in arrivals(draws, rate, load, horizon_ms)]
+    surge = scenario.surge if part == "surge" else None
+    dialogs = [details.whole(index, start_ms) for index, start_ms in arrivals(draws, rate, load, horizon_ms, surge)]
     if ramp_ms > 0:
         back_ms = PAST_DURATIONS * scenario.dialog.duration
         for index, start_ms in past_arrivals(draws, rate, load, back_ms):
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, operators)
+    hired = round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
+    staff = Roster(scenario, part, draws, horizon_ms, operators, hired)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, staff)
