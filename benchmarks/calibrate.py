@@ -3,8 +3,8 @@
     python -m benchmarks.calibrate SCENARIO [--days N] [--rounds N]
 
 Each number of a scenario that may be turned (`KNOBS`) has a published figure that it moves. In every round the same
-simulated days are played, and each number is turned by what its figure misses; days are the same from round to round, so
-that chance does not move the figures. The last lines are for the scenario's file.
+simulated days are played, and each number is turned by what its figure misses; days are the same from round to round,
+so that chance does not move the figures. The last lines are for the scenario's file.
 """
 
 import argparse
@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from chatload.run.settings import settle
-from chatload.scenario import ScenarioFile, load
 from chatload.simulate.changes import changed
 from chatload.simulate.run import settled, simulate
+
+from chatload.run.settings import settle
+from chatload.scenario import ScenarioFile, load
 from chatreport.judge import Run
 
 NEAR: Final = 0.01  # so near to what is published a number is left as it is

@@ -68,7 +68,8 @@ class Roster:
     ) -> None:
         people = scenario.operators
         self.operators, self.hired = operators, hired
-        self._teams, self._breaks, self._surge = len(people.teams), people.breaks, scenario.surge
+        self._breaks, self._surge = people.breaks, scenario.surge
+        self._alike = [people.teams.index(team) for team in people.teams]  # by the first team that may take the same
         self._shifts = people.shifts or (ALL_DAY,)
         self._draws, self._horizon_ms = draws, horizon_ms
         self._clock_ms = 0.0 if part == "day" else scenario.volume.peak_hour * HOUR_MS
@@ -148,7 +149,7 @@ class Roster:
 
     def _on_clock(self, seat: int, until_ms: float) -> Iterator[Stint]:
         """By the time of day, from the shift that began the day before."""
-        place, team = divmod(seat - 1, self._teams)
+        team, place = self._place(seat)
         number, rank = self._deal(place)
         if number == len(self._shifts):
             return  # a day off
@@ -174,8 +175,14 @@ class Roster:
             return 0.0
         return (rank * GOLDEN + self._draws.uniform(Purpose.BREAK, team, shift)) % 1 * self._breaks.every
 
+    def _place(self, seat: int) -> tuple[int, int]:
+        """The seat's team, which teams that are alike are together, and how many seats before it are of that team."""
+        rounds, at = divmod(seat - 1, len(self._alike))
+        team = self._alike[at]
+        return team, rounds * self._alike.count(team) + self._alike[:at].count(team)
+
     def _deal(self, place: int) -> tuple[int, int]:
-        """The shift of a team's seat number `place`, past the last if none, and how many of the team have it already."""
+        """The shift of a team's seat number `place`, past the last for a day off, and how many have it before."""
         while len(self._dealt) <= place:
             wanted = [share * (len(self._dealt) + 1) for share in self._shares]
             number = max(range(len(wanted)), key=lambda each: wanted[each] - self._given[each])

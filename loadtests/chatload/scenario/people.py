@@ -27,8 +27,8 @@ class Team(Table):
 class Operators(Table):
     """The floor, and how its people work; thinking includes turning to another dialog.
 
-    `count`: the people, who are all on duty throughout, unless there are `shifts` or `breaks`. The
-    shares of the shifts make 1, with those who have a `day_off`.
+    `count`: the people, who are all on duty throughout, unless there are `shifts` or `breaks`. The shares of the shifts
+    make 1, with those who have a `day_off`.
     `wrap_up`: the after-work, from the last answer to the close; the dialog keeps its place at the desk meanwhile.
     Other tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
