@@ -130,6 +130,47 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     raise typer.Exit(dry(settings) if dry_run else play(settings, ui))
 
 
+@app.command(
+    epilog="""\b
+    Examples:
+      chatload simulate tbank --part day
+      chatload simulate tbank --part day --operators 380
+      chatload simulate tbank --set patience.queue="3 min" --set bot.contained=0.5
+      chatload simulate tbank --part day --days 20"""
+)
+def simulate(
+    scenario: Name,
+    part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
+    load: Annotated[float, typer.Option(help="Multiplies arrivals and operators.")] = 1.0,
+    operators: Annotated[
+        int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed is another day. Default: the scenario's.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of any key of the scenario."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to record. Default: runs/TIME-SCENARIO.")
+    ] = None,
+) -> None:
+    """The same customers and operators under a virtual clock: a day in seconds, judged and drawn like a run.
+
+    What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
+    fewer operators, more dialogs, less patience? Exit codes as of `run`, but nothing is claimed about a platform.
+    """
+    from chatload.cli.simulate import play
+    from chatload.run.settings import settle
+    from chatload.scenario import load as load_scenario
+    from chatload.simulate.changes import changed
+    from chatload.simulate.run import settled
+
+    changes = set_ or []
+    file = changed(load_scenario(scenario), changes)
+    settings = settle(file, part=part, load=load, speed=1.0, operators=operators, seed=seed, out=out)
+    raise typer.Exit(play(settled(settings), changes))
+
+
 @app.command()
 def verify(directory: RunDirectory) -> None:
     """Judge a recorded run again; the exit code is the verdict's."""

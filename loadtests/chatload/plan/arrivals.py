@@ -12,7 +12,7 @@ from chatload.scenario.shifts import Surge
 
 HOUR_MS: Final = 3_600_000.0
 LAYER: Final = 1_000_000  # indices of one layer; a layer holds one day of load 1
-SURGE: Final = 500  # the first layer of a surge
+SURGE: Final = 250  # the first layer of a surge; notices have the indices from layer 500 on
 FIRST_PAST: Final = -2  # not -1: where a record names a dialog by its index, -1 says that there is none
 
 

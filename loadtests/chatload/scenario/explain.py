@@ -82,8 +82,8 @@ def _floor(file: ScenarioFile) -> list[str]:
         f" and at the end {spoken(people.wrap_up)} of after-work. On"
         f" average {taken:,.0f} of {places:,.0f} places are taken"
         + (f" ({100 * taken / places:.0f} %)." if places else "."),
-        *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         *_attendance(people, scenario.volume.peak_hour),
+        *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
         *_ratings(file),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from msgspec.structs import replace
 
-from chatreport.plots import COLOURS, _figure, _legend, _stripe
+from chatreport.plots.canvas import COLOURS, legend, new_figure, stripe
 from chatreport.theory.observed import Queue, Replication, theory
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ POINTS: Final = 80
 
 def draw_theory(plays: Mapping[str, Sequence[Replication]], width_px: int) -> "Figure":
     """P(W>0), P(Ab) and the service level over the offered load; a mark a replication, at the load that came."""
-    figure = _figure(width_px, 640)
+    figure = new_figure(width_px, 640)
     axes = figure.subplots(len(PANELS), 1, sharex=True)
     everything = [each for some in plays.values() for each in some]
     loads = [_load(each) for each in everything] or [1.0]
     for axis, (name, title) in zip(axes, PANELS.items(), strict=True):
-        _stripe(axis, title)
+        stripe(axis, title)
         if everything:
             _curve(axis, name, everything[0].queue, min(loads) - AROUND, max(loads) + AROUND)
         for kind, some in plays.items():
@@ -39,7 +39,7 @@ def draw_theory(plays: Mapping[str, Sequence[Replication]], width_px: int) -> "F
             at = [_load(each) for each in some]
             axis.plot(at, values, mark, color=COLOURS[colour], markersize=5, markerfacecolor="none", label=kind)
         axis.set_ylim(bottom=0)
-    _legend(axes[0])
+    legend(axes[0])
     axes[-1].set_xlabel("offered load that came: arrivals × mean service ÷ places", color=COLOURS["muted"])
     return figure
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from jinja2 import Environment, StrictUndefined, Template
 
-from chatreport.plots import NARROW_PX, WIDE_PX, save, svg
+from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
 from chatreport.theory.compare import IDENTITY, NAMES, Comparison, Word, at_what_came
 from chatreport.theory.observed import Figures, Replication
 from chatreport.theory.pictures import draw_theory
