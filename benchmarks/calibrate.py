@@ -12,16 +12,15 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from chatload.simulate.changes import changed
-from chatload.simulate.run import settled, simulate
-
 from chatload.run.settings import settle
 from chatload.scenario import ScenarioFile, load
+from chatload.simulate.changes import changed
+from chatload.simulate.run import settled, simulate
 from chatreport.judge import Run
 
 NEAR: Final = 0.01  # so near to what is published a number is left as it is
@@ -52,7 +51,6 @@ KNOBS: Final = {
         Knob("operators.count", "time_to_connect_s", -6.0, whole=True),
         Knob("patience.queue", "time_to_connect_s", 0.7, "min"),
     ),
-    "alfabank_kz": (Knob("operators.count", "contacts_per_operator_day", -1.0, whole=True),),
     "cashu": (
         Knob("operators.thinking", "first_response_s", 0.8, "s"),
         Knob("patience.queue", "accepted_share", 0.1, "min"),
@@ -93,17 +91,20 @@ def turned(value: float, knob: Knob, measured: float, published: float) -> float
     if not measured or abs(measured / published - 1) <= NEAR:
         return value
     factor = (published / measured) ** (1 / knob.moves)
-    return value * min(MOST_TURN, max(1 / MOST_TURN, factor))
+    return value * float(min(MOST_TURN, max(1 / MOST_TURN, factor)))
 
 
-def calibrate(name: str, days: int, rounds: int) -> int:
+Play = Callable[[ScenarioFile, int], dict[str, float]]
+
+
+def calibrate(name: str, days: int, rounds: int, play: Play = figures) -> int:
     """Turn, print, and say in the end what is to be written; 1 if a published figure is missed by more than 10 %."""
     file, knobs = load(name), KNOBS[name]
     values = {knob: value_of(file, knob) for knob in knobs}
     best: tuple[float, dict[Knob, float], dict[str, float]] | None = None
     for number in range(1, rounds + 1):
         asked = [f"{knob.key}={knob.written(value)}" for knob, value in values.items()]
-        found = figures(changed(file, asked), days)
+        found = play(changed(file, asked), days)
         published = file.scenario.published
         missed = max(abs(found[figure] / published[figure] - 1) for figure in {knob.figure for knob in knobs})
         print(f"round {number}: {', '.join(asked)}: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()), flush=True)
