@@ -122,10 +122,11 @@ def spelled_out(file: ScenarioFile) -> list[str]:
     share, within_s = target(scenario)
     said = "published" if scenario.published.get(f"service_level_{within_s:g}s") else "assumed here"
     calls = f" and {staff.calling:,} for the calls" if isinstance(scenario.channels.phone, Phone) else ""
+    there = scenario.operators.count * scenario.operators.on_duty(scenario.volume.peak_hour)
     return [
         f"In the peak hour {found.starts:.3g} dialogs start a second, about {found.open:,.0f} are open at once,"
         f" {found.messages:.3g} messages a second are written, and providers post {found.webhooks:.3g} events a second"
         f" to the platform, {found.receipts:.3g} of them receipts.",
         f"By Erlang A, {share:g} % served within {within_s:g} s ({said}) asks for {staff.writing:,} operators for those"
-        f" who write{calls}, at the peak hour's mean rate; the scenario has {scenario.operators.count:,}.",
+        f" who write{calls}, at the peak hour's mean rate; {there:,.0f} are on duty then.",
     ]

@@ -88,7 +88,7 @@ class Scenario(Table):
         for name, channel in self.channels.played().items():
             if not any(team.fits(channel.department, channel.skill, channel.language) for team in teams):
                 raise ValueError(f"no operator may take the dialogs of channel {name}; change operators.teams")
-        for topic, department in (self.bot.service.topics if self.bot.service else {}).items():
+        for topic, department in self.bot.topics.items():
             if not any(team.fits(department, "", "") for team in teams):
                 raise ValueError(f"no operator may take the dialogs of topic {topic}; change operators.teams")
         return self
