@@ -54,7 +54,7 @@ KNOBS: Final = {
     ),
     "cashu": (
         Knob("operators.thinking", "first_response_s", 0.8, "s"),
-        Knob("patience.queue", "accepted_share", 0.1, "min"),
+        Knob("channels.phone.patience", "accepted_share", 0.08, "min"),
         Knob("operators.count", "service_level_20s", 0.6, whole=True),
     ),
 }
