@@ -56,6 +56,13 @@ class Purpose(enum.IntEnum):
     BOT_SAYS = 34
     TOPIC = 35
     WALKS = 36
+    BURST = 50
+    BURST_MESSAGES = 51
+    BURST_GAP = 52
+    SENT_ATTACHMENT = 53
+    SENT_ATTACHMENT_SIZE = 54
+    RETURNS = 55
+    RETURN_TIME = 56
 
 
 @cache

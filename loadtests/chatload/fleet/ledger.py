@@ -55,12 +55,13 @@ class Message:
     """A message on its way; the identity, also its `cid`, is the same in every attempt.
 
     `begun_ns`: when its sender meant it to go; `started_ns`: when the present attempt went, -1 while none is open.
-    `away_ns`: the sender's socket closes right after the first attempt, for so long.
+    `away_ns`: the sender's socket closes right after the first attempt, for so long. `attachment`: the name of a file
+    that goes with the text, or in its place, as the channel has it.
     """
 
     __slots__ = (
-        "assignment", "attempt", "away_ns", "begun_ns", "cid", "counter", "frame", "intended_ns", "size", "started_ns",
-        "subject", "text", "to",
+        "assignment", "attachment", "attempt", "away_ns", "begun_ns", "cid", "counter", "frame", "intended_ns", "size",
+        "started_ns", "subject", "text", "to",
     )  # fmt: skip
 
     def __init__(self, subject: Subject, cid: str, counter: int, words: str, intended_ns: int) -> None:
@@ -76,6 +77,7 @@ class Message:
         self.assignment = -1
         self.to = ""
         self.away_ns = -1
+        self.attachment = ""
         self.frame = b""
 
 

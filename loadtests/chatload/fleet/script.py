@@ -9,6 +9,7 @@ from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR, Identity
 from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
 from chatload.fleet.live import Live
+from chatload.fleet.providers import media
 from chatload.fleet.session import Customer
 from chatload.fleet.world import World
 from chatload.plan import Dialog, Turn
@@ -235,19 +236,23 @@ class Script:
     def _converse(self) -> Last:
         self._channel.open(self._start_ns)
         trigger_ns = self._start_ns
-        for position, turn in enumerate(self._dialog.turns):
-            self._due_ns = self._due(position, turn, trigger_ns)
-            if not (yield from self._come(self._due_ns)):
-                return self._over or End(codes.FAILED)
-            before = self._score(turn)
-            self._send(position, turn)
+        for burst in self._dialog.bursts():
+            turn, before = self._dialog.turns[burst.start], 0
+            for position in burst:
+                self._due_ns = self._due(position, trigger_ns)
+                if not (yield from self._come(self._due_ns)):
+                    return self._over or End(codes.FAILED)
+                if position == burst.start:
+                    before = self._score(turn)
+                trigger_ns = self._due_ns
+                self._send(position)
             if not (yield from self._answer(turn, before)):
                 return self._over or (yield from self._give_up())
             trigger_ns = self._reply_ns
         return (yield from self._finish())
 
-    def _due(self, position: int, turn: Turn, trigger_ns: int) -> int:
-        due_ns = trigger_ns + self._world.wall(turn.think_ms)
+    def _due(self, position: int, trigger_ns: int) -> int:
+        due_ns = trigger_ns + self._world.wall(self._dialog.turns[position].think_ms)
         if position == 1 and self._dialog.hold_ms:
             due_ns = max(due_ns, self._world.when(self._dialog.hold_ms))
         return due_ns
@@ -258,13 +263,15 @@ class Script:
             yield due_ns
         return self._over is None
 
-    def _send(self, position: int, turn: Turn) -> None:
-        index = self._dialog.index
+    def _send(self, position: int) -> None:
+        index, turn = self._dialog.index, self._dialog.turns[position]
         words = self._world.plan.text(index, position)
         message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
         if self._dialog.walks and (press := self._world.plan.press(index, position)):
             message.text, message.size = press, len(press)
+        if turn.attachment is not None:
+            message.attachment = media.named(message.cid, turn.attachment.size, turn.attachment.kind)
         self._asked_ns = self._due_ns
         if turn.drop_ms is not None:
             message.away_ns = self._world.wall(turn.drop_ms)

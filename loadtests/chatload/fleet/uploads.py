@@ -1,4 +1,4 @@
-"""Operators store an attachment over REST before they name it in a message."""
+"""Operators, and customers of the platform's own chat, store an attachment over REST before a message names it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,7 +30,7 @@ class Uploads:
         self._http = http
 
     def store(self, name: str, token: str, stored: Stored) -> None:
-        """Store the attachment of this name as the operator with this token."""
+        """Store the attachment of this name as whoever has this token."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
         head = self._http.head("POST", "/v1/files", headers)
         self._http.ask(head, partial(self._answered, name, now_ns(), stored), media.content(name))

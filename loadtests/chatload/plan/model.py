@@ -1,5 +1,6 @@
 """What a plan is made of. Times are business milliseconds; wall time is business time divided by the speed."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -7,7 +8,14 @@ import msgspec
 from chatload.scenario import Channel
 
 Phase = Literal["ramp", "main"]
-To = Literal["bot", "handover", "operator"]
+To = Literal["bot", "handover", "operator", "more"]
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """An image or a document of so many bytes."""
+
+    kind: Literal["png", "pdf"]
+    size: int
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -15,14 +23,17 @@ class Turn(msgspec.Struct, frozen=True):
 
     `think_ms`: from its trigger (receipt of the previous answer; for the first turn the dialog's start) to the send.
     `length`: characters of the words, identity not counted.
-    `to`: who answers it; the text of a "handover" turn asks for an operator.
+    `to`: who answers it; the text of a "handover" turn asks for an operator. "more" goes on with the burst that a turn
+    before it began: its trigger is the send before, and the whole gets one answer.
     `drop_ms`: the app closes its socket right after this send and redials so much later; None keeps it open.
+    `attachment`: what is sent instead of the words, or has them as its caption, as the channel has it.
     """
 
     think_ms: float
     length: int
     to: To
     drop_ms: float | None = None
+    attachment: Attachment | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -74,6 +85,23 @@ class Dialog(msgspec.Struct, frozen=True):
     rating: Rating | None = None
     walks: bool = False
 
+    def burst(self, position: int) -> range:
+        """The turns, by their positions, that are written at once with this one and get one answer."""
+        turns, first, end = self.turns, position, position + 1
+        while turns[first].to == "more":
+            first -= 1
+        while end < len(turns) and turns[end].to == "more":
+            end += 1
+        return range(first, end)
+
+    def bursts(self) -> Iterator[range]:
+        """All of them in order; most are of one turn."""
+        end = 0
+        while end < len(self.turns):
+            burst = self.burst(end)
+            yield burst
+            end = burst.stop
+
 
 class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom a dialog is sent on to: an operator, a department or a skill."""
@@ -88,13 +116,6 @@ class BotSays(msgspec.Struct, frozen=True):
 
     kind: Literal["answer", "suggestion", "handover", "slow", "broken", "wrong"]
     topic: str = ""
-
-
-class Attachment(msgspec.Struct, frozen=True):
-    """An image or a document of so many bytes."""
-
-    kind: Literal["png", "pdf"]
-    size: int
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -77,7 +77,7 @@ class Plan:
         return tuple(dialog for dialog in self.dialogs if dialog.index % workers == worker)
 
     def reply(self, index: int, turn: int) -> Reply:
-        """How the operator answers turn `turn` (from 0) of this dialog."""
+        """How the operator answers turn `turn` (from 0) of this dialog, with all that was written at once with it."""
         return self._details.reply(self._by_index[index], turn)
 
     def bot_says(self, index: int, turn: int) -> BotSays:
@@ -101,8 +101,13 @@ class Plan:
         return self._details.wrap_up_ms(index)
 
     def is_last(self, index: int, counter: int) -> bool:
-        """Whether the customer's message number `counter` (from 1) is the last planned turn of its dialog."""
-        return counter >= len(self._by_index[index].turns)
+        """Whether nothing is planned after the customer's message number `counter` (from 1) and its burst."""
+        dialog = self._by_index[index]
+        return counter >= len(dialog.turns) or dialog.burst(counter - 1).stop == len(dialog.turns)
+
+    def burst(self, index: int, turn: int) -> range:
+        """The turns (from 0) that are written at once with this one and get one answer."""
+        return self._by_index[index].burst(turn)
 
     def text(self, index: int, turn: int) -> str:
         """The customer's words in turn `turn` (from 0); identity goes before them."""
@@ -124,6 +129,10 @@ class Plan:
         """How long the dialog takes, first step to end, if the platform takes no time."""
         return self._details.sends(dialog)[-1] - dialog.start_ms
 
+    def expected_messages(self, dialog: Dialog) -> int:
+        """Its messages of both sides: the customer's, and one answer to each, or to each burst."""
+        return len(dialog.turns) + sum(1 for _ in dialog.bursts())
+
     @property
     def main(self) -> tuple[Dialog, ...]:
         """The dialogs that start at t0 or later."""
@@ -136,8 +145,8 @@ class Plan:
 
     @property
     def messages(self) -> int:
-        """Messages of both sides if every turn happens: one of the customer and one answer a turn."""
-        return 2 * sum(len(dialog.turns) for dialog in self.dialogs)
+        """Messages of both sides if every turn happens."""
+        return sum(map(self.expected_messages, self.dialogs))
 
 
 def make_plan(

@@ -21,7 +21,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
     open_most = most_open(plan)
     played, published = scenario.channels.played(), scenario.channels.published()
     rows = plan.messages * ROWS_A_MESSAGE
-    main_messages = 2 * sum(len(dialog.turns) for dialog in plan.main)
+    main_messages = sum(map(plan.expected_messages, plan.main))
     shared = f", shared by {settings.workers:,} workers" if settings.workers > 1 else ""
     return [
         f"{settings.file.name}: {scenario.title}",

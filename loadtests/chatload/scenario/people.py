@@ -52,8 +52,22 @@ class Operators(Table):
         return self.teams[(seat - 1) % len(self.teams)]
 
 
+class Bursts(Table):
+    """Of what customers ask operators, `share` is written in several messages at once, `messages` on average.
+
+    They follow each other 50 to 200 ms apart, as of a phone that was out of reach, and get one answer.
+    """
+
+    share: Share
+    messages: Annotated[float, Field(ge=2)]
+
+
 class DialogShape(Table):
-    """What written dialogs amount to on average, both sides together, and how customers read and write."""
+    """What written dialogs amount to on average, both sides together, and how customers read and write.
+
+    Instead of a text, `attachment_share` of the customers' messages to operators are an image or a document, where the
+    channel carries them. `bursts`: some of these messages come at once.
+    """
 
     messages: Annotated[float, Field(ge=2)]
     duration: DurationMs
@@ -61,6 +75,8 @@ class DialogShape(Table):
     length_cv: Annotated[float, Field(ge=0, le=3)]
     thinking_cv: Annotated[float, Field(ge=0, le=3)]
     reads_per_min: Positive
+    attachment_share: Share = 0.0
+    bursts: Bursts | None = None
 
 
 class Patience(Table):

@@ -30,7 +30,9 @@ def test_the_app_drops_its_socket_and_comes_back(tmp_path: Path) -> None:
     turns = tuple(msgspec.structs.replace(turn, drop_ms=20_000.0) for turn in planned.turns)
     ledger = played(tmp_path, [msgspec.structs.replace(planned, turns=turns)], act)
     assert columns(of(ledger, "DIALOG"), "outcome") == [("COMPLETED",)]
-    *cut, last = of(ledger, "SEND", who="c5", counter=1)  # a bot's quick answer, and the next drop, may overtake its ack
+    *cut, last = of(
+        ledger, "SEND", who="c5", counter=1
+    )  # a bot's quick answer, and the next drop, may overtake its ack
     assert cut
     assert {(row["outcome"], row["reason"], row["done"]) for row in cut} == {("INDETERMINATE", "dropped", -1)}
     assert [row["attempt"] for row in (*cut, last)] == list(range(1, len(cut) + 2))
