@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 from chatload.fleet import codes
-from chatload.fleet.clock import NEVER, now_ns
+from chatload.fleet.clock import NEVER
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import Identity
 from chatload.fleet.providers.phone import Line
@@ -55,7 +55,7 @@ class Caller(Script):
 
     def _on_the_line(self, until_ns: int) -> Steps:
         """Wait to be connected, until then at most."""
-        while self._waits() and now_ns() < until_ns:
+        while self._waits() and self._world.clock.now_ns() < until_ns:
             yield until_ns
 
     def _waits(self) -> bool:

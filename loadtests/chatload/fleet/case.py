@@ -3,7 +3,7 @@
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.clock import Timer
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import CUSTOMER, Identity
 from chatload.fleet.ledger import Message, Subject
@@ -12,7 +12,10 @@ from chatload.plan import Destination, Reply
 
 
 class Waiting(NamedTuple):
-    """A customer's message without an answer: its place, its dialog in the plan and number there, when it was seen."""
+    """A customer's message without an answer: its place, its dialog in the plan and number there, when it was seen.
+
+    Of messages that are written at once it is the first, seen when the latest of them was.
+    """
 
     seq: int
     plan: int
@@ -58,6 +61,7 @@ class Case:
         self._timer: Timer | None = None
         self._acted_ns = 0
         self._last: int | None = None  # the plan's index, once the last turn is answered
+        self._replied: set[tuple[int, int]] = set()  # answered: the dialog in the plan, and the first message's number
         self.subject = subject
         self.dialog = dialog
         self.number = number
@@ -136,24 +140,38 @@ class Case:
             self._on_hold = False
             self._desk.resume(self)
         waiting = self._waiting.popleft()
-        self._acted_ns = now_ns()
+        self._acted_ns = self._world.clock.now_ns()
         self._answered(waiting)
         self._desk.answer(self, waiting, reply, due_ns)
 
     def _answered(self, waiting: Waiting) -> None:
+        self._replied.add((waiting.plan, waiting.counter))
         if self._world.plan.is_last(waiting.plan, waiting.counter):
             self._last = waiting.plan
 
     def _message(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         if entry.author == "customer":
             if identity is not None and identity.role == CUSTOMER and self._world.planned(identity):
-                self._waiting.append(Waiting(entry.seq, identity.n, identity.counter, stamp_ns))
+                self._asked(entry.seq, identity, stamp_ns)
         elif entry.author == "bot":
             answered = entry.cause.seq if entry.cause else -1
             self._waiting = deque(waiting for waiting in self._waiting if waiting.seq != answered)
         elif entry.author != "system" and self._waiting and not self._is_mine(entry, identity):
             self._acted_ns = stamp_ns
             self._answered(self._waiting.popleft())
+
+    def _asked(self, seq: int, identity: Identity, stamp_ns: int) -> None:
+        """A message waits for an answer, with those written at once with it; what comes after theirs is covered."""
+        first = self._world.plan.burst(identity.n, identity.counter - 1).start + 1
+        asked = Waiting(seq, identity.n, first, stamp_ns)
+        if (asked.plan, asked.counter) in self._replied:
+            return
+        for at, waiting in enumerate(self._waiting):
+            if (waiting.plan, waiting.counter) == (asked.plan, asked.counter):
+                kept_seq = seq if identity.counter == first else waiting.seq
+                self._waiting[at] = asked._replace(seq=kept_seq)
+                return
+        self._waiting.append(asked)
 
     def _is_mine(self, entry: Entry, identity: Identity | None) -> bool:
         """Whether this is the message under way, shown again after a broken socket."""

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, Protocol
 
 now_ns: Final = time.monotonic_ns
 NEVER: Final = 2**63 - 1
@@ -41,11 +41,26 @@ class Timer:
         self.call = None
 
 
+class Time(Protocol):
+    """Where whoever plays has the time from: the fleet's clock, or a virtual one."""
+
+    def now_ns(self) -> int:
+        """The time."""
+
+    def at(self, due_ns: int, call: Callable[[], None]) -> Timer:
+        """Call `call` once `due_ns` has come; a due time in the past is due at once, after what is due earlier."""
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call `call` next, after all that is under way."""
+
+
 class Clock:
     """Calls at monotonic nanoseconds, in order of due time, never early.
 
     Needs a running event loop; belongs to the thread of that loop.
     """
+
+    now_ns = staticmethod(now_ns)
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from chatload.fleet.caller import Caller
-from chatload.fleet.clock import now_ns
 from chatload.fleet.live import Live
 from chatload.fleet.script import Join, Script
-from chatload.fleet.session import Session
 from chatload.fleet.world import World
 from chatload.plan import Dialog
 
@@ -56,7 +54,9 @@ class Customers:
         self._empty.clear()
         if self._playing:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), max(0.0, (deadline_ns - now_ns()) / 1e9) + LATE_S)
+                await asyncio.wait_for(
+                    self._empty.wait(), max(0.0, (deadline_ns - self._world.clock.now_ns()) / 1e9) + LATE_S
+                )
         return self.cut_off() == 0
 
     def cut_off(self) -> int:
@@ -69,7 +69,7 @@ class Customers:
 
     def _due(self) -> Iterator[Dialog]:
         """The dialogs that are due now and have not been started."""
-        now = now_ns()
+        now = self._world.clock.now_ns()
         while not self._stopped and self._next < len(self._dialogs):
             dialog = self._dialogs[self._next]
             if self._world.when(dialog.start_ms) > now:
@@ -90,7 +90,7 @@ class Customers:
             self._world,
             self._live,
             dialog,
-            self._joins.get(dialog.channel, Session),
+            self._joins[dialog.channel],
             self._ended,
             self._staying.discard,
         )

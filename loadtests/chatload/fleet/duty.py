@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from chatload.fleet import codes
-from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.clock import Timer
 from chatload.fleet.frames import encode
 from chatload.fleet.ledger import Actor, Subject
-from chatload.fleet.link import Link
+from chatload.fleet.link import Wire
 
 SIGN_OFF_NS: Final = 5_000_000_000  # how long an operator who goes home waits for the platform to take note
 
@@ -24,7 +24,7 @@ class Duty:
     `seated(n, on)` is called when an order is carried out, and when the platform has sent this operator home.
     """
 
-    def __init__(self, actor: Actor, link: Link, me: Subject, n: int, seated: Seated) -> None:
+    def __init__(self, actor: Actor, link: Wire, me: Subject, n: int, seated: Seated) -> None:
         self._actor = actor
         self._world = actor.world
         self._link = link
@@ -41,7 +41,7 @@ class Duty:
 
     def come(self) -> None:
         """Be online, or away while the floor is closed, as soon as there is a connection."""
-        self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, now_ns()
+        self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, self._world.clock.now_ns()
         self._stay()
         if self.on:
             self._came("online")
@@ -59,7 +59,7 @@ class Duty:
 
     def go(self, gone: Callable[[], None]) -> None:
         """Be offline; `gone` is called when the platform knows, or takes too long."""
-        self.wanted, self._telling, self._ordered_ns = False, False, now_ns()
+        self.wanted, self._telling, self._ordered_ns = False, False, self._world.clock.now_ns()
         self._stay()
         self._leaving = self._world.clock.at(self._ordered_ns + SIGN_OFF_NS, gone)
         if self._link.live:
@@ -89,7 +89,7 @@ class Duty:
         """The connection is gone."""
         asked, self._asked = self._asked, None
         if self.on or (asked is not None and asked[0] == "online"):
-            self._row("lost", -1, -1, now_ns())
+            self._row("lost", -1, -1, self._world.clock.now_ns())
             self._set(on=False)
 
     def off(self) -> None:
@@ -101,7 +101,7 @@ class Duty:
             self._seated(self._n, False)
 
     def _ask(self, state: str) -> None:
-        self._asked = (state, now_ns())
+        self._asked = (state, self._world.clock.now_ns())
         self._link.send(encode({"op": "presence", "state": state}))
 
     def _post(self) -> str:

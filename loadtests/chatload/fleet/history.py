@@ -1,7 +1,7 @@
 """Operators read a dialog's history over REST when they take it over."""
 
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -17,6 +17,16 @@ from chatload.fleet.world import World
 PAGE: Final = 1000
 CONNECTIONS: Final = 64
 TIMEOUT_S: Final = 30.0
+
+
+class Reads(Protocol):
+    """Who reads histories for the operators."""
+
+    def read(self, actor: Actor, subject: Subject, token: str, assignment: int) -> None:
+        """Read the whole history of the subject's contact, as the operator `actor`, who has this token.
+
+        `assignment`: the number under which they own its dialog.
+        """
 
 
 class Read:
@@ -57,10 +67,7 @@ class HistoryReader:
         self.http = Http(world.clock, world.target.url, CONNECTIONS, TIMEOUT_S)
 
     def read(self, actor: Actor, subject: Subject, token: str, assignment: int) -> None:
-        """Read the whole history of the subject's contact, as the operator `actor`, who has this token.
-
-        `assignment`: the number under which they own its dialog.
-        """
+        """See `Reads`; there is a page after the other."""
         self._page(Read(actor, subject, token, assignment))
 
     async def close(self) -> None:

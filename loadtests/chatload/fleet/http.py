@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
 
-from chatload.fleet.clock import Clock, Timer, now_ns
+from chatload.fleet.clock import Time, Timer, now_ns
 
 IDLE_NS: Final = 15_000_000_000  # an older connection is not used again: the server may be about to close it
 _LENGTHS: Final = {b"content-length", b"transfer-encoding"}
@@ -65,7 +65,7 @@ class Http:
     `timeout_s` after asking.
     """
 
-    def __init__(self, clock: Clock, url: str, connections: int, timeout_s: float) -> None:
+    def __init__(self, clock: Time, url: str, connections: int, timeout_s: float) -> None:
         parts = urlsplit(url)
         self._clock = clock
         self._tls = parts.scheme == "https"

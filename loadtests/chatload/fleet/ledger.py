@@ -5,7 +5,6 @@ from typing import Final
 
 from chatload.accounts import channel_of, index_of
 from chatload.fleet import codes
-from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import Destination, Entry, provider_number, split
 from chatload.fleet.identity import Identity, compose, parse, sender_of
 from chatload.fleet.tally import DESK, NAMES
@@ -54,9 +53,9 @@ def subject_of(world: World, dialog: str) -> Subject:
 class Message:
     """A message on its way; the identity, also its `cid`, is the same in every attempt.
 
-    `begun_ns`: when its sender meant it to go; `started_ns`: when the present attempt went, -1 while none is open.
-    `away_ns`: the sender's socket closes right after the first attempt, for so long. `attachment`: the name of a file
-    that goes with the text, or in its place, as the channel has it.
+    `begun_ns`: when its sender meant it to go, -1 where nobody asks; `started_ns`: when the present attempt went, -1
+    while none is open. `away_ns`: the sender's socket closes right after the first attempt, for so long. `attachment`:
+    the name of a file that goes with the text, or in its place, as the channel has it.
     """
 
     __slots__ = (
@@ -64,14 +63,16 @@ class Message:
         "started_ns", "subject", "text", "to",
     )  # fmt: skip
 
-    def __init__(self, subject: Subject, cid: str, counter: int, words: str, intended_ns: int) -> None:
+    def __init__(
+        self, subject: Subject, cid: str, counter: int, words: str, intended_ns: int, begun_ns: int = -1
+    ) -> None:
         self.subject = subject
         self.cid = cid
         self.counter = counter
         self.text = f"{cid} {words}"
         self.size = len(self.text)
         self.intended_ns = intended_ns
-        self.begun_ns = now_ns()
+        self.begun_ns = begun_ns
         self.started_ns = -1
         self.attempt = 0
         self.assignment = -1
@@ -115,7 +116,8 @@ class Actor:
 
     def message(self, subject: Subject, counter: int, words: str, intended_ns: int) -> Message:
         """The actor's n-th message."""
-        return Message(subject, compose(self.world.run, self.name, counter), counter, words, intended_ns)
+        cid = compose(self.world.run, self.name, counter)
+        return Message(subject, cid, counter, words, intended_ns, self.world.clock.now_ns())
 
     def row(self, what: int, outcome: int, subject: Subject, now_ns: int, **columns: int) -> None:
         """A row about something in a dialog."""
@@ -176,7 +178,7 @@ class Actor:
             codes.CLOSE,
             outcome,
             closing.subject,
-            now_ns(),
+            self.world.clock.now_ns(),
             intended=closing.intended_ns,
             started=closing.started_ns,
             done=done_ns,

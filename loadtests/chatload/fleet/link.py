@@ -59,6 +59,28 @@ class Party(Protocol):
         """The platform will not have this party; the link has given up."""
 
 
+class Wire(Protocol):
+    """A party's connection; `Link` is the real one. What it promises is said there."""
+
+    live: bool
+    down: bool
+
+    def open(self, intended_ns: int) -> None:
+        """Connect."""
+
+    def send(self, frame: bytes) -> None:
+        """Write a frame."""
+
+    def welcomed(self, stamp_ns: int) -> None:
+        """The platform greeted back."""
+
+    def record(self, outcome: int, done_ns: int = -1, reason: str = "", cursor: int = -1) -> None:
+        """Leave a row of the present dial."""
+
+    def shut(self) -> None:
+        """Close for good."""
+
+
 def backoff_ns(failures: int, who: str, epoch: int) -> int:
     """How long to wait before the next dial: doubling, with a jitter that depends on the party and the attempt only."""
     jitter = crc32(f"{who}:{epoch}".encode()) / 2**32

@@ -1,10 +1,10 @@
 """What a desk is offered: looked at for a while, then accepted, unless it is withdrawn before."""
 
 from chatload.fleet import codes
-from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.clock import Timer
 from chatload.fleet.frames import Accepted, Offered, Withdrawn, encode
 from chatload.fleet.ledger import Actor, Subject, subject_of
-from chatload.fleet.link import Link
+from chatload.fleet.link import Wire
 from chatload.fleet.live import Live
 
 
@@ -25,7 +25,7 @@ class Offer:
 class Offers:
     """The offers of one seat, by the floor's number; an acceptance leaves an ACCEPT row when it is settled."""
 
-    def __init__(self, actor: Actor, link: Link, live: Live) -> None:
+    def __init__(self, actor: Actor, link: Wire, live: Live) -> None:
         self._actor = actor
         self._world = actor.world
         self._link = link
@@ -76,7 +76,7 @@ class Offers:
             self._settle(offer, codes.INDETERMINATE, -1, reason)
 
     def _accept(self, offer: Offer) -> None:
-        offer.started_ns = now_ns()
+        offer.started_ns = self._world.clock.now_ns()
         self._world.tally.lag(offer.started_ns - offer.due_ns)
         self._link.send(encode({"op": "accept", "dialog": offer.dialog, "number": offer.number}))
 
@@ -86,6 +86,7 @@ class Offers:
             offer.timer.cancel()
         if offer.started_ns >= 0:
             self._actor.row(
-                codes.ACCEPT, outcome, offer.subject, now_ns(), intended=offer.due_ns, started=offer.started_ns,
-                done=done_ns, assignment=offer.number, seq=seq, reason=self._world.recorder.text(reason),
+                codes.ACCEPT, outcome, offer.subject, self._world.clock.now_ns(), intended=offer.due_ns,
+                started=offer.started_ns, done=done_ns, assignment=offer.number, seq=seq,
+                reason=self._world.recorder.text(reason),
             )  # fmt: skip

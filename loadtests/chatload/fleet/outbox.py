@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from chatload.fleet import codes
-from chatload.fleet.clock import now_ns
 from chatload.fleet.frames import encode
 from chatload.fleet.ledger import Actor, Message, method_of
-from chatload.fleet.link import Link, backoff_ns
+from chatload.fleet.link import Wire, backoff_ns
 
 NOT_YET: Final = "not_stored"  # refused before deciding: the one refusal after which the same message is sent again
 
@@ -24,7 +23,7 @@ class Outbox:
 
     __slots__ = ("_actor", "_link", "_open", "_world", "_written")
 
-    def __init__(self, actor: Actor, link: Link, written: Callable[[Message], None] = _nothing) -> None:
+    def __init__(self, actor: Actor, link: Wire, written: Callable[[Message], None] = _nothing) -> None:
         self._actor = actor
         self._world = actor.world
         self._link = link
@@ -93,7 +92,7 @@ class Outbox:
         if not self._link.live:
             return
         message.attempt += 1
-        message.started_ns = now_ns()
+        message.started_ns = self._world.clock.now_ns()
         if message.attempt == 1:
             self._world.tally.lag(message.started_ns - message.intended_ns)
         self._link.send(message.frame)

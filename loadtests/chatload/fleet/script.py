@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Final, NamedTuple, Protocol
 
 from chatload.fleet import codes
-from chatload.fleet.clock import NEVER, Timer, now_ns
+from chatload.fleet.clock import NEVER, Timer
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR, Identity
 from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
@@ -97,7 +97,7 @@ class Script:
 
     def play(self) -> None:
         """Play to the end."""
-        self._started_ns, tally = now_ns(), self._world.tally
+        self._started_ns, tally = self._world.clock.now_ns(), self._world.tally
         tally.lag(self._started_ns - self._start_ns)
         tally.open += 1
         tally.started += 1
@@ -110,13 +110,21 @@ class Script:
         if self.stays:
             self._leave()
         elif self._steps is not None:
-            self._end(End(codes.IN_FLIGHT), unsent=self._due_ns <= (self._world.silence_ns or now_ns()))
+            self._end(
+                End(codes.IN_FLIGHT), unsent=self._due_ns <= (self._world.silence_ns or self._world.clock.now_ns())
+            )
 
     def unsent(self, what: str, due_ns: int) -> None:
         """Record something that was due and never started: a "dialog" or a "step"."""
         reason = self._world.recorder.text(what)
         self._actor.row(
-            codes.UNSENT, 0, self._subject, now_ns(), intended=due_ns, counter=self._sent + 1, reason=reason
+            codes.UNSENT,
+            0,
+            self._subject,
+            self._world.clock.now_ns(),
+            intended=due_ns,
+            counter=self._sent + 1,
+            reason=reason,
         )
 
     def acknowledged(self, message: Message, stamp_ns: int) -> None:
@@ -259,7 +267,7 @@ class Script:
 
     def _come(self, due_ns: int) -> Yes:
         """Wait for a time; False if the dialog is over before."""
-        while self._over is None and now_ns() < due_ns:
+        while self._over is None and self._world.clock.now_ns() < due_ns:
             yield due_ns
         return self._over is None
 
@@ -275,7 +283,7 @@ class Script:
         self._asked_ns = self._due_ns
         if turn.drop_ms is not None:
             message.away_ns = self._world.wall(turn.drop_ms)
-            self._live.absent(index, now_ns() + message.away_ns)
+            self._live.absent(index, self._world.clock.now_ns() + message.away_ns)
         self._due_ns = NEVER
         self._sent += 1
         if self._owned:
@@ -289,7 +297,7 @@ class Script:
     def _answer(self, turn: Turn, before: int) -> Yes:
         """Wait for the answer; False if the dialog is over, or patience ends before."""
         while self._score(turn) == before:
-            if self._over is not None or now_ns() >= self._patience_ends():
+            if self._over is not None or self._world.clock.now_ns() >= self._patience_ends():
                 return False
             yield self._patience_ends()
         return True
@@ -327,7 +335,7 @@ class Script:
         while not self._invited_ns:
             yield NEVER
         due_ns = self._invited_ns + self._world.wall(rating.after_ms)
-        while now_ns() < due_ns:
+        while self._world.clock.now_ns() < due_ns:
             yield due_ns
         text = asked.text(rating.score)
         self._channel.rate(Rating(self._subject, rating.score, asked.scale, text, due_ns, self._taken))
@@ -348,7 +356,7 @@ class Script:
             self._subject.channel,
             intended=self._start_ns,
             started=self._started_ns,
-            done=now_ns(),
+            done=self._world.clock.now_ns(),
             plan=self._dialog.index,
             number=self._subject.number,
             counter=self._sent,

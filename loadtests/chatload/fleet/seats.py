@@ -6,11 +6,11 @@ import msgspec
 
 from chatload.fleet import codes
 from chatload.fleet.case import Case, Waiting
-from chatload.fleet.clock import now_ns
 from chatload.fleet.duty import Duty, Seated
 from chatload.fleet.frames import (
     Accepted,
     Ack,
+    DeskFrame,
     DeskWelcome,
     Entries,
     Entry,
@@ -25,16 +25,14 @@ from chatload.fleet.frames import (
     provider_number,
     split,
 )
-from chatload.fleet.history import HistoryReader
 from chatload.fleet.identity import CUSTOMER
 from chatload.fleet.ledger import Actor, Message, Subject, subject_of
-from chatload.fleet.link import Link
 from chatload.fleet.live import Live
 from chatload.fleet.offers import Offers
+from chatload.fleet.office import Office
 from chatload.fleet.outbox import Outbox
 from chatload.fleet.providers import media
 from chatload.fleet.tally import DESK
-from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import World
 from chatload.plan import Destination, Reply
 
@@ -42,16 +40,14 @@ from chatload.plan import Destination, Reply
 class Seat:
     """Operator `o<n>` at the desk; `seated(n, on)` is called when an order to come or go is carried out."""
 
-    def __init__(
-        self, world: World, live: Live, history: HistoryReader, uploads: Uploads, n: int, seated: Seated
-    ) -> None:
+    def __init__(self, world: World, live: Live, office: Office, n: int, seated: Seated) -> None:
         self._world = world
         self._live = live
-        self._history = history
-        self._uploads = uploads
+        self._history = office.history
+        self._uploads = office.uploads
         self._actor = Actor(world, f"o{n}")
         me = Subject(world, "")
-        self._link = Link(self._actor, self, "/v1/desk", me)
+        self._link = office.dial(self._actor, self, "/v1/desk", me)
         self._outbox = Outbox(self._actor, self._link)
         self._offers = Offers(self._actor, self._link, live)
         self._duty = Duty(self._actor, self._link, me, n, seated)
@@ -65,12 +61,12 @@ class Seat:
 
     def sit(self) -> None:
         """Come on duty, or be away until the floor opens."""
-        self._free_ns = now_ns()
+        self._free_ns = self._world.clock.now_ns()
         self._duty.come()
 
     def start(self, due_ns: int) -> None:
         """Be away no longer: the floor has opened, which was due at `due_ns`."""
-        self._free_ns = now_ns()
+        self._free_ns = self._world.clock.now_ns()
         self._duty.start(due_ns)
 
     def stand(self) -> None:
@@ -114,6 +110,10 @@ class Seat:
         except msgspec.DecodeError:
             self._world.tally.fail("frame", DESK, "not understood")
             return
+        self.take(frame, stamp_ns)
+
+    def take(self, frame: DeskFrame, stamp_ns: int) -> None:
+        """Act on what the platform says."""
         match frame:
             case Entry():
                 self._entry(frame, stamp_ns)
@@ -256,7 +256,7 @@ class Seat:
         self._missing.pop(case.dialog, None)
         if self._cases.pop(case.dialog, None) is not None:
             self._world.tally.busy -= not self._cases
-            self._free_ns = now_ns()
+            self._free_ns = self._world.clock.now_ns()
 
     def _read_person(self, frame: Entries, stamp_ns: int) -> None:
         """What the platform shows of a customer's other contacts is a read of each, under the dialog that we own."""
@@ -312,7 +312,7 @@ class Seat:
     def _write_close(self, case: Case, closing: Message) -> None:
         if self._link.live:
             closing.attempt += 1
-            closing.started_ns = now_ns()
+            closing.started_ns = self._world.clock.now_ns()
             self._link.send(encode({"op": "close", "dialog": case.dialog, "number": case.number}))
 
     def _closed(self, case: Case, outcome: int, done_ns: int, reason: str = "") -> None:
@@ -334,11 +334,10 @@ class Seats:
     Until the floor opens they are away: logged on, and not on duty.
     """
 
-    def __init__(self, world: World, live: Live, history: HistoryReader, seated: Seated) -> None:
+    def __init__(self, world: World, live: Live, office: Office, seated: Seated) -> None:
         self._world = world
         self._live = live
-        self._history = history
-        self._uploads = Uploads(world, history.http)
+        self._office = office
         self._seated = seated
         self._seats: dict[int, Seat] = {}
 
@@ -349,7 +348,7 @@ class Seats:
             if not on:
                 self._seated(n, False)
                 return
-            seat = self._seats[n] = Seat(self._world, self._live, self._history, self._uploads, n, self._seated)
+            seat = self._seats[n] = Seat(self._world, self._live, self._office, n, self._seated)
         if on:
             seat.sit()
         else:

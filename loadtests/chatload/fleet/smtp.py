@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from chatload.fleet.clock import Clock, Timer, now_ns
+from chatload.fleet.clock import Time, Timer, now_ns
 from chatload.fleet.http import Answer, Done, NoAnswer
 from chatload.fleet.server import Answering, Pending, Request
 
@@ -46,7 +46,7 @@ class Smtp:
     on their way at once, and so how many connections there are, is for the caller to say.
     """
 
-    def __init__(self, clock: Clock, url: str, timeout_s: float) -> None:
+    def __init__(self, clock: Time, url: str, timeout_s: float) -> None:
         where = urlsplit(url)
         self._clock = clock
         self._host, self._port = where.hostname or "", where.port or 25

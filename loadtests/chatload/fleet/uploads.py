@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from chatload.fleet.clock import now_ns
 from chatload.fleet.http import Answer, Http, NoAnswer
 from chatload.fleet.providers import media
-from chatload.fleet.tally import DESK
 from chatload.fleet.world import World
 
+REST: Final = "REST"  # the "method" in Locust's tables
 Stored = Callable[[dict[str, str] | None, int], None]  # what a message says of it (None: it failed), and when
 
 
@@ -20,6 +20,13 @@ class _Uploaded(msgspec.Struct):
 
 
 _uploaded: Final = msgspec.json.Decoder(_Uploaded)
+
+
+class Stores(Protocol):
+    """Who stores attachments."""
+
+    def store(self, name: str, token: str, stored: Stored) -> None:
+        """Store the attachment of this name as whoever has this token."""
 
 
 class Uploads:
@@ -42,12 +49,12 @@ class Uploads:
             except msgspec.DecodeError:
                 self._failed(stored, "not understood")
                 return
-            self._world.tally.add("upload", DESK, answer.stamp_ns - started_ns)
+            self._world.tally.add("upload", REST, answer.stamp_ns - started_ns)
             kind = "image" if media.is_image(name) else "document"
             stored({"kind": kind, "ref": ref, "name": name, "mime": media.TYPES[name[-3:]]}, answer.stamp_ns)
         else:
             self._failed(stored, answer.reason if isinstance(answer, NoAnswer) else f"http {answer.status}")
 
     def _failed(self, stored: Stored, reason: str) -> None:
-        self._world.tally.fail("upload", DESK, reason)
+        self._world.tally.fail("upload", REST, reason)
         stored(None, now_ns())

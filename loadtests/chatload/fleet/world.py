@@ -4,7 +4,7 @@ import msgspec
 
 from chatload.accounts import account
 from chatload.fleet import codes
-from chatload.fleet.clock import MS, Clock
+from chatload.fleet.clock import MS, Time
 from chatload.fleet.identity import Identity
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.tally import Tally
@@ -54,7 +54,7 @@ class World:
     worker = 0
     workers = 1
 
-    def __init__(self, clock: Clock, recorder: Recorder, tally: Tally, plan: Plan, run: str, speed: float) -> None:
+    def __init__(self, clock: Time, recorder: Recorder, tally: Tally, plan: Plan, run: str, speed: float) -> None:
         self.clock = clock
         self.recorder = recorder
         self.tally = tally

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from chatload.draws import Draws
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.link import Link
 from chatload.fleet.live import Live
+from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
+from chatload.fleet.script import Join
 from chatload.fleet.seats import Seats
+from chatload.fleet.session import Session
 from chatload.fleet.tally import Tally
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan, Turn
 from chatload.plan.dialogs import Dialogs
@@ -119,8 +125,11 @@ class Stage:
         self.world.target = target
         self.provider.begin()
         self.history = HistoryReader(self.world)
-        self.seats = Seats(self.world, self.live, self.history, lambda n, on: self.seated.append((n, on)))
-        joins = {self.provider.channel: self.provider.join}
+        uploads = Uploads(self.world, self.history.http)
+        office = Office(Link, self.history, uploads)
+        self.seats = Seats(self.world, self.live, office, lambda n, on: self.seated.append((n, on)))
+        joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
+        joins[self.provider.channel] = self.provider.join
         self.customers = Customers(self.world, self.live, self.plan.dialogs, joins)
         self.world.t0_ns = now_ns()
 

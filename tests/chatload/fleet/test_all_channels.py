@@ -10,9 +10,12 @@ from chatload.accounts import ACCOUNTS
 from chatload.fleet.clock import now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.link import Link
+from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.seats import Seats
+from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target
 from chatload.scenario import load
 from chatload.targets.null import Null
@@ -46,7 +49,8 @@ async def play(folder: Path) -> None:
             provider.begin()
             await provider.greet()
         history = HistoryReader(stage.world)
-        seats = Seats(stage.world, stage.live, history, lambda n, on: stage.seated.append((n, on)))
+        office = Office(Link, history, Uploads(stage.world, history.http))
+        seats = Seats(stage.world, stage.live, office, lambda n, on: stage.seated.append((n, on)))
         joins = {name: provider.join for name, provider in providers.items()}
         customers = Customers(stage.world, stage.live, tuple(dialogs), joins)
         stage.world.t0_ns = now_ns()

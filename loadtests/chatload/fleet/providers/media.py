@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from chatload.fleet import codes
-from chatload.fleet.clock import Clock
+from chatload.fleet.clock import Time
 from chatload.fleet.http import Answer, Http, NoAnswer
 
 TYPES: Final = {"png": "image/png", "pdf": "application/pdf"}
@@ -77,7 +77,7 @@ Fetched = Callable[[int, int, int, str], None]  # outcome, size, done_ns, reason
 class Files:
     """Fetches what the platform sends by URL, and keeps the names of what it uploads."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Time) -> None:
         self._clock = clock
         self._servers: dict[str, Http] = {}
         self._uploads: dict[str, str] = {}
