@@ -162,6 +162,7 @@ class Case:
 
     def _asked(self, seq: int, identity: Identity, stamp_ns: int) -> None:
         """A message waits for an answer, with those written at once with it; what comes after theirs is covered."""
+        self.subject.plan = identity.n  # of a customer who has come back another worker knows no more than the contact
         first = self._world.plan.burst(identity.n, identity.counter - 1).start + 1
         asked = Waiting(seq, identity.n, first, stamp_ns)
         if (asked.plan, asked.counter) in self._replied:

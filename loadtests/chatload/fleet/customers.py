@@ -5,7 +5,11 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
+from chatload.accounts import user_of
 from chatload.fleet.caller import Caller
+from chatload.fleet.clock import NEVER
 from chatload.fleet.live import Live
 from chatload.fleet.script import Join, Script
 from chatload.fleet.world import World
@@ -15,7 +19,11 @@ LATE_S: Final = 0.5  # a loop busier than this at the end of a run has left work
 
 
 class Customers:
-    """This worker's share of the plan, in order of start. Every due dialog ends as a DIALOG row or as an UNSENT row."""
+    """This worker's share of the plan, in order of start. Every due dialog ends as a DIALOG row or as an UNSENT row.
+
+    Who comes back while the platform may still have their earlier dialog open comes as somebody new, at the same time
+    and with the same words: the load stays what was planned, and one dialog in the plan is one on the platform.
+    """
 
     def __init__(self, world: World, live: Live, dialogs: tuple[Dialog, ...], joins: Mapping[str, Join]) -> None:
         self._world = world
@@ -25,6 +33,8 @@ class Customers:
         self._next = 0
         self._playing: set[Script] = set()
         self._staying: set[Script] = set()  # their dialogs are over, and they will rate them once asked
+        self._return = {dialog.person for dialog in dialogs if dialog.person is not None}
+        self._closed_ns: dict[int, int] = {}  # of these: from when on their latest dialog is closed
         self._empty = asyncio.Event()
         self._stopped = False
         self.unsent = 0
@@ -33,7 +43,7 @@ class Customers:
     def begin(self) -> None:
         """Start every dialog that is due, and come back for the next."""
         for dialog in self._due():
-            script = self._script(dialog)
+            script = self._script(self._as_they_come(dialog))
             self._playing.add(script)
             script.play()
         if self._next < len(self._dialogs) and not self._stopped:
@@ -84,6 +94,15 @@ class Customers:
                 self.unsent += 1
         self._stopped = True
 
+    def _as_they_come(self, dialog: Dialog) -> Dialog:
+        """As themselves, or as somebody new."""
+        if dialog.person is None:
+            return dialog
+        if self._closed_ns.get(dialog.person, NEVER) <= self._world.clock.now_ns():
+            del self._closed_ns[dialog.person]
+            return dialog
+        return replace(dialog, user=user_of(dialog.index, dialog.channel), person=None)
+
     def _script(self, dialog: Dialog) -> Script:
         script = Script if dialog.call is None else Caller
         return script(
@@ -92,13 +111,22 @@ class Customers:
             dialog,
             self._joins[dialog.channel],
             self._ended,
-            self._staying.discard,
+            self._gone,
         )
 
     def _ended(self, script: Script, unsent: bool) -> None:
         self._playing.remove(script)
         if script.stays:
             self._staying.add(script)
+        else:
+            self._gone(script)
         self.unsent += unsent
         if not self._playing:
             self._empty.set()
+
+    def _gone(self, script: Script) -> None:
+        """This customer may come back."""
+        self._staying.discard(script)
+        person = script.dialog.index if script.dialog.person is None else script.dialog.person
+        if person in self._return:
+            self._closed_ns[person] = script.closed_ns

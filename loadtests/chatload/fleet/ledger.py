@@ -42,10 +42,15 @@ class Subject:
 
 
 def subject_of(world: World, dialog: str) -> Subject:
-    """The subject of a dialog id on the wire; its index in the plan follows from the contact."""
+    """The subject of a dialog id on the wire.
+
+    Its index in the plan follows from the contact: the latest dialog of a customer who has come back, as far as this
+    worker plays them; else their first, until a text in it says otherwise.
+    """
     contact, number = split(dialog)
     account, _, user = contact.partition("/")
-    subject = Subject(world, contact, index_of(account, user))
+    returned = world.returned.get(contact)
+    subject = Subject(world, contact, index_of(account, user) if returned is None else returned)
     subject.number = number
     return subject
 

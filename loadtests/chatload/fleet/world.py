@@ -67,6 +67,7 @@ class World:
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
         asked = plan.scenario.feedback
         self.asks_to_rate = asked.request if asked is not None else None
+        self.returned: dict[str, int] = {}  # by contact: the latest dialog in the plan of who has come back
         self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:

@@ -49,14 +49,20 @@ class Rate:
 def arrivals(draws: Draws, rate: Rate, load: float, horizon_ms: float) -> Iterator[tuple[int, float]]:
     """(index, start) of every dialog of t0 … horizon; those of a smaller load are among those of a larger one."""
     for layer, kept in _layers(load):
-        expected = 0.0
-        for index in count(layer * LAYER):
-            expected += draws.exponential(1.0, Purpose.ARRIVAL, index)
-            start_ms = rate.when(expected)
-            if start_ms >= horizon_ms:
-                break
+        for index, start_ms in whole_layer(draws, rate, layer, horizon_ms):
             if draws.happens(kept, Purpose.KEPT, index):
                 yield index, start_ms
+
+
+def whole_layer(draws: Draws, rate: Rate, layer: int, horizon_ms: float) -> Iterator[tuple[int, float]]:
+    """The same of one layer, in order of start, with those that a load keeps only a part of."""
+    expected = 0.0
+    for index in count(layer * LAYER):
+        expected += draws.exponential(1.0, Purpose.ARRIVAL, index)
+        start_ms = rate.when(expected)
+        if start_ms >= horizon_ms:
+            return
+        yield index, start_ms
 
 
 def past_arrivals(draws: Draws, rate: Rate, load: float, back_ms: float) -> Iterator[tuple[int, float]]:

@@ -17,6 +17,7 @@ ODD: Final[tuple[Literal["slow", "broken", "wrong", "suggestion"], ...]] = ("slo
 REACT_CV: Final = 0.6
 TALK_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
+GIVEN_UP: Final = 1.25  # inactivity times after which the platform has closed a dialog, however slow it is
 SOCKETS: Final = frozenset({"web", "app"})
 
 
@@ -30,17 +31,17 @@ class Dialogs:
         self._played = scenario.channels.played()
         self._turns = Turns(scenario, shape, draws)
 
-    def whole(self, index: int, start_ms: float) -> Dialog:
-        """The dialog of this index from its first turn on."""
+    def whole(self, index: int, start_ms: float, person: int | None = None) -> Dialog:
+        """The dialog of this index from its first turn on; `person` is whose, if they had one before."""
         scenario, draws = self._scenario, self._draws
-        name = self._channel(index)
+        name = self.channel(index)
         has_bot = self._played[name].bot
         contained = has_bot and draws.happens(scenario.bot.contained, Purpose.CONTAINED, index)
         phone = scenario.channels.calls() if name == "phone" else None
         patience_ms = scenario.patience.queue if phone is None else phone.patience
         return Dialog(
             index=index,
-            user=user_of(index, name),
+            user=user_of(index if person is None else person, name),
             channel=name,
             phase="ramp" if start_ms < 0 else "main",
             start_ms=start_ms,
@@ -53,6 +54,7 @@ class Dialogs:
             call=self._call(index, phone) if phone else None,
             rating=None if contained or phone else self._rating(index),
             walks=has_bot and self._walks(index, name),
+            person=person,
         )
 
     def _call(self, index: int, phone: Phone) -> Call:
@@ -162,6 +164,17 @@ class Dialogs:
                 now_ms += self.reply(dialog, burst.start).react_ms + accept_ms
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
 
+    def over_ms(self, dialog: Dialog) -> float:
+        """When a dialog is over for certain, and its customer gone, if the platform takes no time of its own.
+
+        Nobody sees the end in a messenger, nor after going without a word: there it is the inactivity time later.
+        """
+        end_ms = self.sends(dialog)[-1]
+        if dialog.rating is not None:
+            return end_ms + dialog.rating.after_ms
+        seen = dialog.channel in SOCKETS and not (dialog.contained and dialog.silent)
+        return end_ms if seen else end_ms + GIVEN_UP * self._scenario.timers.inactivity
+
     def left_at_start(self, dialog: Dialog, ramp_ms: float) -> Dialog | None:
         """What is left at t0 of a dialog that began before: an opening turn in the ramp, then the turns still to come.
 
@@ -187,7 +200,8 @@ class Dialogs:
         earliest_ms = max(-ramp_ms, min(hold_ms - idle_ms, -1.0))
         return earliest_ms * self._draws.uniform(Purpose.INTRODUCED, index)
 
-    def _channel(self, index: int) -> Channel:
+    def channel(self, index: int) -> Channel:
+        """Where the dialog of this index takes place."""
         point, channels = self._draws.uniform(Purpose.CHANNEL, index), list(self._shape.mix)
         for name in channels[:-1]:
             point -= self._shape.mix[name]

@@ -67,6 +67,7 @@ class Dialog(msgspec.Struct, frozen=True):
     `silent`: if this customer leaves, they leave without a word.
     `call`: of a dialog by phone, which has no turns.
     `walks`: they take what the service menu offers, instead of writing to the bot.
+    `person`: the index of the first dialog of a customer who comes back, whose `user` they are; None of a first one.
     `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
@@ -84,6 +85,7 @@ class Dialog(msgspec.Struct, frozen=True):
     call: Call | None = None
     rating: Rating | None = None
     walks: bool = False
+    person: int | None = None
 
     def burst(self, position: int) -> range:
         """The turns, by their positions, that are written at once with this one and get one answer."""

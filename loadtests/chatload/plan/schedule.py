@@ -38,6 +38,7 @@ from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals, past_arrivals
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.model import BotSays, Destination, Dialog, Reply
+from chatload.plan.returning import returning
 from chatload.plan.texts import Texts
 from chatload.scenario import Part, Scenario, shape_of
 
@@ -73,8 +74,8 @@ class Plan:
         return self._by_index[index]
 
     def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
-        """The dialogs that worker `worker` of `workers` plays."""
-        return tuple(dialog for dialog in self.dialogs if dialog.index % workers == worker)
+        """The dialogs that worker `worker` of `workers` plays: all of a customer's."""
+        return tuple(dialog for dialog in self.dialogs if _whose(dialog) % workers == worker)
 
     def reply(self, index: int, turn: int) -> Reply:
         """How the operator answers turn `turn` (from 0) of this dialog, with all that was written at once with it."""
@@ -149,6 +150,10 @@ class Plan:
         return sum(map(self.expected_messages, self.dialogs))
 
 
+def _whose(dialog: Dialog) -> int:
+    return dialog.index if dialog.person is None else dialog.person
+
+
 def make_plan(
     scenario: Scenario,
     seed: int,
@@ -167,7 +172,9 @@ def make_plan(
     details = Dialogs(scenario, shape, draws)
     rate = Rate(scenario, part, draws)
     horizon_ms, ramp_ms = duration_s * 1000 * speed, ramp_s * 1000 * speed
-    dialogs = [details.whole(index, start_ms) for index, start_ms in arrivals(draws, rate, load, horizon_ms)]
+    persons = returning(scenario, details, draws, rate, load, horizon_ms)
+    starts = arrivals(draws, rate, load, horizon_ms)
+    dialogs = [details.whole(index, start_ms, persons.get(index)) for index, start_ms in starts]
     if ramp_ms > 0:
         back_ms = PAST_DURATIONS * scenario.dialog.duration
         for index, start_ms in past_arrivals(draws, rate, load, back_ms):

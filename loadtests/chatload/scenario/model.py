@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels
-from chatload.scenario.people import DialogShape, Feedback, Operators, Patience
+from chatload.scenario.people import DialogShape, Feedback, Operators, Patience, Returning
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
 
@@ -63,6 +63,7 @@ class Scenario(Table):
     objectives: list[Objective]
     published: dict[str, float]
     feedback: Feedback | None = None
+    returning: Returning | None = None
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:

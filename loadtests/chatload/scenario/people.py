@@ -87,6 +87,18 @@ class Patience(Table):
     silent: Share
 
 
+class Returning(Table):
+    """Customers who come back: `share` of the written dialogs are begun by somebody who has had one on that channel.
+
+    `after`: how long after the earlier dialog is over, on average. Where customers do not see its end (in messengers,
+    or when they left without a word), it is over when the platform closes it because nobody writes. Whose earlier
+    dialog would have been before the run comes as somebody new, so of a short run a smaller share returns.
+    """
+
+    share: Share
+    after: DurationMs
+
+
 class Feedback(Table):
     """How dialogs that an operator closed are rated, where the platform asks for it.
 

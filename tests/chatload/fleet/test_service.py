@@ -1,6 +1,7 @@
 """What customers and operators do besides writing, on every channel at once, with the reference core as a process."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,9 @@ from chatload.fleet.link import Link
 from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
+from chatload.fleet.script import Join
 from chatload.fleet.seats import Seats
+from chatload.fleet.session import Session
 from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target
 from chatload.host import LOOPBACK
@@ -111,11 +114,12 @@ class Service:
                 provider.begin()
                 await provider.greet()
             history = HistoryReader(stage.world)
-            office = Office(Link, history, Uploads(stage.world, history.http))
+            uploads = Uploads(stage.world, history.http)
+            office = Office(Link, history, uploads)
             seats = Seats(stage.world, stage.live, office, lambda n, on: stage.seated.append((n, on)))
-            customers = Customers(
-                stage.world, stage.live, tuple(planned), {name: provider.join for name, provider in providers.items()}
-            )
+            joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
+            joins |= {name: provider.join for name, provider in providers.items()}
+            customers = Customers(stage.world, stage.live, tuple(planned), joins)
             stage.world.t0_ns = now_ns()
             for number in range(1, 4):
                 seats.set(number, on=True)
