@@ -30,7 +30,9 @@ MESSENGERS: Final = {
     "email": Messenger("mail", suffix="@customers.example", keys=("sender",), host="@bank.example"),
     "phone": Messenger("ph", first_user=79_000_000_000, prefix="+"),
 }
-BANKS_BOT: Final = "bot"  # what the platform asks besides the messengers, by a name that no account has
+BANKS_BOT: Final = "bot"  # what the platform asks besides the messengers, by names that no account of theirs has
+BANK: Final = "bank"
+RELAY: Final = "codes"
 _RAMP: Final = 1_000_000_000
 ACCOUNTS: Final = {"web": "web", "app": "app"} | {name: messenger.account for name, messenger in MESSENGERS.items()}
 

@@ -63,6 +63,10 @@ class Purpose(enum.IntEnum):
     SENT_ATTACHMENT_SIZE = 54
     RETURNS = 55
     RETURN_TIME = 56
+    PROVES = 65
+    PROOF = 66
+    PROOF_THINKING = 67
+    MAIL_TIME = 68
 
 
 @cache

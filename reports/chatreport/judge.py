@@ -9,7 +9,7 @@ import msgspec
 
 from chatreport.calibration import ceiling, generator_alone
 from chatreport.distortion import WITHHOLDS_ABOVE, distortion, judged
-from chatreport.episodes import Episodes, episodes
+from chatreport.episodes import Contacts
 from chatreport.errors import UnreadableRun
 from chatreport.evidence import SECOND_NS, Evidence
 from chatreport.floor import Floor
@@ -45,9 +45,9 @@ class Run:
         return measure(self.evidence, self.floor)
 
     @cached_property
-    def episodes(self) -> Episodes:
+    def contacts(self) -> Contacts:
         """The dialogs of the main part."""
-        return episodes(self.evidence, self.floor)
+        return Contacts(self.evidence, self.floor)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -59,11 +59,12 @@ class Run:
         manifest = self.manifest
         objectives = parse_all(manifest.get("objectives") or [])
         findings, counts = check_all(self.evidence, self.floor)
-        bent = distortion(self.evidence, self.samples, self.episodes)
-        kpi = key_figures(self.evidence, self.floor, self.episodes)
+        bent = distortion(self.evidence, self.samples, self.contacts.episodes)
+        asked = [objective.metric for objective in objectives]
+        kpi, kpi_by = key_figures(self.evidence, self.floor, self.contacts, asked)
         if bent is not None and bent > WITHHOLDS_ABOVE:
             over = f"distortion is {100 * bent:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %"
-            kpi = withhold(kpi, f"{over}; {LESS_COMPRESSION}")
+            kpi, kpi_by = withhold(kpi, f"{over}; {LESS_COMPRESSION}"), {}
         generator = health(self.evidence, self.path)
         reading = self._reading(generator["little"]["open"])
         if generator_alone(manifest):
@@ -73,6 +74,7 @@ class Run:
             "latency_ms": summarise(self.samples),
             "reading": reading,
             "kpi": kpi,
+            "kpi_by": kpi_by,
             "generator": generator,
             "distortion": judged(bent),
         }

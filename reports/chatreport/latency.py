@@ -221,7 +221,8 @@ def _assign(evidence: Evidence, floor: Floor) -> Samples:
 def _bot(evidence: Evidence) -> Samples:
     messages, ledger = evidence.messages, evidence.ledger
     answers = evidence.customer_entries
-    answers = answers.where((answers["cause_seq"] >= 0) & (answers["identity"] < 0))
+    by_itself = answers["author"] == ledger.number("system")  # a greeting answers nothing
+    answers = answers.where((answers["cause_seq"] >= 0) & (answers["identity"] < 0) & ~by_itself)
     answers = answers.at(order_by(answers["done"]))
     stored = np.where(evidence.message_places >= 0, evidence.message_places, messages.acked_place)
     order = order_by(stored)

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from chatreport.columns import Column, Columns, is_one_value, repeated
 from chatreport.errors import UnreadableRun
-from chatreport.grouping import Ints, Mask, Numbering, position, raise_to, unique
-from chatreport.rundir import ROW, TEXT_COLUMNS, What, part_clocks, read_parts
+from chatreport.grouping import Ints, Mask, Numbering, dense, position, raise_to, unique
+from chatreport.rundir import ROW, TEXT_COLUMNS, Kind, What, part_clocks, read_parts
 
 CUSTOMER: Final = 1
 OPERATOR: Final = 2
@@ -84,6 +84,7 @@ class Ledger:
             self._columns.add(part)
         self.texts = texts
         self.roles = np.array([_ROLES[text[0]] if _ACTOR.fullmatch(text) else 0 for text in [*texts, ""]], np.int64)
+        self._name_masked()
         self._contacts, self._numbers = self._number_dialogs()
         self._places = Numbering(self._largest(len(self._contacts), "dialog", "seq", "cause_seq"))
         self._identities = Numbering(self._largest(len(texts), "sender", "counter"))
@@ -109,6 +110,28 @@ class Ledger:
             for part, clock in zip(parts, clocks, strict=True)
         )
         return cls(stamped, texts, run, several_clocks=True)
+
+    def _name_masked(self) -> None:
+        """Give messages that a platform stored under a mask, such as codes, the identity that their provider's id has.
+
+        Their text has none; within a chat, that id leads back to the message that was sent.
+        """
+        stored, sent = What.AUDIT, Rows(self, (What.SEND,))
+        columns = {name: self._columns.of(stored, name) for name in ("kind", "sender", "provider_id", "author")}
+        masked = (columns["kind"] == Kind.MESSAGE) & (columns["sender"] < 0) & (columns["provider_id"] >= 0)
+        masked = np.flatnonzero(masked & (columns["author"] == self.number("customer")))
+        if not len(masked) or not len(sent):
+            return
+        sent = sent.where((sent["provider_id"] >= 0) & (sent["sender"] >= 0) & (sent["kind"] == Kind.MESSAGE))
+        of = Rows(self, (stored,), masked)
+        both = (np.concatenate([sent[name], of[name]]) for name in ("contact", "provider_id"))
+        key = dense(*both)
+        order = np.argsort(key[: len(sent)], kind="stable")
+        line = position(key[: len(sent)][order], key[len(sent) :])
+        for name in ("sender", "counter"):
+            values = self._columns.of(stored, name).copy()
+            values[masked] = np.append(sent[name][order], -1)[line]
+            self._columns.put(stored, name, values)
 
     def _number_dialogs(self) -> tuple[Ints, Ints]:
         """Number the pairs of contact and dialog number in order, as column `dialog`; (contact, number) of each."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from chatreport.errors import BadObjective
-from chatreport.kpi import FIGURES
+from chatreport.kpi import FIGURES, named
 from chatreport.latency import OPERATIONS, STATS
 from chatreport.rundir import Channel
 
@@ -32,6 +32,11 @@ HEALTH: Final = {
 }  # fmt: skip
 CHANNELS: Final = (*(channel.name.lower() for channel in Channel if channel), "desk")
 TIMINGS: Final = ("response", "service")
+FILTERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "latency": {"channel": CHANNELS, "timing": TIMINGS},
+    "figure": {"channel": CHANNELS[:-1], "department": ()},
+    "other": {},
+}
 _FORM: Final = re.compile(
     r"\s*(?P<metric>\w+)(?:\s+(?P<stat>[a-z]\w*))?\s*(?P<compare><=|>=|<|>)\s*(?P<number>-?[\d_]*\.?\d+(?:e-?\d+)?)"
     r"\s*(?P<unit>ms|s|%)?\s*(?:\{(?P<filters>[^}]*)\})?\s*"
@@ -102,14 +107,15 @@ def _native_unit(text: str, metric: str, stat: str) -> str:
             what = f'"{stat}" is no statistic of {metric}' if stat else f"{metric} needs a statistic"
             raise BadObjective(text, f"{what} ({', '.join(LATENCY_STATS)})")
         return "ms"
-    if metric not in FIGURES and metric not in COUNTS and metric not in HEALTH:
+    figure = named(metric)
+    if figure is None and metric not in COUNTS and metric not in HEALTH:
         near = get_close_matches(metric, [*OPERATIONS, *FIGURES, *COUNTS, *HEALTH], 1, 0.4)
         hint = f'; did you mean "{near[0]}"' if near else ""
         raise BadObjective(text, f'there is no metric "{metric}"{hint}')
     if stat:
         raise BadObjective(text, f'{metric} is one number and has no statistic "{stat}"')
-    if metric in FIGURES:
-        unit = FIGURES[metric][0].unit
+    if figure is not None:
+        unit = figure.definition.unit
         return unit if unit in ("s", "%") else ""
     return HEALTH.get(metric, "")
 
@@ -127,14 +133,23 @@ def _filters(text: str, inside: str, metric: str) -> tuple[tuple[str, str], ...]
     found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in inside.split(","))):
         name, _, value = (each.strip() for each in part.partition("="))
-        known = {"channel": CHANNELS, "timing": TIMINGS}.get(name)
-        if known is None or metric not in OPERATIONS:
-            raise BadObjective(text, f'"{name}" is no filter of {metric}; latencies have channel and timing')
-        if value not in known:
+        known = _values_of(text, name, metric)
+        if known and value not in known:
             near = get_close_matches(value, known, 1, 0.0)
             raise BadObjective(text, f'there is no {name} "{value}"; did you mean "{near[0]}"')
         found[name] = value
+    if named(metric) is not None and len(found) > 1:
+        raise BadObjective(text, "a key figure is told by channel or by department, not by both")
     return tuple(sorted(found.items()))
+
+
+def _values_of(text: str, name: str, metric: str) -> tuple[str, ...]:
+    """What a filter of a metric may ask for; nothing for what only the run knows."""
+    allowed = FILTERS["latency" if metric in OPERATIONS else "figure" if named(metric) is not None else "other"]
+    if name not in allowed:
+        kinds = "latencies have channel and timing, key figures channel or department"
+        raise BadObjective(text, f'"{name}" is no filter of {metric}; {kinds}')
+    return allowed[name]
 
 
 def judge(objective: Objective, verdict: Mapping[str, Any]) -> Judged:
@@ -153,9 +168,8 @@ def _value(objective: Objective, verdict: Mapping[str, Any]) -> tuple[float | No
     metric = objective.metric
     if objective.is_latency:
         return _latency(objective, verdict["latency_ms"].get(metric))
-    if metric in FIGURES:
-        figure = verdict["kpi"].get(metric, {})
-        return figure.get("value"), figure.get("withheld") or ("" if figure.get("value") is not None else "no data")
+    if named(metric) is not None:
+        return _figure(objective, verdict)
     if metric == "distortion":
         value = verdict["distortion"]["share"]
     elif metric in HEALTH:
@@ -163,6 +177,14 @@ def _value(objective: Objective, verdict: Mapping[str, Any]) -> tuple[float | No
     else:
         value = verdict["counts"].get(metric)
     return value, "" if value is not None else "no data"
+
+
+def _figure(objective: Objective, verdict: Mapping[str, Any]) -> tuple[float | None, str]:
+    figure = verdict["kpi"].get(objective.metric, {})
+    value = figure.get("value")
+    for kind, part in objective.filters:
+        value = verdict["kpi_by"].get(kind, {}).get(part, {}).get(objective.metric)
+    return value, figure.get("withheld") or ("" if value is not None else "no data")
 
 
 def _latency(objective: Objective, found: dict[str, Any] | None) -> tuple[float | None, str]:

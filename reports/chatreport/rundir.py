@@ -87,6 +87,12 @@ class What(enum.IntEnum):
     # The bank's own bot was asked about a message: identity, started, done = answered; reason = answer, suggestion,
     # handover (rule = topic), broken or wrong; INDETERMINATE, and slow, if it did not answer in time.
     ASKED = 26
+    # The bank's own service was asked: reason = account, or the operation; contact = of the person it is about; of an
+    # operation the identity that its words carry, and done = when it said them.
+    BANK = 27
+    # A one-time code: reason = mailed (done = when the customer's mail server took it), typed (the right
+    # one), mistyped.
+    CODE = 28
 
 
 class Outcome(enum.IntEnum):

@@ -65,6 +65,7 @@ class Verdict(msgspec.Struct, frozen=True):
     latency_ms: dict[str, dict[str, Any]]
     reading: dict[str, float | None]  # the traffic under which the latencies were read
     kpi: dict[str, dict[str, Any]]
+    kpi_by: dict[str, Any]  # the values by channel and department, and of each half hour; empty if withheld
     generator: dict[str, Any]
     distortion: dict[str, Any]
     machine: dict[str, Any]

@@ -17,7 +17,8 @@ import pytest
 from chatload.errors import BadOption, PortTaken, TargetFailed
 from chatload.scenario import load
 from chatload.targets import audit
-from chatload.targets.embedded import Embedded, _new_keys
+from chatload.targets.configuration import new_keys
+from chatload.targets.embedded import Embedded
 from chatload.targets.rest import Admin
 from chatreport.rundir import What
 from tests.chatload.processes import until
@@ -168,9 +169,9 @@ def test_a_messenger_has_the_keys_that_its_handshake_and_sends_need(tmp_path: Pa
     vk = {**SMOKE.channels.model_dump()["telegram"], "share": 0.0}
     channels = SMOKE.channels.model_validate(SMOKE.channels.model_dump(exclude_none=True) | {"vk": vk})
     core = Embedded(SMOKE.model_copy(update={"channels": channels}), 1, tmp_path / "core.log")
-    core._keys = {"vk": _new_keys("vk")}
+    core._keys = {"vk": new_keys("vk")}
     try:
-        accounts = {account["id"]: account for account in core._configuration({"vk": "http://127.0.0.1:1"})["accounts"]}
+        accounts = {account["id"]: account for account in core._configured({"vk": "http://127.0.0.1:1"})["accounts"]}
         wire = core.wire()["accounts"]
     finally:
         core.stop()

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from chatload.draws import Draws
 from chatload.plan import Call, Destination, Dialog, Plan, make_plan
 from chatload.plan.arrivals import Rate
+from chatload.plan.proofs import GUESSED, MISTYPED
 from chatload.scenario import load
+from chatload.scenario.service import Authentication
 
 TBANK = load("tbank").scenario
 SMOKE = load("smoke").scenario
@@ -75,6 +77,26 @@ def test_calls_are_planned_without_words() -> None:
     ramp = [d for d in plan.ramp if d.call]
     assert ramp
     assert all(d.call == Call(0.0, None) and d.start_ms < 0 < d.hold_ms for d in ramp)
+
+
+def test_customers_show_who_they_are_in_a_share_of_what_the_bot_keeps() -> None:
+    """As often as asked, on channels with a bot but e-mail; whoever guesses sees no mail; worker 0 plays them all."""
+    asked = Authentication(share=0.5, mistyped=0.2, guessed=0.1, reads="30 s", keywords=("what do I own",))
+    plan = make_plan(SMOKE.model_copy(update={"authentication": asked}), 3, "peak", 10, 60, 120, 10, 120)
+    kept = [dialog for dialog in plan.main if dialog.contained]
+    proofs = [dialog.proof for dialog in kept if dialog.proof is not None]
+    assert all(dialog.contained for dialog in plan.dialogs if dialog.proof is not None)
+    assert len(proofs) / len(kept) == pytest.approx(0.5, abs=0.05)
+    steps = Counter(proof.steps for proof in proofs)
+    assert steps[MISTYPED] / len(proofs) == pytest.approx(0.2, abs=0.05)
+    assert steps[GUESSED] / len(proofs) == pytest.approx(0.1, abs=0.05)
+    assert all((proof.mail_ms is None) == (proof.steps is GUESSED) for proof in proofs)
+    assert len({proof.account for proof in proofs}) == len(proofs)
+    assert [dialog for dialog in plan.share(1, 2) if dialog.proof is not None] == []
+    assert sorted((*plan.share(0, 2), *plan.share(1, 2)), key=lambda d: d.index) == sorted(
+        plan.dialogs, key=lambda d: d.index
+    )
+    assert {plan.asking(dialog.index, 0) for dialog in kept[:9]} == {"what do I own"}
 
 
 def test_transfers_and_holds_are_drawn_by_dialog() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatreport.episodes import episodes
+from chatreport.episodes import Contacts
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
 from tests.chatreport.breaks import honest
 from tests.chatreport.ledgers import MS, T0, Record, Row
@@ -138,7 +138,7 @@ def test_who_hung_up_before_the_acceptance_has_left_unless_they_called_again(aga
     if again:
         record.rows.append(told(45, FIRST, "ringing"))
     evidence = record.evidence()
-    found = episodes(evidence, record.floor(evidence))
+    found = Contacts(evidence, record.floor(evidence)).episodes
     line = found.plan.tolist().index(77)
     times = found.queued_at[line], found.accepted_at[line], found.left_at[line]
     assert times == (at(11), at(53), -1 if again else at(40))

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from chatreport.distortion import distortion, judged
-from chatreport.episodes import episodes
+from chatreport.episodes import Contacts
 from chatreport.floor import Floor
 from chatreport.generator import conservation, health, littles_law
-from chatreport.kpi import FIGURES, key_figures, withhold
+from chatreport.kpi import FIGURES, key_figures, named, withhold
 from chatreport.latency import figures, measure, summarise
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
 from tests.chatreport.ledgers import MS, T0, Record, Row
@@ -158,18 +158,72 @@ def test_the_key_figures_are_in_business_time() -> None:
     """Every figure of the tiny run, ten times as fast as business: waits of 0.1 s and 50 s, one dialog ended."""
     evidence = tiny().evidence()
     floor = Floor(evidence)
-    found = key_figures(evidence, floor, episodes(evidence, floor))
+    found = key_figures(evidence, floor, Contacts(evidence, floor))[0]
     held_ms, busy_ms = (143 - 43) + (10_000 - 5105), (143 - 43) + (10_000 - 5105)
     assert {name: figure["value"] for name, figure in found.items()} == {
-        "dialogs_offered": 2, "dialogs_answered": 2, "dialogs_abandoned": 0, "service_level_20s": 50.0,
-        "accepted_share": 100.0, "abandonment": 0.0, "asa_s": round((0.1 + 50.0) / 2, 4),
-        "first_response_s": round((0.33 + 51.05) / 2, 4), "handling_time_s": 1.0, "duration_s": 1.43,
+        "dialogs_opened": 2, "dialogs_offered": 2, "dialogs_answered": 2, "dialogs_abandoned": 0,
+        "service_level_20s": 50.0, "service_level_20s_of_ended": 50.0, "service_level_20s_without_short": 50.0,
+        "service_level_20s_with_abandoned": 50.0, "service_level_20s_of_answered": 50.0,
+        "accepted_share": 100.0, "abandonment": 0.0, "abandonment_spoken": 0.0, "abandonment_silent": 0.0,
+        "abandonment_short": 0.0, "abandonment_without_short": 0.0, "abandoned_after_s": None,
+        "asa_s": round((0.1 + 50.0) / 2, 4), "time_to_connect_s": round((0.13 + 50.05) / 2, 4),
+        "first_response_s": round((0.33 + 51.05) / 2, 4),
+        "first_response_from_start_s": round((0.55 + 51.1) / 2, 4), "next_response_s": None,
+        "handling_time_s": 1.0, "agent_time_s": 0.18, "duration_s": 1.43,
+        "transfers_share": 0.0, "hold_share": 0.0, "hold_s": None,
         "concurrency": held_ms / busy_ms, "occupancy": 100 * busy_ms / 10_000, "slot_use": 100 * held_ms / 20_000,
-        "bot_containment": 0.0, "messages_per_dialog": 5.0, "dialogs_rated": 1, "rated_share": 100.0,
-        "satisfaction": 100.0,
+        "contacts_per_operator_day": 2 / (10 * SPEED / 3600 / 8),
+        "bot_containment": 0.0, "bot_containment_content": 0.0, "bot_share": 0.0, "messages_per_dialog": 5.0,
+        "dialogs_rated": 1, "rated_share": 100.0, "satisfaction": 100.0, "ratings_good_to_bad": None,
     }  # fmt: skip
     assert found["asa_s"]["percentiles"] == {"p50": 0.1, "p90": 50.0, "p95": 50.0, "p99": 50.0}
     assert (found["asa_s"]["published"], found["asa_s"]["unit"], found["asa_s"]["n"]) == (50.0, "s", 2)
+    assert (found["asa_s"]["deviation"], found["asa_s"]["within"]) == (round(25.05 / 50 - 1, 4), False)
+    assert (found["service_level_20s"]["part"], found["service_level_20s"]["whole"]) == (1, 2)
+
+
+def kpi_of(record: Record) -> dict[str, dict[str, Any]]:
+    """The key figures of a whole run."""
+    evidence = record.evidence()
+    floor = Floor(evidence)
+    return key_figures(evidence, floor, Contacts(evidence, floor))[0]
+
+
+def test_time_on_hold_is_from_the_desks_putting_on_hold_to_its_taking_back() -> None:
+    """30 ms at ten times life's speed; the dialog counts once, however often it was put on hold."""
+    record = tiny().copy()
+    for seq, kind, begin in (
+        (5, Kind.HELD, 5400),
+        (6, Kind.RESUMED, 5420),
+        (7, Kind.HELD, 5500),
+        (8, Kind.RESUMED, 5510),
+    ):
+        record.rows.append(row(What.AUDIT, TELEGRAM, seq=seq, kind=kind))
+        record.rows.append(row(What.ENTRY, TELEGRAM, at(done=begin), who="o1", seq=seq, kind=kind))
+    found = kpi_of(record)
+    assert (found["hold_s"]["value"], found["hold_s"]["n"], found["hold_share"]["value"]) == (0.3, 1, 50.0)
+
+
+def test_what_tells_a_customer_on_hold_to_wait_is_no_answer_of_the_bots() -> None:
+    """Containment counts what the bot answered before the queue, as the core's own analytics do."""
+    record = tiny().copy()
+    record.drop(record.one(What.AUDIT, contact="web/u0", seq=2))
+    record.rows.append(row(What.AUDIT, WEB, BOT, seq=9, rule="hold"))
+    found = kpi_of(record)
+    assert (found["bot_containment"]["whole"], found["bot_containment"]["value"]) == (0, None)
+    assert (found["bot_share"]["part"], found["bot_share"]["whole"]) == (0, 1)
+
+
+def test_a_scenario_may_name_another_target_of_the_service_level() -> None:
+    """A published service level of 60 s is computed, and so is its variant; the usual target stays."""
+    record = tiny().copy()
+    record.manifest["published"] = {"service_level_60s": 80.0, "service_level_51s_of_answered": 75.0}
+    found = kpi_of(record)
+    assert {name: found[name]["value"] for name in ("service_level_20s", *record.manifest["published"])} == {
+        "service_level_20s": 50.0, "service_level_60s": 100.0, "service_level_51s_of_answered": 100.0,
+    }  # fmt: skip
+    assert (found["service_level_60s"]["deviation"], found["service_level_60s"]["within"]) == (0.25, False)
+    assert [named(name) for name in ("service_level_0s", "service_level_60s_of_nobody", "asa")] == [None] * 3
 
 
 def test_every_key_figure_is_defined() -> None:
@@ -183,7 +237,7 @@ def test_withheld_figures_have_a_reason_and_no_value() -> None:
     """What the page shows instead of a bent figure."""
     evidence = tiny().evidence()
     floor = Floor(evidence)
-    kept = withhold(key_figures(evidence, floor, episodes(evidence, floor)), "too bent")
+    kept = withhold(key_figures(evidence, floor, Contacts(evidence, floor))[0], "too bent")
     assert {(figure["value"], figure["withheld"]) for figure in kept.values()} == {(None, "too bent")}
     assert not any("percentiles" in figure for figure in kept.values())
 
@@ -192,7 +246,7 @@ def test_distortion_is_the_platforms_share_of_the_planned_time() -> None:
     """Speed × (offer 6 + accepting 8 + bot 5 + in 5 + out 15 ms) over two dialogs of 20 s."""
     evidence = tiny().evidence()
     floor = Floor(evidence)
-    share = distortion(evidence, measure(evidence, floor), episodes(evidence, floor))
+    share = distortion(evidence, measure(evidence, floor), Contacts(evidence, floor).episodes)
     assert share == pytest.approx(SPEED * 0.039 / 40.0)
 
 

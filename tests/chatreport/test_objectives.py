@@ -21,6 +21,7 @@ RUN: dict[str, Any] = {
         "service_level_20s": {"value": 82.0}, "asa_s": {"value": None},
         "occupancy": {"value": None, "withheld": "distortion is 9.0 %"},
     },
+    "kpi_by": {"channel": {"web": {"service_level_20s": 75.0}}, "department": {"cards": {"asa_s": 12.0}}},
     "counts": {"messages_acked": 41_000},
     "generator": {"unsent": 0, "cpu_share": None},
     "distortion": {"share": 0.012},
@@ -44,6 +45,13 @@ RUN: dict[str, Any] = {
         ("messages_acked >= 40_000", Objective("messages_acked >= 40_000", "messages_acked", "", ">=", 40_000.0, "")),
         ("distortion <= 2 %", Objective("distortion <= 2 %", "distortion", "", "<=", 0.02, "")),
         ("concurrency > 1.5", Objective("concurrency > 1.5", "concurrency", "", ">", 1.5, "")),
+        (
+            "service_level_60s >= 80 % {department=cards}",
+            Objective(
+                "service_level_60s >= 80 % {department=cards}", "service_level_60s", "", ">=", 80.0, "%",
+                (("department", "cards"),),
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_an_objective_is_understood(text: str, objective: Objective) -> None:
@@ -63,6 +71,12 @@ def test_an_objective_is_understood(text: str, objective: Objective) -> None:
         ("messages_acked p99 > 3", 'messages_acked is one number and has no statistic "p99"'),
         ("messages_acked > 3 ms", 'the threshold must be given without a unit, not in "ms"'),
         ("deliver_in p99 < 2 ms {canal=web}", '"canal" is no filter of deliver_in; latencies have channel and timing'),
+        (
+            "asa_s < 2 s {timing=service}",
+            '"timing" is no filter of asa_s; latencies have channel and timing, key figures',
+        ),
+        ("asa_s < 2 s {channel=desk}", 'there is no channel "desk"; did you mean "vk"'),
+        ("asa_s < 2 s {channel=web, department=cards}", "a key figure is told by channel or by department"),
         ("deliver_in p99 < 2 ms {channel=telegramm}", 'there is no channel "telegramm"; did you mean "telegram"'),
         ("messages_acked > 3 {channel=web}", '"channel" is no filter of messages_acked'),
         ("deliver_in p99 = 2 ms", "not of the form METRIC [STAT] < NUMBER [UNIT] [{filter=value}]"),
@@ -100,6 +114,10 @@ def test_a_later_objective_replaces_an_earlier_one_of_the_same_key() -> None:
         ("bot p99 < 9 ms", "inconclusive", None, "no data"),
         ("service_level_20s >= 80 %", "met", 82.0, ""),
         ("asa_s < 3 s", "inconclusive", None, "no data"),
+        ("service_level_20s >= 80 % {channel=web}", "missed", 75.0, ""),
+        ("service_level_20s >= 80 % {channel=app}", "inconclusive", None, "no data"),
+        ("asa_s < 20 s {department=cards}", "met", 12.0, ""),
+        ("occupancy < 90 % {channel=web}", "inconclusive", None, "distortion is 9.0 %"),
         ("occupancy < 90 %", "inconclusive", None, "distortion is 9.0 %"),
         ("messages_acked >= 40000", "met", 41_000, ""),
         ("messages_lost <= 0", "inconclusive", None, "no data"),

@@ -12,7 +12,7 @@ from typing import Any
 from chatcore.__main__ import main
 from chatcore.channels.shapes import Outcome
 from chatcore.edges import chat, hub, outbox, views, webhooks
-from chatcore.machines import bench, customer, dialog, floor, floorstate, ownership, staff
+from chatcore.machines import bench, binding, customer, dialog, floor, floorstate, ownership, staff
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.events import State
@@ -95,6 +95,12 @@ def g5_shows_others_the_dialog() -> None:
             show(self, partition, position, contact, others[0], event)
 
     swap(hub.Hub, "desk", leaky)
+
+
+def g5_takes_any_code() -> None:
+    """Whatever is typed in the place of a mailed code is good."""
+    typed = binding._typed
+    swap(binding, "_typed", lambda turn, rules, code: typed(turn, rules, turn.contact.binding.hash or code))
 
 
 def g6_leaves_out_of_the_history() -> None:
@@ -192,6 +198,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "G3": g3_takes_repeats_for_new,
     "G4": g4_shows_entries_out_of_order,
     "G5": g5_shows_others_the_dialog,
+    "G5-code": g5_takes_any_code,
     "G6": g6_leaves_out_of_the_history,
     "G7": g7_opens_a_second_dialog,
     "G8": g8_gives_more_than_the_slots,

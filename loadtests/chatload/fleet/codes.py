@@ -25,6 +25,8 @@ FETCH: Final = int(What.FETCH)
 RATING: Final = int(What.RATING)
 CALL: Final = int(What.CALL)
 ASKED: Final = int(What.ASKED)
+BANK: Final = int(What.BANK)
+CODE: Final = int(What.CODE)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatload.accounts import user_of
+from chatload.fleet.applicant import Applicant
 from chatload.fleet.caller import Caller
 from chatload.fleet.clock import NEVER
 from chatload.fleet.live import Live
@@ -104,7 +105,7 @@ class Customers:
         return replace(dialog, user=user_of(dialog.index, dialog.channel), person=None)
 
     def _script(self, dialog: Dialog) -> Script:
-        script = Script if dialog.call is None else Caller
+        script = Caller if dialog.call is not None else Applicant if dialog.proof is not None else Script
         return script(
             self._world,
             self._live,

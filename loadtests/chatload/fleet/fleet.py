@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from chatload.accounts import BANKS_BOT
+from chatload.accounts import BANK, BANKS_BOT, RELAY
+from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
@@ -87,6 +88,7 @@ class Fleet:
         self._providers = {channel: self._provider(channel, settings) for channel, settings in self.settings.items()}
         served = scenario.bot.service is not None and config.index == 0
         self._bot = BankBot(self.world) if served else None
+        self._bank = Bank(self.world) if scenario.authentication is not None and config.index == 0 else None
         self._mirror = Mirror(self.world)
         self._live = Live(self.tally)
         self._asks = _question(scenario, self.world)
@@ -101,6 +103,8 @@ class Fleet:
         urls = {self.world.account(channel): await provider.start(host) for channel, provider in providers}
         if self._bot is not None:
             urls[BANKS_BOT] = await self._bot.start(host)
+        if self._bank is not None:
+            urls[BANK], urls[RELAY] = await self._bank.start(host)
         await self._mirror.open()
         gc.collect()
         gc.freeze()
@@ -177,6 +181,8 @@ class Fleet:
             await provider.close()
         if self._bot is not None:
             await self._bot.close()
+        if self._bank is not None:
+            await self._bank.close()
         self._mirror.stop()  # not with the drain: what it sees of the generator counts to the end
         await self._mirror.close()
         self.clock.close()

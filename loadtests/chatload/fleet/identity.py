@@ -6,11 +6,12 @@ A text that replaces another one says so: `[RUN:SENDER:COUNTER~EDIT]`.
 import re
 from typing import Final, NamedTuple
 
-_PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([cop])(-?\d+)):(\d+)(?:~(\d+))?\]")
+_PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([bcop])(-?\d+)):(\d+)(?:~(\d+))?\]")
 
 CUSTOMER: Final = "c"
 OPERATOR: Final = "o"
 PROBE: Final = "p"
+BANK: Final = "b"
 
 
 class Identity(NamedTuple):

@@ -60,12 +60,12 @@ class Message:
 
     `begun_ns`: when its sender meant it to go, -1 where nobody asks; `started_ns`: when the present attempt went, -1
     while none is open. `away_ns`: the sender's socket closes right after the first attempt, for so long. `attachment`:
-    the name of a file that goes with the text, or in its place, as the channel has it.
+    the name of a file that goes with the text, or in its place, as the channel has it. `final`: never edited.
     """
 
     __slots__ = (
-        "assignment", "attachment", "attempt", "away_ns", "begun_ns", "cid", "counter", "frame", "intended_ns", "size",
-        "started_ns", "subject", "text", "to",
+        "assignment", "attachment", "attempt", "away_ns", "begun_ns", "cid", "counter", "final", "frame", "intended_ns",
+        "size", "started_ns", "subject", "text", "to",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +84,7 @@ class Message:
         self.to = ""
         self.away_ns = -1
         self.attachment = ""
+        self.final = False
         self.frame = b""
 
 

@@ -1,5 +1,7 @@
 """What every part of a fleet shares: clock, ledger, tally, plan, target, and how business time becomes wall time."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from chatload.accounts import account
@@ -29,7 +31,7 @@ class Target(msgspec.Struct, frozen=True):
     """Where the system under test listens, and the secret that its tokens are signed with.
 
     `sockets`: the base of its WebSocket addresses, where that is not the same host and port. `mail`: where it takes
-    mails, `smtp://…`. `bot_token`: what it shows the bank's own bot.
+    mails, `smtp://…`. `bot_token`: what it shows the bank's own bot. `bank_token`: … the bank's service; "" asks none.
     """
 
     url: str
@@ -38,6 +40,7 @@ class Target(msgspec.Struct, frozen=True):
     sockets: str = ""
     mail: str = ""
     bot_token: str = ""
+    bank_token: str = ""
 
     @property
     def socket_url(self) -> str:
@@ -63,11 +66,14 @@ class World:
         self.speed = speed
         self.target = Target("http://127.0.0.1:9")
         self.t0_ns = 0
+        self.mailboxes: dict[int, Callable[[str, int], None]] = {}  # by dialog: who waits for a code by mail
         self.drain_ns = 0
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
         asked = plan.scenario.feedback
         self.asks_to_rate = asked.request if asked is not None else None
         self.returned: dict[str, int] = {}  # by contact: the latest dialog in the plan of who has come back
+        said = plan.scenario.replies
+        self.automatic = frozenset(said.by_event().values()) if said is not None else frozenset()
         self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:

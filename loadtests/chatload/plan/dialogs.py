@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
 from chatload.plan.model import Attachment, BotSays, Call, Destination, Dialog, Rating, Reply
+from chatload.plan.proofs import proven
 from chatload.plan.turns import IDLE_SHARE, WITHOUT_FILES, Turns, drawn_file
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.channels import Phone
@@ -39,7 +40,7 @@ class Dialogs:
         contained = has_bot and draws.happens(scenario.bot.contained, Purpose.CONTAINED, index)
         phone = scenario.channels.calls() if name == "phone" else None
         patience_ms = scenario.patience.queue if phone is None else phone.patience
-        return Dialog(
+        dialog = Dialog(
             index=index,
             user=user_of(index if person is None else person, name),
             channel=name,
@@ -56,6 +57,7 @@ class Dialogs:
             walks=has_bot and self._walks(index, name),
             person=person,
         )
+        return proven(dialog, scenario, self._shape, draws) if contained else dialog
 
     def _call(self, index: int, phone: Phone) -> Call:
         again = self._draws.happens(phone.again, Purpose.AGAIN, index)
@@ -192,7 +194,7 @@ class Dialogs:
         opening = replace(dialog.turns[0], to="handover" if with_operator else "bot")
         hold_ms = max(0.0, sends[past]) if to_come else 0.0
         start_ms = self._introduced(dialog.index, ramp_ms, hold_ms)
-        return replace(dialog, start_ms=start_ms, hold_ms=hold_ms, turns=(opening, *to_come))
+        return replace(dialog, start_ms=start_ms, hold_ms=hold_ms, turns=(opening, *to_come), proof=None)
 
     def _introduced(self, index: int, ramp_ms: float, hold_ms: float) -> float:
         """Somewhere in the ramp, but so late that the hold does not look like inactivity."""

@@ -8,6 +8,7 @@ import msgspec
 from chatload.scenario import Channel
 
 Phase = Literal["ramp", "main"]
+ProofStep = Literal["ask", "account", "code", "wrong"]
 To = Literal["bot", "handover", "operator", "more"]
 
 
@@ -47,6 +48,17 @@ class Call(msgspec.Struct, frozen=True):
     again_ms: float | None
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """How a customer shows whose account it is, a step a turn: to ask, name it, type the code, or a wrong one, ask.
+
+    `mail_ms`: from the mail with the code to the first code typed; None of who sees no mail.
+    """
+
+    steps: tuple[ProofStep, ...]
+    account: str
+    mail_ms: float | None
+
+
 class Rating(msgspec.Struct, frozen=True):
     """A customer's `score` of a dialog, given `after_ms` after the platform asked for it."""
 
@@ -67,6 +79,7 @@ class Dialog(msgspec.Struct, frozen=True):
     `silent`: if this customer leaves, they leave without a word.
     `call`: of a dialog by phone, which has no turns.
     `walks`: they take what the service menu offers, instead of writing to the bot.
+    `proof`: they ask for what only the owner of an account may know.
     `person`: the index of the first dialog of a customer who comes back, whose `user` they are; None of a first one.
     `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
@@ -85,6 +98,7 @@ class Dialog(msgspec.Struct, frozen=True):
     call: Call | None = None
     rating: Rating | None = None
     walks: bool = False
+    proof: Proof | None = None
     person: int | None = None
 
     def burst(self, position: int) -> range:

@@ -28,7 +28,7 @@ def returning(
         return {}
     found: dict[int, int] = {}
     for layer in range(math.ceil(load)):
-        came = _Layer(details, draws, asked.after, scenario.dialog.duration)
+        came = _Layer(details, draws, asked.after, scenario.dialog.duration, scenario.authentication is not None)
         for index, start_ms in whole_layer(draws, rate, layer, horizon_ms):
             channel = details.channel(index)
             if channel == "phone":
@@ -44,11 +44,12 @@ def returning(
 class _Layer:
     """The dialogs of one layer up to a moment, and which of them have been followed on."""
 
-    def __init__(self, details: Dialogs, draws: Draws, after_ms: float, lasts_ms: float) -> None:
+    def __init__(self, details: Dialogs, draws: Draws, after_ms: float, lasts_ms: float, authentication: bool) -> None:
         self._details = details
         self._draws = draws
         self._after_ms = after_ms
         self._lasts_ms = lasts_ms
+        self._authentication = authentication
         self._dialogs: defaultdict[Channel, list[tuple[float, int]]] = defaultdict(list)
         self._followed: set[int] = set()
 
@@ -57,7 +58,12 @@ class _Layer:
         self._dialogs[channel].append((start_ms, index))
 
     def before(self, index: int, start_ms: float, channel: Channel) -> int | None:
-        """The dialog on which this one follows; None if there is none."""
+        """The dialog on which this one follows; None if there is none.
+
+        Who shows who they are does so once: such a dialog follows on none, and none follows on it.
+        """
+        if self._authentication and self._details.whole(index, start_ms).proof is not None:
+            return None
         dialogs = self._dialogs[channel]
         gap_ms = self._draws.exponential(self._after_ms, Purpose.RETURN_TIME, index)
         until = bisect_right(dialogs, (start_ms - gap_ms - self._lasts_ms, index))
@@ -65,7 +71,8 @@ class _Layer:
         for began_ms, earlier in islice(reversed(dialogs[:until]), LOOKED_AT):
             if earlier in self._followed or self._draws.uniform(Purpose.KEPT, earlier) > kept:
                 continue
-            if self._details.over_ms(self._details.whole(earlier, began_ms)) < start_ms:
+            before = self._details.whole(earlier, began_ms)
+            if before.proof is None and self._details.over_ms(before) < start_ms:
                 self._followed.add(earlier)
                 return earlier
         return None

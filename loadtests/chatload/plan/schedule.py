@@ -74,8 +74,11 @@ class Plan:
         return self._by_index[index]
 
     def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
-        """The dialogs that worker `worker` of `workers` plays: all of a customer's."""
-        return tuple(dialog for dialog in self.dialogs if _whose(dialog) % workers == worker)
+        """The dialogs that worker `worker` of `workers` plays: all of a customer's.
+
+        Worker 0 also has the bank, and whoever it mails codes.
+        """
+        return tuple(dialog for dialog in self.dialogs if _player(dialog, workers) == worker)
 
     def reply(self, index: int, turn: int) -> Reply:
         """How the operator answers turn `turn` (from 0) of this dialog, with all that was written at once with it."""
@@ -117,6 +120,10 @@ class Plan:
         asks_nothing = dialog.walks and turn == 0 and planned.to == "bot"  # which brings the menu up
         return self._texts.question(index, turn, "operator" if asks_nothing else planned.to, planned.length)
 
+    def asking(self, index: int, turn: int) -> str:
+        """How who is to show who they are asks for what only they may know."""
+        return self._texts.asking(index, turn)
+
     def press(self, index: int, turn: int) -> str:
         """What a customer who walks the menu sends in turn `turn` (from 0) and nothing else; "" if they write words."""
         dialog = self._by_index[index]
@@ -150,8 +157,9 @@ class Plan:
         return sum(map(self.expected_messages, self.dialogs))
 
 
-def _whose(dialog: Dialog) -> int:
-    return dialog.index if dialog.person is None else dialog.person
+def _player(dialog: Dialog, workers: int) -> int:
+    first = dialog.index if dialog.person is None else dialog.person
+    return first % workers if dialog.proof is None else 0
 
 
 def make_plan(
@@ -181,4 +189,4 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), horizon_ms, operators)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, operators)

@@ -4,7 +4,7 @@ from typing import Final
 
 from chatload.draws import Draws, Purpose
 from chatload.plan.model import To
-from chatload.scenario.bot import Bot
+from chatload.scenario import Scenario
 
 _WORDS: Final = [
     "здравствуйте",
@@ -74,12 +74,14 @@ class Texts:
     Filler words hold neither a keyword nor a hand-over word, so a text says to the bot exactly what its turn means.
     """
 
-    def __init__(self, bot: Bot, draws: Draws) -> None:
+    def __init__(self, scenario: Scenario, draws: Draws) -> None:
+        bot, known = scenario.bot, scenario.authentication
         self._draws = draws
+        self._asking = list(known.keywords) if known is not None else []
         self._handover = bot.handover
         self._menu = bot.menu
         self._keywords = [answer.keywords for answer in bot.answers]
-        meaningful = [word.lower() for words in [bot.handover, *self._keywords] for word in words]
+        meaningful = [word.lower() for words in [bot.handover, self._asking, *self._keywords] for word in words]
         harmless = [word for word in _WORDS if not any(m in word.lower() for m in meaningful)] or ["—"]
         self._pool, self._starts = _pool(harmless, draws)
 
@@ -94,6 +96,10 @@ class Texts:
         if length <= len(word) + 1:
             return word.ljust(length, ".")
         return f"{word} {self._filler(dialog, turn, length - len(word) - 1)}"
+
+    def asking(self, dialog: int, turn: int) -> str:
+        """Words that ask for what only who has shown who they are may know."""
+        return self._asking[int(self._draws.uniform(Purpose.WORDS, dialog, turn) * len(self._asking))]
 
     def press(self, dialog: int, turn: int, to: To) -> str:
         """The number of a line of the menu, which the first message has brought up; "" for other messages."""

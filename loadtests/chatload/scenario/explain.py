@@ -86,6 +86,8 @@ def _floor(file: ScenarioFile) -> list[str]:
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
         *_ratings(file),
+        *_replies(file),
+        *_authentication(file),
     ]
 
 
@@ -95,6 +97,24 @@ def _ratings(file: ScenarioFile) -> list[str]:
         return []
     shares = ", ".join(f"{asked.text(score)} {weight:g}" for score, weight in enumerate(asked.scores, 1))
     return [f"{100 * asked.share:.0f} % of an operator's customers rate the dialog when they are asked to ({shares})."]
+
+
+def _replies(file: ScenarioFile) -> list[str]:
+    said = file.scenario.replies
+    texts = [f"{event} «{text}»" for event, text in said.by_event().items()] if said is not None else []
+    return [f"The platform says by itself: {'; '.join(texts)}."] if texts else []
+
+
+def _authentication(file: ScenarioFile) -> list[str]:
+    asked = file.scenario.authentication
+    if asked is None:
+        return []
+    return [
+        f"{100 * asked.share:.0f} % of the dialogs that the bot keeps are customers who ask for their balance: they"
+        f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
+        f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
+        " account, guess, and must not be told."
+    ]
 
 
 def _run(file: ScenarioFile) -> list[str]:

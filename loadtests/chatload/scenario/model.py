@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience, Returning
+from chatload.scenario.service import Authentication, Replies
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
 
@@ -64,6 +65,8 @@ class Scenario(Table):
     published: dict[str, float]
     feedback: Feedback | None = None
     returning: Returning | None = None
+    replies: Replies | None = None
+    authentication: Authentication | None = None
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:
@@ -74,6 +77,19 @@ class Scenario(Table):
         for topic, department in (self.bot.service.topics if self.bot.service else {}).items():
             if not any(team.fits(department, "", "") for team in teams):
                 raise ValueError(f"no operator may take the dialogs of topic {topic}; change operators.teams")
+        return self
+
+    @model_validator(mode="after")
+    def _asking_for_an_account_is_nothing_else(self) -> Self:
+        if self.authentication is None:
+            return self
+        if self.bot.service is not None:
+            raise ValueError("authentication is of the menu's and the keywords' bot, and bot.service is another")
+        others = [*self.bot.handover, *(word for answer in self.bot.answers for word in answer.keywords)]
+        for keyword in self.authentication.keywords:
+            for word in others:
+                if keyword.lower() in word.lower() or word.lower() in keyword.lower():
+                    raise ValueError(f'the keyword "{keyword}" of authentication means what "{word}" of the bot means')
         return self
 
 

@@ -112,6 +112,23 @@ def _more_at_handover(scenario: Scenario, name: Channel) -> float:
     return at_once(scenario) - 1 if hands_over_in_bursts(scenario, name) else 0.0
 
 
+def _kept_turns(scenario: Scenario, name: Channel) -> float:
+    """Customers' messages in a dialog that the bot keeps."""
+    known = proving_share(scenario, name)
+    turns = scenario.bot.turns_contained
+    return turns + known * (scenario.authentication.turns - turns) if scenario.authentication is not None else turns
+
+
+def proving_share(scenario: Scenario, name: Channel) -> float:
+    """The share of the dialogs that the bot keeps whose customers show who they are: none where codes come by mail."""
+    return scenario.authentication.share if scenario.authentication is not None and name != "email" else 0.0
+
+
+def _mail_ms(scenario: Scenario, name: Channel) -> float:
+    """How long customers of the dialogs that the bot keeps look for a code, on average."""
+    return proving_share(scenario, name) * (scenario.authentication.reads if scenario.authentication else 0.0)
+
+
 def _bot_turns_before(scenario: Scenario, channel: Web) -> float:
     return scenario.bot.turns_before if channel.bot else 0.0
 
@@ -122,7 +139,7 @@ def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: fl
     for name, channel in scenario.channels.written().items():
         share = _contained(scenario, channel)
         human = 2 * (_bot_turns_before(scenario, channel) + 1) + _more_at_handover(scenario, name)
-        before += mix[name] * (share * 2 * scenario.bot.turns_contained + (1 - share) * human)
+        before += mix[name] * (share * 2 * _kept_turns(scenario, name) + (1 - share) * human)
     if contained == 1:
         return 0.0
     turns = (scenario.dialog.messages - before) / ((1 - contained) * (at_once(scenario) + 1))
@@ -139,8 +156,8 @@ def _thinking_ms(scenario: Scenario, mix: dict[Channel, float], operator_turns: 
     for name, channel in scenario.channels.written().items():
         share, before = _contained(scenario, channel), _bot_turns_before(scenario, channel)
         typing, after_bot = _typing_ms(scenario, channel), _reading_ms(scenario, bot_length(scenario))
-        kept = scenario.bot.turns_contained
-        fixed += mix[name] * share * (kept * typing + (kept - 1) * after_bot)
+        kept = _kept_turns(scenario, name)
+        fixed += mix[name] * share * (kept * typing + (kept - 1) * after_bot + _mail_ms(scenario, name))
         turns = before + 1 + operator_turns
         readings = before * after_bot + operator_turns * _reading_ms(scenario, scenario.operators.length)
         work = scenario.operators.accept + (1 + operator_turns) * react_ms(scenario) + scenario.operators.wrap_up

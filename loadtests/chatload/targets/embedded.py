@@ -13,20 +13,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload import scratch
-from chatload.accounts import BANKS_BOT, MESSENGERS, account, channel_of
+from chatload.accounts import channel_of
 from chatload.errors import BadOption, CoreRefused, TargetFailed
 from chatload.host import LOOPBACK
 from chatload.process import as_child, free_port
 from chatload.scenario import Scenario
-from chatload.scenario.channels import Limits
 from chatload.targets import tokens
+from chatload.targets.configuration import PARTITIONS, answered, configuration, new_keys, variable
 from chatload.targets.port import Fault, Target, Verb
 from chatload.targets.rest import Admin, Unanswered
 
-PARTITIONS: Final = 1
-WINDOW_MS: Final = 86_400_000  # so long after a customer's message messengers with a window take free texts
-TRANSFER_MS: Final = 120_000
-"""So long, in business time, a dialog waits for the operator it was sent on to: the core's default."""
 READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
@@ -68,6 +64,7 @@ class Embedded(Target):
         self._temporary = scratch.make("chatload-core-")
         self._data = data or self._temporary / "data"
         self._secret, self._bot_token = secrets.token_hex(16), secrets.token_hex(16)
+        self._bank_token = secrets.token_hex(16) if scenario.authentication is not None else ""
         self._keys: dict[str, dict[str, str]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
@@ -81,17 +78,18 @@ class Embedded(Target):
             "secret": self._secret,
             "accounts": self._keys,
             "bot_token": self._bot_token,
+            "bank_token": self._bank_token,
         }
 
     def start(self, callbacks: Mapping[str, str]) -> None:
         """Write the configuration and bring the core up."""
-        self._keys = {name: _new_keys(name) for name in callbacks if name != BANKS_BOT}
+        self._keys = {name: new_keys(name) for name in callbacks if channel_of(name)}
         try:
             self._data.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadOption("--data", self._data, f"cannot be made ({error.strerror})") from error
         self._answers().write_text(json.dumps(self._answered(), ensure_ascii=False))
-        self._config().write_text(json.dumps(self._configuration(callbacks), ensure_ascii=False, indent=1))
+        self._config().write_text(json.dumps(self._configured(callbacks), ensure_ascii=False, indent=1))
         self._wanted = True
         self._launch()
 
@@ -172,8 +170,10 @@ class Embedded(Target):
         if self._process is not None:
             self._end(signal.SIGKILL)
         secrets_in_environment = {"CHATCORE_SECRET": self._secret, "CHATCORE_BOT": self._bot_token}
+        if self._bank_token:
+            secrets_in_environment["CHATCORE_BANK"] = self._bank_token
         for name, keys in self._keys.items():
-            secrets_in_environment |= {_variable(name, what): secret for what, secret in keys.items()}
+            secrets_in_environment |= {variable(name, what): secret for what, secret in keys.items()}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.command, "--config", str(self._config())],
@@ -214,104 +214,22 @@ class Embedded(Target):
     def _admin(self) -> Admin:
         return Admin(self.url, tokens.make(self._secret, "admin", "chatload"))
 
+    def _configured(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
+        where = {
+            "host": self._host,
+            "port": self._port,
+            "smtp_port": self._smtp_port,
+            "data": str(self._data),
+            "answers": str(self._answers()),
+            "snapshot_every": self.snapshot_every,
+        }
+        return where | configuration(self._scenario, self._speed, self._keys, callbacks)
+
+    def _answered(self) -> dict[str, Any]:
+        return answered(self._scenario, self._speed)
+
     def _config(self) -> Path:
         return self._temporary / "chatcore.json"
 
     def _answers(self) -> Path:
         return self._temporary / "answers.json"
-
-    def _configuration(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
-        scenario, timers = self._scenario, self._scenario.timers
-        return {
-            "host": self._host,
-            "port": self._port,
-            "smtp_port": self._smtp_port,
-            "data": str(self._data),
-            "journal": "sqlite",
-            "partitions": PARTITIONS,
-            "secret": "env:CHATCORE_SECRET",
-            "operators": [],
-            "accounts": self._accounts(callbacks),
-            "answers": str(self._answers()),
-            "bot": self._bot(callbacks),
-            "timers_ms": {
-                "offer": max(1, round(timers.offer / self._speed)),
-                "grace": max(1, round(timers.grace)),
-                "inactivity": max(1, round(timers.inactivity / self._speed)),
-                "window": max(1, round(WINDOW_MS / self._speed)),
-                "transfer": max(1, round(TRANSFER_MS / self._speed)),
-            },
-            "departments": [{"id": name, "internal": True} for name in scenario.operators.internal],
-            "snapshot_every": self.snapshot_every,
-        }
-
-    def _answered(self) -> dict[str, Any]:
-        """What the bank would say in the file of its answers."""
-        bot, asked = self._scenario.bot, self._scenario.feedback
-        found: dict[str, Any] = {"answers": [answer.model_dump() for answer in bot.answers], "handover": bot.handover}
-        if bot.menu is not None:
-            lines = [line.model_dump() for line in bot.menu.lines]
-            found["menu"] = {"text": bot.menu.text, "items": lines}
-        if bot.service is not None:
-            found["topics"] = bot.service.topics
-        if asked is not None:
-            window_s = max(1, round(asked.window / 1000 / self._speed))
-            feedback = {"scale": asked.scale, "window_s": window_s, "bad": [asked.bad], "good": [asked.good]}
-            found |= {"replies": [{"event": "feedback", "text": asked.request}], "feedback": feedback}
-        return found
-
-    def _bot(self, callbacks: Mapping[str, str]) -> dict[str, Any]:
-        """How often the bot may miss, and where the bank's own is, if it has one."""
-        bot = self._scenario.bot
-        if bot.service is None:
-            return {"misses": bot.misses}
-        asked = {"url": callbacks[BANKS_BOT], "token": "env:CHATCORE_BOT", "timeout_ms": round(bot.service.timeout)}
-        return {"misses": bot.misses, **asked}
-
-    def _kind(self) -> str:
-        """Who answers first where there is a bot."""
-        bot = self._scenario.bot
-        return "http" if bot.service is not None else "menu" if bot.menu is not None else "keywords"
-
-    def _accounts(self, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
-        """One account a channel; of a messenger, those whose provider somebody plays."""
-        found: list[dict[str, Any]] = []
-        for channel, settings in self._scenario.channels.played().items():
-            played = [name for name in callbacks if channel_of(name) == channel]
-            bot = self._kind() if settings.bot else "none"
-            for name in played if channel in MESSENGERS else [account(channel)]:
-                own = self._provided(settings, name, callbacks, len(played)) if isinstance(settings, Limits) else {}
-                asks = settings.model_dump(include={"department", "skill", "language", "weight"})
-                found.append({"id": name, "channel": channel, "bot": bot, **asks, **own})
-        return found
-
-    def _provided(self, limits: Limits, name: str, callbacks: Mapping[str, str], share: int) -> dict[str, Any]:
-        """The provider's side of an account, which has its part of the limits of the scenario's one."""
-        keys = dict(self._keys[name])
-        if callbacks[name].startswith("smtp://"):
-            del keys["token"]  # nobody logs in where there is no TLS
-        return {
-            "api": callbacks[name],
-            **{
-                what: value if what == "sender" else f"env:{_variable(name, what)}"  # who writes is no secret
-                for what, value in keys.items()
-            },
-            "rate_per_s": limits.rate_per_s * self._speed / share,
-            "chat_rate_per_s": limits.chat_rate_per_s * self._speed,
-            "burst": limits.burst,
-        }
-
-
-def _new_keys(name: str) -> dict[str, str]:
-    """The secrets of a messenger's account, as the messenger and its customer agree on them."""
-    token = f"{secrets.randbelow(10**10)}:{secrets.token_urlsafe(24)}"
-    found = {"token": token, "webhook_secret": secrets.token_hex(16)}
-    messenger = MESSENGERS[channel_of(name)]
-    sender = f"{10**9 + secrets.randbelow(10**9)}{messenger.host}"
-    others = {"sender": sender, "verify_token": secrets.token_hex(16)}
-    return found | {what: others[what] for what in messenger.keys}
-
-
-def _variable(name: str, what: str) -> str:
-    """The environment variable that holds a secret of an account."""
-    return f"{name}_{what}".replace("-", "_").upper()

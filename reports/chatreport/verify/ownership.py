@@ -5,6 +5,7 @@ import numpy as np
 from chatreport.grouping import NEVER, Ints, begins, contains, dense, lookup, order_by, running_sum, soonest, unique
 from chatreport.ledger import CUSTOMER, OPERATOR, PROBE, Rows
 from chatreport.rundir import Kind, Outcome, What
+from chatreport.verify import secrets
 from chatreport.verify.finding import Tally
 
 
@@ -21,6 +22,7 @@ def no_leak(tally: Tally) -> None:
         home = lookup(messages.identity, messages.contact, rows["identity"])
         astray = rows.where((home >= 0) & (rows["contact"] >= 0) & (home != rows["contact"]))
         tally.wrong(note, places=astray["spot"], people=astray["who"], keys=astray["identity"])
+    secrets.told_to_owners(tally)
 
 
 def _beyond_ownership(tally: Tally) -> None:

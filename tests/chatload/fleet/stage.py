@@ -70,7 +70,7 @@ def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, scenario: Scenario |
     operators = scenario.operators.model_copy(update={"opens": opens_ms, **people})
     scenario = scenario.model_copy(update={"operators": operators})
     details = Dialogs(scenario, shape_of(scenario), draws)
-    return Plan(scenario, dialogs, details, Texts(scenario.bot, draws), 10 * MINUTE, 3)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), 10 * MINUTE, 3)
 
 
 def be_patient(provider: Provider) -> None:

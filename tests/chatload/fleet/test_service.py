@@ -9,7 +9,8 @@ import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS, BANKS_BOT, channel_of
+from chatload.accounts import ACCOUNTS, BANK, BANKS_BOT, RELAY, channel_of
+from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import now_ns
 from chatload.fleet.customers import Customers
@@ -17,6 +18,7 @@ from chatload.fleet.history import HistoryReader
 from chatload.fleet.link import Link
 from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS, media
+from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.script import Join
 from chatload.fleet.seats import Seats
@@ -31,11 +33,18 @@ from chatload.scenario.bot import Line, Menu
 from chatload.scenario.bot import Service as BankService
 from chatload.scenario.channels import Channels, Messenger
 from chatload.scenario.people import Feedback
+from chatload.scenario.service import Replies
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatload.targets.rest import Admin
-from chatreport.rundir import Kind, What
+from chatreport.evidence import Evidence
+from chatreport.floor import Floor
+from chatreport.ledger import Ledger
+from chatreport.rundir import Kind, What, write_part
+from chatreport.verify import check_all
+from chatreport.verify.finding import Finding
 from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, make_plan, of, rows
+from tests.chatreport.ledgers import manifest
 
 SPEED = 500.0
 QUIET = Settings(
@@ -43,6 +52,7 @@ QUIET = Settings(
 )  # of two: all messages that can be edited are
 EDITABLE = ("MAX", "MESSENGER", "TELEGRAM", "VK")
 LINKED = ("INFOBIP", "MESSENGER", "TELEGRAM", "VIBER", "WHATSAPP")  # which fetch what is sent by its address
+REPLIES = Replies(greeting="Welcome.", waiting="Everybody is busy, please wait.", closing="Good bye.")
 MESSENGERS = {name: made for name, made in PROVIDERS.items() if name != "phone"}  # where customers write
 CHANNELS = ("web", "app", *sorted(MESSENGERS))
 FILES = {
@@ -67,8 +77,11 @@ def scenario() -> Scenario:
     timers = smoke.timers.model_copy(update={"offer": 600_000.0})
     channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(MESSENGERS, messenger))
     return smoke.model_copy(
-        update={"channels": channels, "feedback": feedback, "timers": timers, "operators": people, "bot": bot}
-    )
+        update={
+            "channels": channels, "feedback": feedback, "timers": timers, "operators": people, "bot": bot,
+            "replies": REPLIES,
+        }
+    )  # fmt: skip
 
 
 def asking(played: Scenario) -> dict[str, int]:
@@ -111,6 +124,7 @@ class Service:
         self._planned = planned
         self.history: list[Row] = []
         self.sent: list[tuple[str, str]] = []  # customers' files: channel, and the name if they came whole with it
+        self.state: list[Row] = []
         self.enclosed: dict[str, list[int]] = {}  # by channel: bytes of what operators are planned to send
 
     def play(self) -> list[Row]:
@@ -126,10 +140,11 @@ class Service:
             files = [stage.plan.reply(each.index, burst.start).attachment for burst in each.bursts()]
             self.enclosed.setdefault(each.channel.upper(), []).extend(file.size for file in files if file)
         providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in MESSENGERS.items()}
-        bot = BankBot(stage.world)
+        bot, bank = BankBot(stage.world), Bank(stage.world)
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
         try:
             urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
+            urls[BANK], urls[RELAY] = await bank.start(LOOPBACK)
             await asyncio.to_thread(core.start, urls | {BANKS_BOT: await bot.start(LOOPBACK)})
             await asyncio.to_thread(core.add_operators, [1, 2, 3])
             stage.world.target = msgspec.convert(core.wire(), Target)
@@ -140,9 +155,7 @@ class Service:
             uploads = Uploads(stage.world, history.http)
             office = Office(Link, history, uploads)
             seats = Seats(stage.world, stage.live, office, lambda n, on: stage.seated.append((n, on)))
-            joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
-            joins |= {name: provider.join for name, provider in providers.items()}
-            customers = Customers(stage.world, stage.live, tuple(planned), joins)
+            customers = self._customers(stage, providers, uploads)
             stage.world.t0_ns = now_ns()
             for number in range(1, 4):
                 seats.set(number, on=True)
@@ -159,17 +172,32 @@ class Service:
             for provider in providers.values():
                 await provider.close()
             await bot.close()
+            await bank.close()
             await asyncio.to_thread(core.stop)
             stage.clock.close()
             stage.recorder.close()
+
+    def _customers(self, stage: Stage, providers: dict[str, Provider], uploads: Uploads) -> Customers:
+        joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
+        joins |= {name: provider.join for name, provider in providers.items()}
+        return Customers(stage.world, stage.live, tuple(self._planned), joins)
 
     async def _to_the_end(self, stage: Stage, customers: Customers, dialogs: int) -> None:
         await stage.until(lambda: stage.tally.started == dialogs)
         await stage.until(lambda: not customers.busy)
 
+    def judged(self) -> dict[str, Finding]:
+        """What the checkers find in the ledger and the platform's own history."""
+        collected = audit.Rows()
+        write_part(self._folder / "ledger", "suite", 0, collected.pack([*self.history, *self.state]), collected.texts)
+        known = manifest(now_ns(), len(self._planned), 0, 3)
+        evidence = Evidence(Ledger.read(self._folder, known), known)
+        return check_all(evidence, Floor(evidence))[0]
+
     def _read(self, core: Embedded) -> None:
         reach = core.auditor()
         self.history = list(audit.history(reach["url"], reach["token"], reach["partitions"], RUN))
+        self.state = list(audit.state(reach["url"], reach["token"]))
         with Admin(reach["url"], reach["token"]) as admin:
             kept = [entry for partition in range(reach["partitions"]) for entry in audit._pages(admin, partition)]
         for entry in kept:
@@ -248,6 +276,19 @@ def test_customers_send_files_on_every_channel(service: tuple[list[Row], Service
     assert sorted(played.sent) == sorted(sent.items())
 
 
+def test_the_platform_speaks_by_itself_on_every_channel(service: tuple[list[Row], Service]) -> None:
+    """Greeted, asked to wait and taken leave of, once each and by the platform; nobody takes that for an answer."""
+    ledger, history = service[0], service[1].history
+    events = [f"auto:{event}" for event in (*REPLIES.by_event(), "feedback")]
+    for row in (row for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)):
+        stored = [each for each in history if each["contact"] == row["contact"] and each["number"] == 1]
+        said = [each for each in stored if each["what"] == What.AUDIT and each["author"] == "system"]
+        assert [each["rule"] for each in said if each["rule"]] == events
+        seen = [each for each in of(ledger, "ENTRY", who=row["who"], kind="MESSAGE") if each["author"] == "system"]
+        assert {each["size"] for each in seen} >= {len(text) for text in REPLIES.by_event().values()}
+        assert (row["outcome"], row["counter"]) == ("COMPLETED", 3)
+
+
 def test_operators_send_attachments_on_every_channel(service: tuple[list[Row], Service]) -> None:
     """Each is stored once, reaches its customer, and is whole where its messenger fetches it; SMS carries texts."""
     ledger, planned = service[0], service[1].enclosed
@@ -297,7 +338,7 @@ def test_the_banks_own_bot_answers_or_leads_to_an_operator(kind: str, service: t
     (asked, *more) = of(ledger, "ASKED", plan=index)
     outcome = "INDETERMINATE" if kind == "slow" else "OK"
     assert (asked["sender"], asked["counter"], asked["reason"], asked["outcome"]) == (f"c{index}", 1, kind, outcome)
-    first, *_ = of(ledger, "ENTRY", who=f"c{index}")
+    first = next(row for row in of(ledger, "ENTRY", who=f"c{index}") if row["rule"] != "auto:greeting")
     assert (first["kind"], first["author"], first["sender"]) == LED_TO[kind]
     assert [row["outcome"] for row in of(ledger, "DIALOG", plan=index)] == ["COMPLETED"]
     queued = of(ledger, "ENTRY", who=f"c{index}", kind="QUEUED")
@@ -311,7 +352,7 @@ def test_customers_walk_the_menu_to_an_operator(tmp_path: Path) -> None:
     lines = (Line(name="Rates", text="The rates are on our site."), Line(name="Cards", topic="cards"))
     bot = load("smoke").scenario.bot.model_copy(update={"menu": Menu(text="How can we help?", walks=1, lines=lines)})
     walker = dialog(1, "bot", "bot", "handover", "operator", walks=True)
-    played = Service(tmp_path, scenario().model_copy(update={"bot": bot, "feedback": None}), [walker])
+    played = Service(tmp_path, scenario().model_copy(update={"bot": bot, "feedback": None, "replies": None}), [walker])
     ledger = played.play()
     sent = columns(of(ledger, "SEND", who="c1", outcome="OK"), "counter", "seq", "size")
     assert [(counter, seq) for counter, seq, _ in sent] == [(1, 1), (2, 3), (3, 5), (4, 9)]

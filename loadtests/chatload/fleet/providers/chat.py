@@ -108,13 +108,12 @@ class Chat:
 
     def show(self, text: str, message_id: MessageId, stamp_ns: int) -> None:
         """Show the customer a reply; recorded each time, told to the script once."""
-        entry = Entry(dialog=self.subject.contact, seq=-1, kind="message", text=text, id=message_id)
+        by = "system" if text in self.actor.world.automatic else "bot"
+        entry = Entry(dialog=self.subject.contact, seq=-1, kind="message", author=by, text=text, id=message_id)
         identity = self.actor.saw(entry, self.subject, stamp_ns)
         if self.customer is None or (identity is not None and (identity.sender, identity.counter) == self._last):
             return
-        human = identity is not None and identity.role == OPERATOR
-        entry.author = "bot"
-        if identity is not None and human:
+        if identity is not None and identity.role == OPERATOR:
             self._last = (identity.sender, identity.counter)
             entry.author = identity.sender
         self.customer.saw(entry, identity, stamp_ns)

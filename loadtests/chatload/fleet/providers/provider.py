@@ -210,7 +210,7 @@ class Provider(ABC):
         heard = Heard(self.new_id(chat), message.text, message.attachment, now_ms())
         settled: Settled = partial(self._posted.message, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()
-        point, share = share_of(f"other:{key}"), self._settings.other_share
+        point, share = share_of(f"other:{key}"), 0.0 if message.final else self._settings.other_share
         edit = self._edit(chat, message, heard, f"{key}e") if self.edits and point < share / 2 else None
         if edit is not None and not self.profile.ordered:
             settled = partial(self._then, settled, edit)  # nobody edits what has not left yet

@@ -1,0 +1,51 @@
+"""What a bank may do besides: texts without a person, and customers who show who they are."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from chatload.scenario.tables import Share, Table
+from chatload.scenario.units import DurationMs
+
+Text = Annotated[str, Field(max_length=4000)]
+
+
+class Replies(Table):
+    """What the platform says by itself on an event of a dialog; "" says nothing.
+
+    `greeting`: when it opens. `waiting`: when it is queued. `closing`: when an operator closes it.
+    """
+
+    greeting: Text = ""
+    waiting: Text = ""
+    closing: Text = ""
+
+    def by_event(self) -> dict[str, str]:
+        """The texts that are said, by their event."""
+        return {event: text for event, text in self.model_dump().items() if text}
+
+
+class Authentication(Table):
+    """Customers who bind their account in the chat: `share` of the dialogs that the bot keeps, but in mails.
+
+    They ask for what only they may know with one of `keywords`, name their account, are mailed a code, type it `reads`
+    after the mail came, and ask again. `mistyped` of them type it wrong at first. `guessed` of them name an account
+    that is not theirs: they see no mail, guess twice, and ask.
+    """
+
+    share: Share
+    mistyped: Share
+    guessed: Share
+    reads: DurationMs
+    keywords: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _shares_leave_something(self) -> Self:
+        if self.mistyped + self.guessed > 1:
+            raise ValueError("mistyped and guessed add up to more than 100 %")
+        return self
+
+    @property
+    def turns(self) -> float:
+        """How many messages such a customer writes on average: to ask, name the account, type the code, ask again."""
+        return 4 + self.mistyped + self.guessed
