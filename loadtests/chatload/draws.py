@@ -67,6 +67,8 @@ class Purpose(enum.IntEnum):
     PROOF = 66
     PROOF_THINKING = 67
     MAIL_TIME = 68
+    HOSTILE_TIME = 69
+    HOSTILE_KIND = 70
 
 
 @cache

@@ -93,6 +93,9 @@ class What(enum.IntEnum):
     # A one-time code: reason = mailed (done = when the customer's mail server took it), typed (the right
     # one), mistyped.
     CODE = 28
+    # A stranger asked for something: rule = how, size = requests, contact = whom they pretended to be; OK if it was
+    # taken, REJECTED if not (reason = the status, or the code that a socket was closed with); intended, started, done.
+    HOSTILE = 29
 
 
 class Outcome(enum.IntEnum):

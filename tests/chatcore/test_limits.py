@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chatcore import server
 from chatcore.edges import door
 from chatcore.edges.gateway import MAX_ID
-from chatcore.edges.limits import Bucket, Buckets
+from chatcore.edges.limits import LOOKS_AT, Bucket, Buckets
 from chatcore.journal.memory import Disk
 from tests.chatcore.client import Client, Customer, token, update
 from tests.chatcore.cores import inside, play, restarting, telegram
@@ -58,6 +58,14 @@ def test_the_buckets_are_bounded_in_number() -> None:
         assert not buckets.take("busy", 1.0)
         assert len(buckets) <= 4
     assert buckets.empty("busy", 1.0)
+
+
+def test_a_full_bucket_is_not_remembered() -> None:
+    """Who has not taken anything for long costs no memory: at most as many again are kept as are not full."""
+    buckets, filled_after_s = Buckets(rate_per_s=1, burst=10, most=100_000), 1
+    for second in range(5_000):
+        assert buckets.take(f"k{second}", float(second))
+        assert len(buckets) <= LOOKS_AT + filled_after_s
 
 
 # --- limits over the wire --------------------------------------------------------------------------------------------

@@ -45,6 +45,9 @@ REFUSALS: list[tuple[list[str], str]] = [
     (["verify", "nowhere"], "nowhere: it has no manifest.json; name the directory that `chatload run` printed"),
     (["report", "nowhere"], "nowhere: it has no manifest.json; name the directory that `chatload run` printed"),
     (["scenarios", "explain", "tbnk"], 'no scenario "tbnk".*'),
+    (["scenarios", "new", "mine", "--from", "tbnk"], 'no scenario "tbnk".*'),
+    (["scenarios", "new", "../mine"], r"NAME \.\./mine: use letters, .*"),
+    (["scenarios", "new", "tbank"], "NAME tbank: a scenario that comes with chatload has this name; .*"),
 ]
 
 
@@ -73,6 +76,23 @@ def test_a_spoilt_scenario_is_one_line(tmp_path: Path, name: str, spoil: Callabl
     check_refusal(chatload("run", "mine.toml", cwd=tmp_path), line)
     check_refusal(chatload("scenarios", "check", "mine.toml", cwd=tmp_path), line)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_a_scenario_of_ones_own_is_begun_and_never_overwritten(tmp_path: Path) -> None:
+    """The file is a scenario as it is; what is said next works; a second time is refused, and changes nothing."""
+    answer = chatload("scenarios", "new", "ours", "--from", "halyk", cwd=tmp_path)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    said = [line.split()[1:] for line in answer.stdout.splitlines() if line.startswith("  chatload")]
+    assert [line[:2] for line in said] == [
+        ["scenarios", "check"],
+        ["scenarios", "explain"],
+        *[["run", "ours.toml"]] * 2,
+    ]
+    for line in said[:3]:
+        assert chatload(*line, cwd=tmp_path).returncode == 0
+    (tmp_path / "ours.toml").write_text("mine")
+    check_refusal(chatload("scenarios", "new", "ours", cwd=tmp_path), "NAME ours.toml: exists; choose another name, .*")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("ours.toml", "mine")]
 
 
 def test_a_taken_port(tmp_path: Path) -> None:
@@ -159,9 +179,21 @@ def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_counts_what_customers_do(tmp_path: Path) -> None:
+    """Who comes back, what follows at once on another message, and the files, where the scenario has them."""
+    said = chatload("run", str(ROOT / "tests" / "end_to_end" / "teams.toml"), "--dry-run", cwd=tmp_path).stdout
+    found = re.search(
+        r"customers +(\d+) of them come back, (\d+) messages follow at once on another, (\d+) are files", said
+    )
+    assert found
+    assert all(int(count) > 5 for count in found.groups())
+    assert "come back" not in chatload("run", "smoke", "--dry-run", cwd=tmp_path).stdout
+
+
 def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
     """In plain words, with what follows from the figures."""
-    assert [line.split()[0] for line in chatload("scenarios", cwd=tmp_path).stdout.splitlines()] == ["smoke", "tbank"]
+    listed = [line.split()[0] for line in chatload("scenarios", cwd=tmp_path).stdout.splitlines()]
+    assert listed == sorted(path.stem for path in (ROOT / "scenarios").glob("*.toml"))
     assert chatload("scenarios", "list", cwd=tmp_path).stdout == chatload("scenarios", cwd=tmp_path).stdout
     explained = " ".join(chatload("scenarios", "explain", "tbank", cwd=tmp_path).stdout.split())
     for piece in ("3,000, or 0.83 a second", "about 600 are open at once", "6 of the bank's 6"):

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from chatload.accounts import BANKS_BOT
 from chatload.errors import BadOption, PortTaken, TargetFailed
 from chatload.scenario import load
 from chatload.targets import audit
-from chatload.targets.configuration import new_keys
+from chatload.targets.configuration import configuration, new_keys
 from chatload.targets.embedded import Embedded
 from chatload.targets.rest import Admin
 from chatreport.rundir import What
@@ -55,6 +56,16 @@ def test_operators_are_made_known(core: Embedded) -> None:
     """Through REST, a thousand at once if need be; nobody is on duty yet."""
     core.add_operators(list(range(1, 1001)))
     assert state(core)["operators"].get("online", 0) == 0
+
+
+def test_where_nobody_plays_the_banks_own_bot_keywords_answer() -> None:
+    """As when the core is served alone."""
+    scenario = load("tbank").scenario
+    assert scenario.bot.service is not None
+    callbacks: tuple[dict[str, str], ...] = ({}, {BANKS_BOT: "http://127.0.0.1:1"})
+    found = [configuration(scenario, 1, {}, asked) for asked in callbacks]
+    assert [[account["bot"] for account in each["accounts"]] for each in found] == [["keywords"] * 2, ["http"] * 2]
+    assert found[0]["bot"] == {"misses": scenario.bot.misses}
 
 
 def test_what_was_acknowledged_is_audited_after_a_kill(core: Embedded) -> None:

@@ -115,9 +115,10 @@ def test_transfers_and_holds_are_drawn_by_dialog() -> None:
     assert found == {Destination(department="loans"), Destination(skill="cards")}
 
 
-def test_without_departments_or_skills_a_dialog_is_sent_to_a_colleague(peak: Plan) -> None:
-    """Never to oneself; nobody is left to send to where one works alone; as shipped, scenarios send nothing on."""
-    assert not any(peak.transfer(dialog.index, 1) or peak.holds(dialog.index) for dialog in peak.dialogs)
+def test_without_departments_or_skills_a_dialog_is_sent_to_a_colleague() -> None:
+    """Never to oneself; nobody is left to send to where one works alone; a scenario that is silent sends nothing on."""
+    silent = make_plan(SMOKE, 1, "peak", 1, 60, 60, 2, 12)
+    assert not any(silent.transfer(dialog.index, 1) or silent.holds(dialog.index) for dialog in silent.dialogs)
     people = SMOKE.operators.model_copy(update={"transfer_share": 1.0})
     plan = make_plan(SMOKE.model_copy(update={"operators": people}), 1, "peak", 1, 60, 60, 2, 3)
     assert {plan.transfer(dialog.index, 2) for dialog in plan.dialogs} == {Destination("o1"), Destination("o3")}

@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 scenarios = typer.Typer(
-    help="The scenarios: list them, explain one, check a file of yours.",
+    help="The scenarios: list, explain, check, begin or fit one.",
     rich_markup_mode=None,
     invoke_without_command=True,
     no_args_is_help=False,
@@ -215,3 +215,53 @@ def check(
     found = load_scenario(file)
     check_claims(found)
     say(f"{found.path}: a scenario: {found.scenario.title}")
+
+
+@scenarios.command(epilog="Example: chatload scenarios new ours --from halyk")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The file will be NAME.toml, here.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="SCENARIO", help="The scenario to begin from, by name or path.")
+    ] = "tbank",
+) -> None:
+    """Begin a scenario of your own: another bank's, commented, that runs as it is."""
+    from chatload.scenario import load as load_scenario
+    from chatload.scenario.template import begin
+
+    path = begin(name, load_scenario(source))
+    say(
+        f"{path} is written: {source}'s day under your name. Change its numbers to your bank's, then:\n"
+        f"  chatload scenarios check {path}\n"
+        f"  chatload scenarios explain {path}\n"
+        f"  chatload run {path} --dry-run\n"
+        f"  chatload run {path}"
+    )
+
+
+@scenarios.command(
+    epilog="""\b
+    The file is CSV in UTF-8 with the names of the columns in its first line, one row a dialog, whole days:
+      contact            the customer, by any id
+      channel            web, app, telegram, messenger, viber, vk, whatsapp, infobip, sms, max, email or phone
+      started            when the dialog began; the hour counts as it is written
+    and, as far as the bank knows them:
+      queued             when it began to wait for an operator; empty: it never did
+      accepted           when an operator took it; empty: none did
+      closed             when it ended
+      ended_by           customer, operator, bot, or timeout: nobody wrote any more
+      messages_customer, messages_operator, messages_bot
+      operator           who took it, by any id
+      transferred        yes, if it was sent on
+      rating             1 to 5, or bad or good
+    Times are 2026-01-31 09:00:00 or 31.01.2026 09:00:00. Bad rows are named, counted and left out."""
+)
+def fit(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="An export of the bank's dialogs.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="NAME.toml", help="The scenario's file. Default: FILE.toml, here.")
+    ] = None,
+) -> None:
+    """Estimate a scenario from an export of your dialogs."""
+    from chatload.cli.fitting import fit as fitted
+
+    fitted(file, out)

@@ -27,6 +27,7 @@ CALL: Final = int(What.CALL)
 ASKED: Final = int(What.ASKED)
 BANK: Final = int(What.BANK)
 CODE: Final = int(What.CODE)
+HOSTILE: Final = int(What.HOSTILE)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)

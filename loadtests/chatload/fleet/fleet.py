@@ -8,12 +8,14 @@ from typing import Any, Literal
 import msgspec
 
 from chatload.accounts import BANK, BANKS_BOT, RELAY
+from chatload.draws import Draws
 from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import Clock, now_ns
 from chatload.fleet.customers import Customers
 from chatload.fleet.duty import Seated
 from chatload.fleet.history import HistoryReader
+from chatload.fleet.hostile import Strangers
 from chatload.fleet.link import Link
 from chatload.fleet.live import Live
 from chatload.fleet.office import Office
@@ -30,6 +32,7 @@ from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target, World
 from chatload.host import LOOPBACK
 from chatload.plan import make_plan
+from chatload.plan.hostile import attacks
 from chatload.scenario import Scenario
 
 
@@ -96,6 +99,7 @@ class Fleet:
         self._seats: Seats | None = None
         self._customers: Customers | None = None
         self._probes: Probes | None = None
+        self._strangers: Strangers | None = None
 
     async def arm(self) -> dict[str, str]:
         """Open the listeners, connect the mirror, settle memory; the URLs of providers by account, and of the bot."""
@@ -129,6 +133,10 @@ class Fleet:
         self._customers = Customers(self.world, self._live, self.dialogs, joins)
         if self._asks is not None:
             self._probes = Probes(self.world, self._config.index, *self._asks)
+        if self._config.index == 0:
+            plan = self.world.plan
+            planned = attacks(plan.scenario, Draws(self._config.plan.seed), plan.horizon_ms)
+            self._strangers = Strangers(self.world, planned, self._providers.values())
 
     def seat(self, n: int, on: bool) -> None:
         """Have operator `n` come on duty, or go off."""
@@ -147,6 +155,8 @@ class Fleet:
             self._probes.begin(now)
         self._seats.begin()
         self._customers.begin()
+        if self._strangers is not None:
+            self._strangers.begin()
 
     async def drain(self, deadline_s: float) -> tuple[bool, int]:
         """Start no more dialogs, and end the open ones within `deadline_s`; a second call may shorten the first.
@@ -158,6 +168,8 @@ class Fleet:
             self.world.drain_ns = now
             if self._probes is not None:
                 self._probes.stop()
+            if self._strangers is not None:
+                self._strangers.stop()
         if self._customers is None:
             return True, 0
         clean = await self._customers.drain(now + int(deadline_s * 1e9))
@@ -173,6 +185,8 @@ class Fleet:
             self._customers.cut_off()
         if self._probes is not None:
             self._probes.leave()
+        if self._strangers is not None:
+            await self._strangers.close()
         if self._seats is not None:
             self._seats.shut()
         if self._history is not None:

@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from chatload.draws import Draws
 from chatload.plan import Plan
+from chatload.plan.hostile import attacks
 from chatload.run.directory import planned
 from chatload.run.settings import FILES_BESIDES, Settings, most_open
 from chatload.scenario import spoken
@@ -35,11 +37,34 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f"  a dialog    {main_messages / max(dialogs, 1):.1f} messages, {figures['mean_dialog_s'] / 60:.1f} min;"
         f" the bot keeps {100 * figures['contained'] / max(dialogs, 1):.0f} %",
         f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time{shared}",
+        *_habits(plan),
         f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _opening(settings),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
         f" {settings.operators + open_most + FILES_BESIDES:,} open files a process",
+        *_strangers(settings, plan),
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",
     ]
+
+
+def _habits(plan: Plan) -> list[str]:
+    """Who comes back, what is written at once, and what is no text; nothing where the scenario has none of it."""
+    turns = [turn for dialog in plan.dialogs for turn in dialog.turns]
+    at_once, files = sum(turn.to == "more" for turn in turns), sum(turn.attachment is not None for turn in turns)
+    back = sum(dialog.person is not None for dialog in plan.dialogs)
+    if not (at_once or files or back):
+        return []
+    return [
+        f"  customers   {back:,} of them come back, {at_once:,} messages follow at once on another, {files:,} are files"
+    ]
+
+
+def _strangers(settings: Settings, plan: Plan) -> list[str]:
+    planned = attacks(settings.file.scenario, Draws(settings.seed), plan.horizon_ms)
+    hostile = settings.file.scenario.hostile
+    if hostile is None:
+        return []
+    requests = sum(hostile.flood if attack.kind == "flood" else 1 for attack in planned)
+    return [f"  strangers   {len(planned):,} attempts to get in, {requests:,} requests"]
 
 
 def _opening(settings: Settings) -> str:

@@ -7,7 +7,7 @@ from chatload.scenario.units import spoken
 
 def explain(file: ScenarioFile) -> list[str]:
     """Paragraphs for people."""
-    return [*_demand(file), *_a_dialog(file), *_a_call(file), *_floor(file), *_run(file)]
+    return [*_demand(file), *_a_dialog(file), *_habits(file), *_a_call(file), *_floor(file), *_run(file)]
 
 
 def _per_s(file: ScenarioFile) -> float:
@@ -50,6 +50,29 @@ def _a_dialog(file: ScenarioFile) -> list[str]:
     ]
 
 
+def _habits(file: ScenarioFile) -> list[str]:
+    """What customers do besides writing one text after the other."""
+    dialog, back = file.scenario.dialog, file.scenario.returning
+    said = []
+    if dialog.bursts is not None:
+        said.append(
+            f"{100 * dialog.bursts.share:.0f} % of what they ask operators comes in {dialog.bursts.messages:g} messages"
+            " at once, 50 to 200 ms apart, and gets one answer."
+        )
+    if dialog.attachment_share:
+        said.append(
+            f"{100 * dialog.attachment_share:.0f} % of their messages to operators are images and documents, but over"
+            " SMS and Messenger."
+        )
+    if back is not None:
+        said.append(
+            f"{100 * back.share:.0f} % of the dialogs in which people write are begun by somebody who has had one,"
+            f" {spoken(back.after)} after it was over on average; of a short run fewer, for nobody comes back from"
+            " before it."
+        )
+    return said
+
+
 def _a_call(file: ScenarioFile) -> list[str]:
     phone, per_s = file.scenario.channels.calls(), _per_s(file) - _written_per_s(file)
     if phone is None:
@@ -88,6 +111,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         *_ratings(file),
         *_replies(file),
         *_authentication(file),
+        *_hostile(file),
     ]
 
 
@@ -114,6 +138,17 @@ def _authentication(file: ScenarioFile) -> list[str]:
         f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
         f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
         " account, guess, and must not be told."
+    ]
+
+
+def _hostile(file: ScenarioFile) -> list[str]:
+    hostile = file.scenario.hostile
+    if hostile is None:
+        return []
+    return [
+        f"Strangers try to get in {hostile.per_s:g} times a second, with forged and broken webhooks, sockets and calls;"
+        f" {100 * hostile.flood_share:.0f} % of these are floods of {hostile.flood:,}. The platform refuses one address"
+        f" {hostile.allowed_per_s:g} requests a second, and then does not listen to it any more. None may take a place."
     ]
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience, Returning
-from chatload.scenario.service import Authentication, Replies
+from chatload.scenario.service import Authentication, Hostile, Replies
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
 
@@ -67,6 +67,7 @@ class Scenario(Table):
     returning: Returning | None = None
     replies: Replies | None = None
     authentication: Authentication | None = None
+    hostile: Hostile | None = None
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:

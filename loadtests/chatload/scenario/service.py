@@ -1,10 +1,10 @@
-"""What a bank may do besides: texts without a person, and customers who show who they are."""
+"""What a bank may do besides: texts without a person, customers who show who they are, strangers."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from chatload.scenario.tables import Share, Table
+from chatload.scenario.tables import Positive, Share, Table, Whole
 from chatload.scenario.units import DurationMs
 
 Text = Annotated[str, Field(max_length=4000)]
@@ -49,3 +49,18 @@ class Authentication(Table):
     def turns(self) -> float:
         """How many messages such a customer writes on average: to ask, name the account, type the code, ask again."""
         return 4 + self.mistyped + self.guessed
+
+
+class Hostile(Table):
+    """What strangers send in the background, from an address of their own: `per_s` of business time, on average.
+
+    Webhooks with a wrong signature, of no form, from nobody; requests that are too large or too long; calls and sockets
+    without a token. `flood_share` of them are floods, of `flood` webhooks at once. The platform is told how much of one
+    address it refuses before it does not listen any more: `allowed_per_s` of wall time, `allowed_burst` at once.
+    """
+
+    per_s: Positive
+    flood_share: Share
+    flood: Annotated[int, Field(ge=1, le=10_000)]
+    allowed_per_s: Positive
+    allowed_burst: Whole

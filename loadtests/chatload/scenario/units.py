@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
-UNITS_MS: Final = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0, "h": 3_600_000.0}
+UNITS_MS: Final = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0, "m": 60_000.0, "h": 3_600_000.0}
 _DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([^\s0-9.]+)\s*")
 _SPOKEN: Final = 'write a number and a unit, like "200 ms", "45 s", "12 min" or "1 h"'
 
@@ -14,7 +14,7 @@ def duration_ms(text: object) -> float:
     """Milliseconds of a duration such as "45 s".
 
     Raises:
-        ValueError: no number, no unit, or a unit other than ms, s, min, h.
+        ValueError: no number, no unit, or a unit other than ms, s, min (or m), h.
     """
     if isinstance(text, bool) or not isinstance(text, str):
         raise ValueError(f"a duration without a unit; {_SPOKEN}")

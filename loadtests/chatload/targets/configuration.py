@@ -8,6 +8,7 @@ from chatload.accounts import BANK, BANKS_BOT, MESSENGERS, RELAY, account, chann
 from chatload.scenario import Scenario
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Limits
+from chatload.scenario.service import Hostile
 
 OPERATION: Final = "balance"
 PARTITIONS: Final = 1
@@ -38,6 +39,7 @@ def configuration(scenario: Scenario, speed: float, keys: Keys, callbacks: Mappi
             "window": max(1, round(WINDOW_MS / speed)),
             "transfer": max(1, round(TRANSFER_MS / speed)),
         },
+        **_limits_of_an_address(scenario.hostile),
         "departments": [{"id": name, "internal": True} for name in scenario.operators.internal],
     }
 
@@ -61,6 +63,13 @@ def answered(scenario: Scenario, speed: float) -> dict[str, Any]:
         found["feedback"] = {"scale": asked.scale, "window_s": window_s, "bad": [asked.bad], "good": [asked.good]}
         replies["feedback"] = asked.request
     return found | {"replies": [{"event": event, "text": text} for event, text in replies.items()]}
+
+
+def _limits_of_an_address(hostile: Hostile | None) -> dict[str, Any]:
+    """How much of one address the core refuses before it listens to it no more; our own is trusted by default."""
+    if hostile is None:
+        return {}
+    return {"limits": {"address": {"per_s": hostile.allowed_per_s, "burst": hostile.allowed_burst}}}
 
 
 def _bank(callbacks: Mapping[str, str]) -> dict[str, Any]:
@@ -90,16 +99,17 @@ def variable(name: str, what: str) -> str:
 
 
 def _bot(bot: Bot, callbacks: Mapping[str, str]) -> dict[str, Any]:
-    """How often the bot may miss, and where the bank's own is, if it has one."""
-    if bot.service is None:
+    """How often the bot may miss, and where the bank's own is, if somebody plays one."""
+    if bot.service is None or BANKS_BOT not in callbacks:
         return {"misses": bot.misses}
     asked = {"url": callbacks[BANKS_BOT], "token": "env:CHATCORE_BOT", "timeout_ms": round(bot.service.timeout)}
     return {"misses": bot.misses, **asked}
 
 
-def _kind(bot: Bot) -> str:
-    """Who answers first where there is a bot."""
-    return "http" if bot.service is not None else "menu" if bot.menu is not None else "keywords"
+def _kind(bot: Bot, callbacks: Mapping[str, str]) -> str:
+    """Who answers first where there is a bot; keywords, where nobody plays the bank's own."""
+    own = bot.service is not None and BANKS_BOT in callbacks
+    return "http" if own else "menu" if bot.menu is not None else "keywords"
 
 
 def _accounts(scenario: Scenario, speed: float, keys: Keys, callbacks: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -107,7 +117,7 @@ def _accounts(scenario: Scenario, speed: float, keys: Keys, callbacks: Mapping[s
     found: list[dict[str, Any]] = []
     for channel, settings in scenario.channels.played().items():
         played = [name for name in callbacks if channel_of(name) == channel]
-        bot = _kind(scenario.bot) if settings.bot else "none"
+        bot = _kind(scenario.bot, callbacks) if settings.bot else "none"
         for name in played if channel in MESSENGERS else [account(channel)]:
             own: dict[str, Any] = {}
             if isinstance(settings, Limits):

@@ -2,6 +2,9 @@
 
 from heapq import nlargest
 from operator import itemgetter
+from typing import Final
+
+LOOKS_AT: Final = 1000
 
 
 class Bucket:
@@ -34,7 +37,7 @@ class Bucket:
 
 
 class Buckets:
-    """A bucket a key. Beyond `most` of them, the half with most in it is forgotten, and so full again.
+    """A bucket a key. Full ones are forgotten from time to time; beyond `most`, the half with most in it is.
 
     A bucket is kept as the time when it is full again, which costs a float and one comparison.
     """
@@ -43,6 +46,7 @@ class Buckets:
         self._each_s = 1 / rate_per_s
         self._full_at_most_s = (burst - 1) / rate_per_s  # from now, for one to be left
         self._most = most
+        self._looks_at = min(LOOKS_AT, most)  # so many of them, for full ones
         self._full_s: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -58,6 +62,12 @@ class Buckets:
         if full_s > now_s + self._full_at_most_s:
             return False
         self._full_s[key] = max(full_s, now_s) + self._each_s
+        if len(self._full_s) > self._looks_at:
+            self._forget(now_s)
+        return True
+
+    def _forget(self, now_s: float) -> None:
+        self._full_s = {key: full_s for key, full_s in self._full_s.items() if full_s > now_s}
         if len(self._full_s) > self._most:
             self._full_s = dict(nlargest(self._most // 2, self._full_s.items(), key=itemgetter(1)))
-        return True
+        self._looks_at = min(max(LOOKS_AT, 2 * len(self._full_s)), self._most)

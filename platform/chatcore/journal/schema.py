@@ -11,6 +11,8 @@ from chatcore.journal.errors import JournalDamaged, JournalUnreachable
 from chatcore.journal.migrations import DIALOGS, HISTORY, LOGS, format_of, migrate, newest
 
 LOCK_TIMEOUT_S = 5.0
+CACHE_KIB = 512
+"""Pages that one of some seven connections keeps; what a log appends and a history looks up is near what was last."""
 
 LOG_TABLES = """
 CREATE TABLE journal(identity BLOB NOT NULL);
@@ -106,7 +108,9 @@ def _connect_writer(path: Path, synchronous: str, part: int) -> sqlite3.Connecti
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return db
 
 
 def _set_up(db: sqlite3.Connection, synchronous: str) -> None:

@@ -20,7 +20,7 @@ from chatreport.grouping import (
 )
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
-from chatreport.verify import calls, ratings, secrets
+from chatreport.verify import calls, ratings, secrets, strangers
 from chatreport.verify.finding import Tally, distinct
 
 
@@ -92,6 +92,7 @@ def no_phantom(tally: Tally) -> None:
     tally.counts = {"messages_phantom": phantoms}
     calls.made(tally)
     ratings.given(tally)
+    strangers.kept_out(tally)
 
 
 def _unsent_edits(tally: Tally) -> int:

@@ -10,13 +10,14 @@ from chatload.fleet import codes
 from chatload.fleet.clock import MS, now_ns
 from chatload.fleet.frames import provider_number
 from chatload.fleet.ledger import Actor
-from chatload.fleet.providers.chat import Chat, Sent
+from chatload.fleet.providers.chat import Chat, Send, Sent
 from chatload.fleet.providers.limits import share_of
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.providers.webhooks import Update
 from chatload.fleet.world import World
 
 CV: Final = 1.0  # of the delays, about their means
+_WORDLESS: Final = Send("", "")
 
 Fate = list[tuple[str, int]]  # statuses, and how long after the reply each is posted
 
@@ -75,9 +76,10 @@ class Receipts:
 
     def begin(self, chat: Chat, sent: Sent, fate: Fate, early: Callable[[], None] | None) -> None:
         """Post the receipts when they are due; the first at once, if somebody waits for its answer: `early`."""
+        bare = sent._replace(send=_WORDLESS)  # it may stay as long as the chat
         for status in self._teller.watermarks if fate[0][0] != "failed" else ():
             chat.uncovered = chat.uncovered or {}
-            chat.uncovered.setdefault(status, []).append(sent)
+            chat.uncovered.setdefault(status, []).append(bare)
         now = now_ns()
         for status, delay_ns in fate:
             callback = Callback(chat, status, [sent], now if early else now + delay_ns, early)

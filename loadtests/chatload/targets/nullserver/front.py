@@ -13,7 +13,14 @@ _NO_HISTORY: Final = reply(200, b'{"entries":[],"cursor":"0.0","more":false}')
 
 
 def answer(hall: Hall, request: Request) -> bytes:
-    """The answer to a request."""
+    """The answer to a request; what cannot be read is refused."""
+    try:
+        return _answer(hall, request)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return reply(400, b"{}")
+
+
+def _answer(hall: Hall, request: Request) -> bytes:
     if request.path.startswith("/webhooks/"):
         _, _, channel, account = request.path.split("/")
         return _webhook(hall, channel, account, request)

@@ -1,0 +1,98 @@
+"""The columns of an export: one row a dialog, names in the first line, in any order."""
+
+import difflib
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from chatload.scenario import PLAYED
+
+ENDED_BY: Final = ("customer", "operator", "bot", "timeout")
+WORDS: Final = ("bad", "good")
+BEST: Final = 5
+_RUSSIAN: Final = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M")
+_YES: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+class Score(NamedTuple):
+    """A rating on one of the two scales: words, of which the second is good, or 1 to 5."""
+
+    words: bool
+    score: int
+
+
+class Column(NamedTuple):
+    """How a cell is read, which raises ValueError, and what it says; an empty one is None where it is optional."""
+
+    read: Callable[[str], Any]
+    says: str
+    required: bool = False
+
+
+def moment(text: str) -> datetime:
+    """A date and time; the zone is kept, if there is one."""
+    if not re.match(r"\d{4}-\d\d-\d\d[T ]\d|\d\d\.\d\d\.\d{4} ", text):
+        raise ValueError(f'"{text}" is no date and time; write 2026-01-31 09:00:00 or 31.01.2026 09:00:00')
+    for form in _RUSSIAN:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - exports tell local time, and their zone not at all
+        except ValueError:
+            continue
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f'"{text}" is no date and time: {error}') from error
+
+
+def _channel(text: str) -> str:
+    name = text.lower()
+    if name not in PLAYED:
+        nearest = difflib.get_close_matches(name, PLAYED, n=1)
+        hint = f'did you mean "{nearest[0]}"?' if nearest else f"there are: {', '.join(PLAYED)}"
+        raise ValueError(f'no channel "{text}"; {hint}')
+    return name
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise ValueError(f'"{text}" is no whole number from 0 up')
+    return int(text)
+
+
+def _ended_by(text: str) -> str:
+    if text.lower() not in ENDED_BY:
+        raise ValueError(f'"{text}" is none of {", ".join(ENDED_BY)}')
+    return text.lower()
+
+
+def _rating(text: str) -> Score:
+    if text.lower() in WORDS:
+        return Score(True, 1 + WORDS.index(text.lower()))
+    if not re.fullmatch(rf"[1-{BEST}]", text):
+        raise ValueError(f'"{text}" is neither 1 to {BEST} nor one of {", ".join(WORDS)}')
+    return Score(False, int(text))
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in _YES:
+        raise ValueError(f'"{text}" is neither yes nor no')
+    return _YES[text.lower()]
+
+
+COLUMNS: Final[dict[str, Column]] = {
+    "contact": Column(str, "the customer, by any id", True),
+    "channel": Column(_channel, f"one of {', '.join(PLAYED)}", True),
+    "started": Column(moment, "when the dialog began; the hour counts as it is written", True),
+    "queued": Column(moment, "when it began to wait for an operator; empty: it never did"),
+    "accepted": Column(moment, "when an operator took it; empty: none did"),
+    "closed": Column(moment, "when it ended"),
+    "ended_by": Column(_ended_by, f"{', '.join(ENDED_BY)}; timeout: nobody wrote any more"),
+    "messages_customer": Column(_count, "how many the customer wrote"),
+    "messages_operator": Column(_count, "how many operators wrote"),
+    "messages_bot": Column(_count, "how many the bot wrote"),
+    "operator": Column(str, "who took it, by any id"),
+    "transferred": Column(_yes, "yes, if it was sent on to another operator or department; else no"),
+    "rating": Column(_rating, f"1 to {BEST}, or {' or '.join(WORDS)}; empty: not rated"),
+}
+REQUIRED: Final = tuple(name for name, column in COLUMNS.items() if column.required)

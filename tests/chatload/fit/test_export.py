@@ -1,0 +1,173 @@
+"""Exports as banks have them: what is good is read, what is bad is named by line and column, nothing is lost."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from chatload.fit import BadExport, BadRow, Export, read
+from chatload.fit.columns import COLUMNS, Score
+from chatload.fit.export import Row
+from tests.chatload.processes import chatload
+
+HEAD = "contact,channel,started,queued,accepted,closed,ended_by,rating\n"
+AT = datetime(2026, 1, 31, 9, 0, 0)  # noqa: DTZ001 - the wall clock of a bank
+
+
+def export(tmp_path: Path, content: str | bytes) -> Export:
+    """What is read of a file with this content."""
+    path = tmp_path / "export.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read(path)
+
+
+def test_a_row_is_read(tmp_path: Path) -> None:
+    """Times are seconds after the start, also across zones; what is empty is None."""
+    times = "2026-01-31T09:00:00+05:00,2026-01-31T04:00:30Z,2026-01-31 09:01:00+05:00,2026-01-31 09:10:00.5+05:00"
+    found = export(tmp_path, f"{HEAD}c1,Web,{times},operator,good\n")
+    expected = Row(2, "c1", "web", AT, 30.0, 60.0, 600.5, "operator", rating=Score(True, 2))
+    assert found == Export(tmp_path / "export.csv", [expected], [], tuple(found.columns), [])
+
+
+SAME = [Row(2, "c1", "web", AT), Row(3, "c 2", "vk", AT)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"contact,channel,started\nc1,web,2026-01-31 09:00:00\nc 2,vk,2026-01-31 09:00:00\n",
+        b"\xef\xbb\xbfcontact,channel,started\r\nc1,web,2026-01-31 09:00:00\r\nc 2,vk,2026-01-31T09:00:00",
+        b"contact;channel;started\nc1;web;31.01.2026 09:00:00\nc 2;vk;31.01.2026 09:00\n",
+        b'started\tchannel\tContact\n2026-01-31 09:00\t" web "\tc1\n"2026-01-31 09:00"\tVK\t"c 2"\n',
+    ],
+    ids=["plain", "BOM and CRLF", "semicolons and Russian dates", "tabs, quotes, another order"],
+)
+def test_the_same_rows_in_every_dress(tmp_path: Path, content: bytes) -> None:
+    """As spreadsheets and databases write them."""
+    assert export(tmp_path, content).rows == SAME
+
+
+GOOD = "c1,web,2026-01-31 09:00:00,,,,,\n"
+BAD: list[tuple[str, str, str]] = [
+    ("c,web,31/01/2026,,,,,", "started", '"31/01/2026" is no date and time; write 2026-01-31 09:00:00'),
+    ("c,web,2026-02-31 09:00:00,,,,,", "started", '"2026-02-31 09:00:00" is no date and time: day'),
+    ("c,web,,,,,,", "started", "is empty"),
+    (",web,2026-01-31 09:00:00,,,,,", "contact", "is empty"),
+    ("c,wab,2026-01-31 09:00:00,,,,,", "channel", 'no channel "wab"; did you mean "web"?'),
+    ("c,pigeon,2026-01-31 09:00:00,,,,,", "channel", "there are: web, app,"),
+    ('c,"we\nb",2026-01-31 09:00:00,,,,,', "channel", 'no channel "we b"'),
+    ("c,web,2026-01-31 09:00:00,2026-01-31 08:59:00,,,,", "queued", "60 s before started"),
+    (
+        "c,web,2026-01-31 09:00:00,2026-01-31 09:01:00,2026-01-31 09:00:30,,,",
+        "accepted",
+        "30 s before queued: a negative wait",
+    ),
+    ("c,web,2026-01-31 09:00:00,,2026-01-31 09:00:30,,,", "accepted", "but never queued"),
+    (
+        "c,web,2026-01-31 09:00:00,2026-01-31 09:02:00,,2026-01-31 09:01:00,,",
+        "closed",
+        "before it was queued or accepted",
+    ),
+    ("c,web,2026-01-31 09:00:00,2026-01-31 09:01:00Z,,,,", "queued", "one has a time zone and one has none"),
+    ("c,web,2026-01-31 09:00:00,,,,boredom,", "ended_by", '"boredom" is none of customer, operator'),
+    ("c,web,2026-01-31 09:00:00,,,,,6", "rating", '"6" is neither 1 to 5 nor one of bad, good'),
+    ("c,web", "", "2 cells, where the header has 8"),
+    ("c,web,2026-01-31 09:00:00,,,,,,,", "", "10 cells, where the header has 8"),
+    ('c,"web,2026-01-31 09:00:00,,,,,', "", "quotes that nothing closes, up to the end"),
+]
+
+
+@pytest.mark.parametrize("row, column, what", BAD, ids=[f"{column or 'row'}: {what}" for _, column, what in BAD])
+def test_a_bad_row_is_named_and_its_neighbours_stay(tmp_path: Path, row: str, column: str, what: str) -> None:
+    """By the line it begins in."""
+    found = export(tmp_path, f"{HEAD}{GOOD}\n{row}\n{GOOD if row.count(chr(34)) != 1 else ''}")
+    assert [(bad.line, bad.column) for bad in found.bad] == [(4, column)]
+    assert what in found.bad[0].what
+    assert len(found.rows) == (2 if row.count('"') != 1 else 1)
+
+
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name.startswith("messages")])
+def test_a_count_is_a_whole_number(tmp_path: Path, column: str) -> None:
+    """Neither negative nor broken; none at all is none."""
+    values = {"3": 3, "0": 0, "": None}
+    lines = [f"c,web,2026-01-31 09:00,{value}" for value in [*values, "-1", "2.5", "many"]]
+    found = export(tmp_path, f"contact,channel,started,{column}\n" + "\n".join(lines))
+    assert [getattr(row, column) for row in found.rows] == list(values.values())
+    assert found.bad == [
+        BadRow(line, column, f'"{text}" is no whole number from 0 up')
+        for line, text in ((5, "-1"), (6, "2.5"), (7, "many"))
+    ]
+
+
+def test_of_two_scales_the_rarer_is_bad(tmp_path: Path) -> None:
+    """Words and numbers cannot be added up."""
+    rows = [f"c,web,2026-01-31 09:00:00,,,,,{rating}" for rating in ("5", "good", "4", "1")]
+    found = export(tmp_path, HEAD + "\n".join(rows))
+    assert found.bad == [BadRow(3, "rating", "on another scale than most, which are numbers")]
+    assert [row.rating for row in found.rows] == [Score(False, 5), Score(False, 4), Score(False, 1)]
+
+
+def test_columns_that_are_not_read_are_told(tmp_path: Path) -> None:
+    """With what was perhaps meant."""
+    found = export(tmp_path, "contact,channel,started,qeued,branch\nc,web,2026-01-31 09:00,,x\n")
+    assert found.unused == ['qeued (did you mean "queued"?)', "branch"]
+    assert found.columns == ("contact", "channel", "started")
+
+
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (b"", "line 1: no column contact, channel, started; there are: $"),
+        (b"contact,chanel,started\n", "line 1: no column channel; there are: contact, chanel, started"),
+        (b"contact,channel,started,channel\n", "line 1: column channel is there twice"),
+        (
+            "contact,channel,started\nЭльдиз,web,2026-01-31 09:00\n".encode("cp1251"),
+            "is not UTF-8; save it as CSV in UTF-8",
+        ),
+        ("contact,channel,started\n".encode("utf-16"), "is not UTF-8"),
+    ],
+    ids=["empty", "no column", "twice", "cp1251", "utf-16"],
+)
+def test_a_file_that_is_no_export(tmp_path: Path, content: bytes, what: str) -> None:
+    """Is refused as a whole."""
+    with pytest.raises(BadExport, match=what):
+        export(tmp_path, content)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """Nor a directory."""
+    for path, what in ((tmp_path / "none.csv", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(BadExport, match=what):
+            read(path)
+
+
+def test_the_command_names_what_it_leaves_out(tmp_path: Path) -> None:
+    """Bad rows on stderr, the rest a scenario that loads; never over a file that exists."""
+    (tmp_path / "our day.csv").write_text(f"{HEAD}{GOOD}c,wab,2026-01-31 09:00:00,,,,,\n")
+    answer = chatload("scenarios", "fit", "our day.csv", "--out", "ours.toml", cwd=tmp_path)
+    assert (answer.returncode, answer.stderr) == (
+        0,
+        'our day.csv: line 3: channel: no channel "wab"; did you mean "web"?; left out\n',
+    )
+    assert answer.stdout.startswith("our day.csv: 2 rows, 1 used, 1 bad and left out.\n")
+    assert chatload("scenarios", "check", "ours.toml", cwd=tmp_path).returncode == 0
+    again = chatload("scenarios", "fit", "our day.csv", "--out", "ours.toml", cwd=tmp_path)
+    assert (again.returncode, again.stderr.splitlines()[-1]) == (
+        2,
+        "error: --out ours.toml: exists; choose another name, or remove it first",
+    )
+
+
+def test_the_command_ends_with_2_when_nothing_is_left(tmp_path: Path) -> None:
+    """With the rows, and no file."""
+    (tmp_path / "day.csv").write_text(f"{HEAD}c,wab,2026-01-31 09:00:00,,,,,\n")
+    answer = chatload("scenarios", "fit", "day.csv", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines()[-1] == "error: day.csv: no row can be used: it holds 1, all bad"
+    assert [path.name for path in tmp_path.iterdir()] == ["day.csv"]
+
+
+def test_the_help_names_every_column(tmp_path: Path) -> None:
+    """As it is to be written."""
+    told = chatload("scenarios", "fit", "--help", cwd=tmp_path).stdout
+    assert [name for name in COLUMNS if f" {name}" not in told] == []

@@ -1,0 +1,115 @@
+"""Strangers at the door of the reference core: refused, cut off, and without a trace; nobody else notices."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+import uvloop
+
+from chatload.accounts import ACCOUNTS
+from chatload.draws import Draws
+from chatload.fleet.clock import now_ns
+from chatload.fleet.hostile import Strangers
+from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.settings import Settings
+from chatload.fleet.world import Target
+from chatload.plan.hostile import FIRST, KINDS, Attack, attacks
+from chatload.scenario import Scenario
+from chatload.scenario.service import Hostile
+from chatload.targets.embedded import Embedded
+from chatload.targets.rest import Admin
+from tests.chatload.fleet.stage import Row, Stage, of, rows
+from tests.chatload.fleet.test_service import scenario
+
+FLOOD = 300
+HOSTILE = Hostile(per_s=2, flood_share=0.05, flood=FLOOD, allowed_per_s=0.1, allowed_burst=FLOOD // 2)
+WEBHOOKS = ("telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max", "email")
+REFUSED = {
+    "unknown": {"404"}, "oversize": {"413"}, "head": {"400"}, "rest": {"401"}, "socket": {"closed 4401"},
+    "signature": {"401"}, "malformed": {"401"}, "flood": {"429"},
+}  # fmt: skip
+
+
+def hostile() -> Scenario:
+    """Every channel there is, and strangers."""
+    found = scenario()
+    bot = found.bot.model_copy(update={"service": None})
+    return found.model_copy(update={"hostile": HOSTILE, "bot": bot})
+
+
+def planned() -> list[Attack]:
+    """A forged and a broken webhook of every messenger, then one of each kind, and a flood at last."""
+    kinds = [kind for kind in ("signature", "malformed") for _ in WEBHOOKS[:-1]] + [*KINDS[2:], "flood"]
+    return [Attack(FIRST + number, 500.0 * number, kind) for number, kind in enumerate(kinds)]  # type: ignore[arg-type]  # the literals of a kind
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[str, object]]:
+    """The ledger of all of them, and the core's state afterwards."""
+    folder = tmp_path_factory.mktemp("hostile")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        state = runner.run(play(folder))
+    return rows(folder), state
+
+
+async def play(folder: Path) -> dict[str, object]:
+    stage = Stage(folder, [], scenario=hostile())
+    providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], Settings()) for name in WEBHOOKS}
+    core = Embedded(stage.plan.scenario, 500.0, folder / "core.log")
+    strangers = None
+    try:
+        urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
+        await asyncio.to_thread(core.start, urls)
+        stage.world.target = msgspec.convert(core.wire(), Target)
+        for provider in providers.values():
+            provider.begin()
+        strangers = Strangers(stage.world, planned(), providers.values())
+        stage.world.t0_ns = now_ns()
+        strangers.begin()
+        await stage.until(lambda: stage.recorder.rows == len(planned()))
+        return await asyncio.to_thread(state_of, core)
+    finally:
+        if strangers is not None:
+            await strangers.close()
+        for provider in providers.values():
+            await provider.close()
+        await asyncio.to_thread(core.stop)
+        stage.clock.close()
+        stage.recorder.close()
+
+
+def state_of(core: Embedded) -> dict[str, object]:
+    with Admin(core.url, core.auditor()["token"]) as admin:
+        return admin.get("/v1/state")
+
+
+def test_every_stranger_is_refused(played: tuple[list[Row], dict[str, object]]) -> None:
+    """Each in the way that fits; a flood is not listened to any more before its end."""
+    ledger = played[0]
+    assert {row["outcome"] for row in of(ledger, "HOSTILE")} == {"REJECTED"}
+    assert {kind: {row["reason"] for row in of(ledger, "HOSTILE", rule=kind)} for kind in REFUSED} == REFUSED
+    assert Counter(row["rule"] for row in ledger) == Counter(attack.kind for attack in planned())
+    assert all(row["intended"] <= row["started"] < row["done"] for row in ledger)
+    contacts = {row["contact"] for row in ledger if row["rule"] in ("signature", "malformed")}
+    assert len(contacts) == 2 * (len(WEBHOOKS) - 1)
+
+
+def test_no_stranger_leaves_a_trace(played: tuple[list[Row], dict[str, object]]) -> None:
+    """The core has no dialog and no message; of the flood it looked at no more than an address may have refused."""
+    found = played[1]
+    assert (found["messages"], found["open"], found["waiting"]) == (0, [], 0)
+    assert found["counters"]["webhook_secret_wrong"] <= HOSTILE.allowed_burst  # type: ignore[index]  # it is JSON
+
+
+def test_strangers_come_as_planned() -> None:
+    """At random moments of the rate that is asked for, each kind as often as the others; the same for one seed."""
+    found = attacks(hostile(), Draws(3), 3_600_000)
+    assert found == attacks(hostile(), Draws(3), 3_600_000)
+    assert len(found) == pytest.approx(7_200, rel=0.05)
+    counts = Counter(attack.kind for attack in found)
+    assert counts["flood"] / len(found) == pytest.approx(0.05, abs=0.01)
+    assert all(counts[kind] / len(found) == pytest.approx(0.95 / 7, abs=0.02) for kind in KINDS)
+    assert [attack.index for attack in found] == list(range(FIRST, FIRST + len(found)))
+    assert attacks(scenario(), Draws(3), 3_600_000) == []
