@@ -69,6 +69,10 @@ class Purpose(enum.IntEnum):
     MAIL_TIME = 68
     HOSTILE_TIME = 69
     HOSTILE_KIND = 70
+    NOTICE_TIME = 71
+    CONSENTS = 72
+    NOTICED = 73
+    NOTICE_LEAD = 74
 
 
 @cache

@@ -14,7 +14,12 @@ USABLE: Final = 0.5  # of the ceiling: above it the generator's own queues are n
 
 def generator_alone(manifest: Mapping[str, Any]) -> bool:
     """Whether the target shows nothing that a guarantee could be judged by: only the generator was measured."""
-    return (manifest.get("target") or {}).get("observes") == []
+    return (manifest.get("target") or {}).get("observes") == [] and not simulated(manifest)
+
+
+def simulated(manifest: Mapping[str, Any]) -> bool:
+    """Whether there was neither a platform nor a generator: a virtual clock drove the plan and the core's rules."""
+    return bool(manifest.get("simulated"))
 
 
 def ceiling(run: Path, manifest: Mapping[str, Any], messages_per_s: float | None) -> dict[str, float | None]:

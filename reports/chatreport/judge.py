@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from chatreport.calibration import ceiling, generator_alone
+from chatreport.calibration import ceiling, generator_alone, simulated
 from chatreport.distortion import WITHHOLDS_ABOVE, distortion, judged
 from chatreport.episodes import Contacts
 from chatreport.errors import UnreadableRun
@@ -16,7 +16,7 @@ from chatreport.floor import Floor
 from chatreport.generator import health
 from chatreport.grouping import unique
 from chatreport.kpi import key_figures, withhold
-from chatreport.latency import Samples, measure, summarise
+from chatreport.latency import Samples, measure, nothing, summarise
 from chatreport.ledger import Ledger
 from chatreport.objectives import judge as judge_objective
 from chatreport.objectives import parse_all
@@ -41,8 +41,8 @@ class Run:
 
     @cached_property
     def samples(self) -> dict[str, Samples]:
-        """The latencies of the main part."""
-        return measure(self.evidence, self.floor)
+        """The latencies of the main part; none of a simulation, in which a platform takes no time."""
+        return nothing() if simulated(self.manifest) else measure(self.evidence, self.floor)
 
     @cached_property
     def contacts(self) -> Contacts:

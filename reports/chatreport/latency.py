@@ -67,19 +67,28 @@ class Samples:
 
 def measure(evidence: Evidence, floor: Floor) -> dict[str, Samples]:
     """The samples of every operation of the main part."""
-    nothing = _samples(*[np.zeros(0, np.int64)] * 4)
+    none = _none()
     sent = len(evidence.messages) > 0
     return {
         "connect": _logins(evidence, What.CONNECT),
-        "accept": _accept(evidence) if sent else nothing,
-        "deliver_in": _deliver_in(evidence, floor) if sent else nothing,
-        "deliver_out": _deliver_out(evidence) if sent else nothing,
+        "accept": _accept(evidence) if sent else none,
+        "deliver_in": _deliver_in(evidence, floor) if sent else none,
+        "deliver_out": _deliver_out(evidence) if sent else none,
         "assign": _assign(evidence, floor),
-        "bot": _bot(evidence) if sent else nothing,
+        "bot": _bot(evidence) if sent else none,
         "receipt": _receipt(evidence),
         "history": _logins(evidence, What.HISTORY),
         "resume": _logins(evidence, What.RESUME),
     }
+
+
+def nothing() -> dict[str, Samples]:
+    """Every operation without samples."""
+    return dict.fromkeys(OPERATIONS, _none())
+
+
+def _none() -> Samples:
+    return _samples(*[np.zeros(0, np.int64)] * 4)
 
 
 def summarise(samples: dict[str, Samples]) -> dict[str, dict[str, Any]]:

@@ -96,6 +96,10 @@ class What(enum.IntEnum):
     # A stranger asked for something: rule = how, size = requests, contact = whom they pretended to be; OK if it was
     # taken, REJECTED if not (reason = the status, or the code that a socket was closed with); intended, started, done.
     HOSTILE = 29
+    # The bank asked for a notice to a contact: rule = template, size = 1 if they may get it, else 0;
+    # one row per attempt.
+    NOTICE = 30
+    BILL = 31  # what the platform bills an account (`contact`) for: size = notices delivered
 
 
 class Outcome(enum.IntEnum):

@@ -10,7 +10,7 @@ from chatreport.floor import Floor
 from chatreport.generator import spans
 from chatreport.grouping import NEVER, Floats, Ints, earliest, lookup, order_by, running_sum
 from chatreport.latency import Samples
-from chatreport.rundir import Outcome, What
+from chatreport.rundir import Outcome, Phase, What
 
 BINS: Final = 120
 CURVES: Final = ("deliver_in", "deliver_out", "accept", "bot", "assign")
@@ -34,6 +34,21 @@ class Timeline:
     delivery_p50_ms: Floats  # NaN where nothing was delivered
     delivery_p99_ms: Floats
     faults_s: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Dialogs that started beside those that the plan expects, in steps of business time from t0."""
+
+    edges_s: Floats
+    planned: Floats
+    started: Floats
+    by_clock: bool  # t0 is midnight
+
+    @property
+    def step_s(self) -> float:
+        """How long a step is."""
+        return float(self.edges_s[1] - self.edges_s[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,19 @@ def timeline(evidence: Evidence, floor: Floor, samples: dict[str, Samples]) -> T
         delivery_p99_ms=p99,
         faults_s=windows,
     )
+
+
+def starts(evidence: Evidence) -> Starts | None:
+    """The main part's starts, by when they were due; None if the manifest has no planned curve."""
+    manifest = evidence.manifest
+    curve = (manifest.get("planned") or {}).get("curve") or {}
+    if not curve.get("starts"):
+        return None
+    planned = np.array(curve["starts"], np.float64)
+    edges = float(curve["step_s"]) * np.arange(len(planned) + 1, dtype=np.float64)
+    due = evidence.ledger.of(What.DIALOG).is_("phase", Phase.MAIN)["intended"]
+    at_s = (due - int(manifest.get("t0_ns") or 0)) / SECOND_NS * float(manifest.get("speed") or 1)
+    return Starts(edges, planned, np.histogram(at_s, edges)[0].astype(np.float64), manifest.get("part") == "day")
 
 
 def _waiting(floor: Floor) -> tuple[Ints, Ints]:

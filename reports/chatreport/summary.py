@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatreport import isolation
+from chatreport.calibration import simulated
 from chatreport.verdict import Verdict
 from chatreport.verify import GUARANTEES
 from chatreport.wording import (
@@ -22,6 +23,7 @@ from chatreport.wording import (
 
 LINES: Final = 25
 REASONS: Final = 4
+SHOWN: Final = 17  # figures of a simulation
 WIDEST: Final = 280  # a reason with what to do about it
 LATENCIES: Final = ("accept", "deliver_in", "deliver_out", "assign", "bot")
 FIGURES: Final = ("service_level_20s", "accepted_share", "asa_s", "handling_time_s", "occupancy", "bot_containment")
@@ -29,12 +31,35 @@ FIGURES: Final = ("service_level_20s", "accepted_share", "asa_s", "handling_time
 
 def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> list[str]:
     """The summary, line by line."""
-    counts, generator = verdict.counts, verdict.generator
+    counts = verdict.counts
     found = [f"{heading(verdict, manifest)[0].upper()}  {_title(manifest)}"]
     found += [f"  {reason}" for reason in _shortened(verdict.reasons)]
-    alone = ceiling(verdict)
-    found += [*_calibrated(verdict)] if alone else _delivered(verdict)
-    found.append(f"dialogs     {counts['dialogs']:,}, {counts['operators']:,} operators, {channels(manifest)}")
+    dialogs = f"dialogs     {counts['dialogs']:,}, {counts['operators']:,} operators, {channels(manifest)}"
+    found += [dialogs, *_beside_published(verdict)] if simulated(manifest) else _measured(verdict, manifest, dialogs)
+    if verdict.warnings:
+        more = f" (and {len(verdict.warnings) - 1} more)" if len(verdict.warnings) > 1 else ""
+        found.append(f"note        {verdict.warnings[0]}{more}")
+    if report is not None:
+        found.append(f"report      {report}")
+    return [printable(line).replace("\n", " ") for line in found[:LINES]]
+
+
+def _beside_published(verdict: Verdict) -> list[str]:
+    """The contact centre's figures, those that somebody has published first."""
+    found = []
+    for figure in sorted(verdict.kpi.values(), key=lambda each: "published" not in each):
+        if figure["value"] is not None:
+            unit, published = figure["unit"], figure.get("published")
+            beside = "" if published is None else f"published {number(published, unit)}"
+            label = str(figure["definition"]["label"])
+            found.append(f"            {label:32}{number(figure['value'], unit):>18}  {beside}".rstrip())
+    return ["centre      ".rstrip(), *found][:SHOWN]
+
+
+def _measured(verdict: Verdict, manifest: dict[str, Any], dialogs: str) -> list[str]:
+    """What a run on a wire says, of a platform or of the generator alone."""
+    generator, alone = verdict.generator, ceiling(verdict)
+    found = [*(_calibrated(verdict) if alone else _delivered(verdict)), dialogs]
     found.append(f"latency     ms, from the intended time, {conditions(verdict)}")
     if verdict.latency_ms:
         found.append(f"            {'':12}{'n':>9}{'p50':>9}{'p90':>9}{'p99':>9}{'max':>9}")
@@ -47,12 +72,7 @@ def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> li
         found.append(f"centre      {_figures(verdict)}")
     found.append(f"generator   {_generator(generator)}")
     found.append(f"distortion  {_distortion(verdict)}; on {machine(manifest)}, generator included")
-    if verdict.warnings:
-        more = f" (and {len(verdict.warnings) - 1} more)" if len(verdict.warnings) > 1 else ""
-        found.append(f"note        {verdict.warnings[0]}{more}")
-    if report is not None:
-        found.append(f"report      {report}")
-    return [printable(line).replace("\n", " ") for line in found[:LINES]]
+    return found
 
 
 def _delivered(verdict: Verdict) -> list[str]:
@@ -79,7 +99,16 @@ def markdown(verdict: Verdict, manifest: dict[str, Any]) -> str:
     word = heading(verdict, manifest)[0].upper()
     rows = [f"## {word}: {_plain(_title(manifest))}", "", _plain(played(verdict, manifest)), ""]
     rows += [f"- {_plain(reason)}" for reason in verdict.reasons]
-    rows += _ceiling_rows(verdict) or _delivery_rows(verdict)
+    if simulated(manifest):
+        rows += ["", "```", *_beside_published(verdict), "```"]
+    else:
+        rows += _measured_rows(verdict, manifest)
+    rows += ["", *(f"> {_plain(warning)}" for warning in verdict.warnings)] if verdict.warnings else []
+    return printable("\n".join(rows)) + "\n"
+
+
+def _measured_rows(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
+    rows = _ceiling_rows(verdict) or _delivery_rows(verdict)
     rows += ["", f"Latency in ms from the intended time, {conditions(verdict)}; "
              f"measurement floor p99 {milliseconds(verdict.generator['mirror_p99_ms'])} ms.", "",
              "| operation | n | p50 | p90 | p99 | p99.9 | max |", "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
@@ -89,9 +118,10 @@ def markdown(verdict: Verdict, manifest: dict[str, Any]) -> str:
     if not ceiling(verdict):
         rows += ["", f"Contact centre: {_plain(_figures(verdict))}."]
     rows += ["", f"Generator: {_generator(verdict.generator)}."]
-    rows += [f"Distortion: {_distortion(verdict)}.", f"Isolation: {_plain(isolation.line(isolation.of(manifest)))}."]
-    rows += ["", *(f"> {_plain(warning)}" for warning in verdict.warnings)] if verdict.warnings else []
-    return printable("\n".join(rows)) + "\n"
+    return [
+        *rows, f"Distortion: {_distortion(verdict)}.",
+        f"Isolation: {_plain(isolation.line(isolation.of(manifest)))}.",
+    ]  # fmt: skip
 
 
 def _delivery_rows(verdict: Verdict) -> list[str]:

@@ -14,7 +14,8 @@ The rules, in the order in which they decide:
    that measures its floor, is over a tenth of the tightest latency objective (and over 2 ms): the miss may be ours.
 5. An objective without data, with too little of it, or on a figure that was withheld is `inconclusive`.
 6. What is left is `pass`: every guarantee that was exercised held, with evidence counted, and every objective is met.
-   Against a target that shows nothing it says that the generator kept its word, and is never worded as more.
+   Against a target that shows nothing it says that the generator kept its word, and is never worded as more; of a
+   simulation it says that the books balance and the objectives that are no latencies are met, and names it as one.
 
 What was rejected:
 
@@ -37,7 +38,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from chatreport.calibration import generator_alone
+from chatreport.calibration import generator_alone, simulated
 from chatreport.objectives import Judged
 from chatreport.validity import Seen, blur, blur_limit_ms, untrusted
 from chatreport.verify import GUARANTEES, NOT_EXERCISED, NOT_OBSERVABLE
@@ -102,7 +103,9 @@ def decide(
     elif undecided:
         word, reasons = "inconclusive", undecided
     else:
-        word, reasons = "pass", [ALONE if generator_alone(manifest) else _all_good(findings, objectives)]
+        word, reasons = "pass", [_kept(findings, objectives, manifest)]
+    if simulated(manifest):
+        reasons[0] = f"simulated, no platform was tested: {reasons[0]}"
     reasons[0] += _left_out(findings)
     return word, reasons
 
@@ -148,9 +151,18 @@ def _objectives(objectives: list[Judged], generator: Mapping[str, Any]) -> tuple
     return missed, undecided
 
 
-def _all_good(findings: Mapping[str, Finding], objectives: list[Judged]) -> str:
+def _kept(findings: Mapping[str, Finding], objectives: list[Judged], manifest: Mapping[str, Any]) -> str:
+    """What a pass says."""
+    if generator_alone(manifest):
+        return ALONE
+    if simulated(manifest):
+        return f"the books balance, and {_met(objectives)}"
     held = sum(finding.status == "held" for finding in findings.values())
+    return f"all {held} guarantees that were exercised held, and {_met(objectives)}"
+
+
+def _met(objectives: list[Judged]) -> str:
     met = "no objective was set" if not objectives else "the objective is met"
     if len(objectives) > 1:
         met = f"all {len(objectives)} objectives are met"
-    return f"all {held} guarantees that were exercised held, and {met}"
+    return met

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any, Final
 
-from chatreport.calibration import USABLE, generator_alone
+from chatreport.calibration import USABLE, generator_alone, simulated
 from chatreport.latency import OPERATIONS
 from chatreport.rundir import MESSENGERS
 from chatreport.verdict import Verdict
@@ -25,6 +25,8 @@ def heading(verdict: Verdict, manifest: dict[str, Any]) -> tuple[str, str]:
     """The word that heads a run, and its answer: a generator that did well alone is no platform's pass."""
     if verdict.verdict == "pass" and generator_alone(manifest):
         return "generator", "No platform was tested."
+    if simulated(manifest):
+        return f"simulated: {verdict.verdict}", "No platform was tested: a plan and rules under a virtual clock."
     return verdict.verdict, ANSWERS[verdict.verdict]
 
 
@@ -111,6 +113,8 @@ def not_claimed(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
     """What a reader might take from the run and must not."""
     speed = float(manifest.get("speed") or 1)
     found: list[str] = []
+    if simulated(manifest):
+        found.append("Anything about a platform, its guarantees or its latencies: there was none, nor any wire.")
     if generator_alone(manifest):
         found.append("Anything about a platform: a stand-in answered, which stores nothing and checks nothing.")
     if speed != 1:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from chatload.plan import Plan, make_plan
-from chatload.run.directory import at_night
-from chatload.run.settings import most_open
+from chatload.run.directory import at_night, curve
+from chatload.run.settings import most_open, settle
 from chatload.scenario import load, parse
 
 SMOKE = load("smoke")
@@ -40,3 +40,18 @@ def test_who_waits_for_the_floor_to_open_is_open_meanwhile() -> None:
     """More dialogs are open at once than with operators throughout: open files are reckoned with them."""
     assert most_open(plan_of("6 min")) > 1.3 * most_open(plan_of("0 s"))
     assert most_open(plan_of("10000 h")) <= len(plan_of("0 s").dialogs)
+
+
+@pytest.mark.parametrize(
+    "name, part, load_factor, step_s, steps",
+    [("smoke", "peak", 2.5, 60, 10), ("tbank", "peak", 1.0, 300, 12), ("tbank", "day", 1.0, 1800, 48)],
+)
+def test_the_planned_curve_adds_up_to_the_expected_starts(
+    name: str, part: str, load_factor: float, step_s: int, steps: int
+) -> None:
+    """Half hours of a day, less of a short run; the plan's own starts are as many, but for chance."""
+    settings = settle(load(name), part=part, load=load_factor)
+    found = curve(settings)
+    assert (found["step_s"], len(found["starts"])) == (step_s, steps)
+    expected = sum(found["starts"])
+    assert abs(len(settings.plan().main) - expected) < 4 * expected**0.5

@@ -287,3 +287,14 @@ def test_ratings_have_the_share_and_the_split_of_the_scenario() -> None:
     assert not any(dialog.rating for dialog in plan.main if dialog.contained)
     assert scores.total() / len(mine) == pytest.approx(asked.share, abs=0.02)
     assert scores[2] / scores.total() == pytest.approx(250 / 370, abs=0.02)
+
+
+def test_closing_takes_a_lognormal_or_an_exponential_time() -> None:
+    """Both have the scenario's mean; the exponential law has one time in ten below a tenth of it, the other none."""
+    operators = SMOKE.operators.model_copy(update={"wrap_up_law": "exponential"})
+    mean_ms = operators.wrap_up
+    for scenario, short in ((SMOKE, 0.0), (SMOKE.model_copy(update={"operators": operators}), 0.095)):
+        plan = make_plan(scenario, 1, "peak", 1.0, 60, 1, 0, 12)
+        times = [plan.wrap_up_ms(index) for index in range(20_000)]
+        assert statistics.fmean(times) == pytest.approx(mean_ms, rel=0.02)
+        assert sum(time < mean_ms / 10 for time in times) / len(times) == pytest.approx(short, abs=0.006)

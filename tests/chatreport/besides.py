@@ -1,6 +1,6 @@
 """What customers and the bank's bot do besides, in the made-up record, and ways to break it."""
 
-from chatreport.rundir import Kind, Outcome, What
+from chatreport.rundir import Channel, Kind, Outcome, What
 from tests.chatreport.ledgers import MS, T0, Record
 
 
@@ -22,6 +22,19 @@ def fail_somebody(record: Record) -> None:
         row["done"] = T0 + 1500 * MS
     where = {name: led_on[name] for name in ("contact", "number", "channel")}
     record.rows.append({"what": What.ASKED, "outcome": Outcome.OK, "reason": "slow", "started": T0, **where})
+
+
+def announce(record: Record) -> None:
+    """The bank writes to a customer of its own accord, in no dialog."""
+    whom = {"contact": "tg/u2", "channel": Channel.TELEGRAM}
+    stored = {"who": "auditor", "number": 0, "seq": 1, **whom}
+    times = {"started": T0, "done": T0 + MS, **whom}
+    record.rows += [
+        {"what": What.NOTICE, "outcome": Outcome.OK, "who": "bank", "rule": "news", "size": 1, **times},
+        {"what": What.ATTEMPT, "outcome": Outcome.OK, "who": "telegram", "provider_id": 6999, **times},
+        {"what": What.AUDIT, "kind": Kind.NOTICE, "author": "system", "rule": "news", **stored},
+        {"what": What.AUDIT_RECEIPT, "reason": "sent", "provider_id": 6999, **stored},
+    ]
 
 
 def kept_back(record: Record) -> None:

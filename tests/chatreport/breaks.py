@@ -4,7 +4,7 @@ from functools import cache
 from itertools import pairwise
 
 from chatreport.rundir import Channel, Kind, Outcome, What
-from tests.chatreport.besides import fail_somebody, rate
+from tests.chatreport.besides import announce, fail_somebody, rate
 from tests.chatreport.ledgers import MS, T0, Record, Row
 from tests.chatreport.worlds import play
 
@@ -15,6 +15,7 @@ def honest() -> Record:
     record = play()
     rate(record)
     fail_somebody(record)
+    announce(record)
     return record
 
 

@@ -150,6 +150,7 @@ def manifest(drained_ns: int, dialogs: int, ramp: int, operators: int) -> dict[s
         "channels": {"played": list(CHANNELS), "published": [*CHANNELS, "messenger", "viber", "vk"]},
         "planned": {
             "dialogs": dialogs, "ramp_dialogs": ramp, "messages": 200, "operators": operators, "mean_dialog_s": 600.0,
+            "curve": {"step_s": 1, "starts": [dialogs / 4] * 4},
         },
         "scheduled": {guarantee.id: guarantee.id != "G12" for guarantee in GUARANTEES},
         "objectives": ["deliver_in p50 < 50 ms", "messages_acked >= 10"],

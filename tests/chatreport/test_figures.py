@@ -14,6 +14,7 @@ from chatreport.episodes import Contacts
 from chatreport.floor import Floor
 from chatreport.generator import conservation, health, littles_law
 from chatreport.kpi import FIGURES, key_figures, named, withhold
+from chatreport.kpi.published import beside
 from chatreport.latency import figures, measure, summarise
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
 from tests.chatreport.ledgers import MS, T0, Record, Row
@@ -224,6 +225,21 @@ def test_a_scenario_may_name_another_target_of_the_service_level() -> None:
     }  # fmt: skip
     assert (found["service_level_60s"]["deviation"], found["service_level_60s"]["within"]) == (0.25, False)
     assert [named(name) for name in ("service_level_0s", "service_level_60s_of_nobody", "asa")] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "measured, published, found",
+    [
+        (55.0, 50.0, {"published": 50.0, "deviation": 0.1, "within": True}),
+        (44.9, 50.0, {"published": 50.0, "deviation": -0.102, "within": False}),
+        (None, 50.0, {"published": 50.0}),
+        (3.0, 0.0, {"published": 0.0}),
+    ],
+    ids=["at the tolerance", "beyond it", "nothing measured", "published as none"],
+)
+def test_what_was_published_is_compared(measured: float | None, published: float, found: dict[str, Any]) -> None:
+    """Deviation as a share of the published value, and whether it is within a tenth."""
+    assert beside(published, measured) == found
 
 
 def test_every_key_figure_is_defined() -> None:

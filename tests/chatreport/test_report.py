@@ -9,6 +9,7 @@ import pytest
 
 from chatreport.__main__ import main
 from chatreport.judge import judge, read_verdict
+from chatreport.kpi.published import TOLERANCE
 from chatreport.latency import OPERATIONS
 from chatreport.report import draw
 from chatreport.rundir import Outcome, What
@@ -114,7 +115,8 @@ def test_everything_is_written(run: Path) -> None:
     """Verdict, page, summary, JUnit and pictures, and nothing else besides the record."""
     assert sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()) == [
         "junit.xml", "latency.hlog", *(f"latency/{name}.hgrm" for name in sorted(OPERATIONS)),
-        "ledger/w0-00000.parquet", "manifest.json", "plots/percentiles.png", "plots/timeline.png",
+        "ledger/w0-00000.parquet", "manifest.json", "plots/day.png", "plots/percentiles.png", "plots/published.png",
+        "plots/timeline.png",
         "report.html", "summary.md", "timeseries.parquet", "verdict.json",
     ]  # fmt: skip
 
@@ -154,6 +156,33 @@ def test_the_first_screen_answers_whether_it_held_and_how_one_knows(run: Path) -
         *(f'<span class="id">{guarantee.id}</span>' for guarantee in GUARANTEES),
     ):  # fmt: skip
         assert wanted in first
+
+
+def test_published_stands_beside_measured_with_its_deviation(run: Path) -> None:
+    """In the picture, in words with a mark, and in the verdict; what nobody measures is named."""
+    page, figure = (run / "report.html").read_text(), verdict_of(run)["kpi"]["service_level_20s"]
+    assert figure["deviation"] == round(figure["value"] / 80 - 1, 4)
+    assert figure["within"] == (abs(figure["deviation"]) <= TOLERANCE)
+    shown = f"{100 * figure['deviation']:+.0f} %".replace("-", "−")
+    assert re.search(rf'80 %<span class="deviation [a-z]+">{re.escape(shown)}', page)
+    assert 'aria-label="Measured key figures by how far they are from the published ones"' in page
+    assert re.search(r"<th scope=\"row\">ratings</th>.*?120.*?does not measure it", page)
+
+
+def test_parts_are_tabulated_with_the_worst_service_level_first(tmp_path: Path) -> None:
+    """A folded table by channel, by department and by half hour; none where there is but one part."""
+    record = play(operators=1, slots=1)
+    record.manifest |= {"speed": 3600.0, "part": "day"}
+    record.manifest["planned"]["mean_dialog_s"] = 1e9
+    page = (judged(record, tmp_path) / "report.html").read_text()
+    levels = {name: part["service_level_20s"] for name, part in verdict_of(tmp_path)["kpi_by"]["channel"].items()}
+    tables = dict(re.findall(r"<summary>([^<]+) <span.*?<tbody>(.*?)</tbody>", page, re.DOTALL))
+    rows = {title: re.findall(r'<th scope="row">([^<]+)</th>', table) for title, table in tables.items()}
+    assert rows["By channel, the worst service level first"] == sorted(levels, key=levels.__getitem__)
+    assert rows["By half hour of business time"] == ["00:00", "00:30", "01:00", "01:30"]
+    assert "Arrivals by business time" in rows
+    assert ">time of day<" in page
+    assert "By channel" not in (judged(play(dialogs=1), tmp_path / "one") / "report.html").read_text()
 
 
 def test_isolation_is_disclosed(run: Path, tmp_path: Path) -> None:

@@ -374,9 +374,6 @@ def play(dialogs: int = 18, operators: int = 2, slots: int = 2, ramp: int = 2, s
         world.put(What.AUDIT, who="auditor", **entry)
     for receipt in world.receipts:
         world.put(What.AUDIT_RECEIPT, who="auditor", **receipt)
-    notice: Row = {"who": "auditor", "contact": "tg/u2", "number": 0, "seq": 1, "channel": Channel.TELEGRAM}
-    world.put(What.AUDIT, kind=Kind.NOTICE, author="bank", **notice)
-    world.put(What.AUDIT_RECEIPT, reason="sent", provider_id=6999, **notice)
     world.put(What.STATE, who="auditor", contact="web/probe1", number=1, reason="bot")
     main = sum(talk.index >= 0 for talk in world.talks)
     return Record(world.rows, manifest(world.now, main, ramp, operators))

@@ -103,6 +103,17 @@ def g5_takes_any_code() -> None:
     swap(binding, "_typed", lambda turn, rules, code: typed(turn, rules, turn.contact.binding.hash or code))
 
 
+def g5_asks_nobody_for_consent() -> None:
+    """A broadcast goes to whoever the bank names."""
+    decide = dialog._DECIDE[c.Notify]
+
+    def careless(state: Any, command: c.Notify, now: int) -> list[Any]:
+        command.broadcast = False
+        return decide(state, command, now)
+
+    dialog._DECIDE[c.Notify] = careless
+
+
 def g6_leaves_out_of_the_history() -> None:
     """A history that is read lacks its last entries."""
     page = views.History
@@ -199,6 +210,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "G4": g4_shows_entries_out_of_order,
     "G5": g5_shows_others_the_dialog,
     "G5-code": g5_takes_any_code,
+    "G5-consent": g5_asks_nobody_for_consent,
     "G6": g6_leaves_out_of_the_history,
     "G7": g7_opens_a_second_dialog,
     "G8": g8_gives_more_than_the_slots,

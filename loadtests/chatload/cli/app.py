@@ -128,6 +128,47 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     raise typer.Exit(dry(settings) if dry_run else play(settings, ui))
 
 
+@app.command(
+    epilog="""\b
+    Examples:
+      chatload simulate tbank --part day
+      chatload simulate tbank --part day --operators 380
+      chatload simulate tbank --set patience.queue="3 min" --set bot.contained=0.5
+      chatload simulate tbank --part day --days 20"""
+)
+def simulate(
+    scenario: Name,
+    part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
+    load: Annotated[float, typer.Option(help="Multiplies arrivals and operators.")] = 1.0,
+    operators: Annotated[
+        int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed is another day. Default: the scenario's.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of any key of the scenario."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to record. Default: runs/TIME-SCENARIO.")
+    ] = None,
+) -> None:
+    """The same customers and operators under a virtual clock: a day in seconds, judged and drawn like a run.
+
+    What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
+    fewer operators, more dialogs, less patience? Exit codes as of `run`, but nothing is claimed about a platform.
+    """
+    from chatload.cli.simulate import play
+    from chatload.run.settings import settle
+    from chatload.scenario import load as load_scenario
+    from chatload.simulate.changes import changed
+    from chatload.simulate.run import settled
+
+    changes = set_ or []
+    file = changed(load_scenario(scenario), changes)
+    settings = settle(file, part=part, load=load, speed=1.0, operators=operators, seed=seed, out=out)
+    raise typer.Exit(play(settled(settings), changes))
+
+
 @app.command()
 def verify(directory: RunDirectory) -> None:
     """Judge a recorded run again; the exit code is the verdict's."""
@@ -142,6 +183,33 @@ def report(directory: RunDirectory) -> None:
     from chatload.cli.again import again
 
     raise typer.Exit(again("report", directory))
+
+
+@app.command(
+    epilog="""\b
+    Examples:
+      chatload validate
+      chatload validate --quick --out check"""
+)
+def validate(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter plays: a coarse look.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write. Default: runs/TIME-validate.")
+    ] = None,
+) -> None:
+    """Play a queue whose answer is known, and see whether generator, core and figures agree with theory.
+
+    Customers arrive at random, wait as long as they bear it, and ten operators with four slots hold each for a random
+    time: for that queue the Erlang A formula says how many wait, how long, and how many leave. It is played over the
+    wire against the reference core, several times, recorded and judged like any run.
+
+    Exit codes: 0 agree, 1 disagree (and what that points to: a capacity leak, a dispatch delay, the patience timer, the
+    arrivals), 2 bad input, 3 not decidable, 130 interrupted.
+    """
+    from chatload.validate.play import on_the_wire
+    from chatload.validate.play import validate as play_and_compare
+
+    raise typer.Exit(play_and_compare(on_the_wire(quick=quick), out))
 
 
 @app.command()
@@ -195,10 +263,13 @@ def explain(name: Name) -> None:
     """A scenario in plain words, with what follows from its figures."""
     import textwrap
 
+    from chatload.run.rates import spelled_out
     from chatload.scenario import load as load_scenario
     from chatload.scenario.explain import explain as explained
 
-    say("\n\n".join(textwrap.fill(paragraph, 110) for paragraph in explained(load_scenario(name))))
+    file = load_scenario(name)
+    paragraphs = [*explained(file), *spelled_out(file)]
+    say("\n\n".join(textwrap.fill(paragraph, 110) for paragraph in paragraphs))
 
 
 @scenarios.command()

@@ -28,6 +28,7 @@ ASKED: Final = int(What.ASKED)
 BANK: Final = int(What.BANK)
 CODE: Final = int(What.CODE)
 HOSTILE: Final = int(What.HOSTILE)
+NOTICE: Final = int(What.NOTICE)
 
 OK: Final = int(Outcome.OK)
 REJECTED: Final = int(Outcome.REJECTED)

@@ -32,8 +32,8 @@ class Customers:
         self._dialogs = dialogs
         self._joins = joins
         self._next = 0
-        self._playing: set[Script] = set()
-        self._staying: set[Script] = set()  # their dialogs are over, and they will rate them once asked
+        self._playing: dict[Script, None] = {}  # in order of start
+        self._staying: dict[Script, None] = {}  # their dialogs are over, and they will rate them once asked
         self._return = {dialog.person for dialog in dialogs if dialog.person is not None}
         self._closed_ns: dict[int, int] = {}  # of these: from when on their latest dialog is closed
         self._empty = asyncio.Event()
@@ -45,7 +45,7 @@ class Customers:
         """Start every dialog that is due, and come back for the next."""
         for dialog in self._due():
             script = self._script(self._as_they_come(dialog))
-            self._playing.add(script)
+            self._playing[script] = None
             script.play()
         if self._next < len(self._dialogs) and not self._stopped:
             self._world.clock.at(self._world.when(self._dialogs[self._next].start_ms), self.begin)
@@ -55,13 +55,22 @@ class Customers:
         """Whether anybody still plays, or waits to be asked for a rating."""
         return bool(self._playing or self._staying)
 
+    @property
+    def plays(self) -> bool:
+        """Whether any dialog goes on."""
+        return bool(self._playing)
+
+    def fall_silent(self, deadline_ns: int) -> None:
+        """Start nothing more; what is due up to `deadline_ns` still counts as due."""
+        self._stop()
+        self._world.silence_ns = deadline_ns
+
     async def drain(self, deadline_ns: int) -> bool:
         """Start nothing more and wait for open dialogs until `deadline_ns`; True if none had to be cut off.
 
         What is due by then may still start a moment late, as at any other time.
         """
-        self._stop()
-        self._world.silence_ns = deadline_ns
+        self.fall_silent(deadline_ns)
         self._empty.clear()
         if self._playing:
             with contextlib.suppress(TimeoutError):
@@ -116,9 +125,9 @@ class Customers:
         )
 
     def _ended(self, script: Script, unsent: bool) -> None:
-        self._playing.remove(script)
+        del self._playing[script]
         if script.stays:
-            self._staying.add(script)
+            self._staying[script] = None
         else:
             self._gone(script)
         self.unsent += unsent
@@ -127,7 +136,7 @@ class Customers:
 
     def _gone(self, script: Script) -> None:
         """This customer may come back."""
-        self._staying.discard(script)
+        self._staying.pop(script, None)
         person = script.dialog.index if script.dialog.person is None else script.dialog.person
         if person in self._return:
             self._closed_ns[person] = script.closed_ns

@@ -18,6 +18,7 @@ from chatload.fleet.history import HistoryReader
 from chatload.fleet.hostile import Strangers
 from chatload.fleet.link import Link
 from chatload.fleet.live import Live
+from chatload.fleet.notices import Notices
 from chatload.fleet.office import Office
 from chatload.fleet.probes import Mirror, Probes
 from chatload.fleet.providers import PROVIDERS
@@ -33,6 +34,7 @@ from chatload.fleet.world import Target, World
 from chatload.host import LOOPBACK
 from chatload.plan import make_plan
 from chatload.plan.hostile import attacks
+from chatload.plan.notices import FIRST, Letter, letters
 from chatload.scenario import Scenario
 
 
@@ -100,6 +102,7 @@ class Fleet:
         self._customers: Customers | None = None
         self._probes: Probes | None = None
         self._strangers: Strangers | None = None
+        self._notices: Notices | None = None
 
     async def arm(self) -> dict[str, str]:
         """Open the listeners, connect the mirror, settle memory; the URLs of providers by account, and of the bot."""
@@ -137,6 +140,7 @@ class Fleet:
             plan = self.world.plan
             planned = attacks(plan.scenario, Draws(self._config.plan.seed), plan.horizon_ms)
             self._strangers = Strangers(self.world, planned, self._providers.values())
+        self._notices = Notices(self.world, self._letters(), self._providers.values())
 
     def seat(self, n: int, on: bool) -> None:
         """Have operator `n` come on duty, or go off."""
@@ -157,6 +161,8 @@ class Fleet:
         self._customers.begin()
         if self._strangers is not None:
             self._strangers.begin()
+        if self._notices is not None:
+            self._notices.begin()
 
     async def drain(self, deadline_s: float) -> tuple[bool, int]:
         """Start no more dialogs, and end the open ones within `deadline_s`; a second call may shorten the first.
@@ -170,6 +176,8 @@ class Fleet:
                 self._probes.stop()
             if self._strangers is not None:
                 self._strangers.stop()
+            if self._notices is not None:
+                self._notices.stop()
         if self._customers is None:
             return True, 0
         clean = await self._customers.drain(now + int(deadline_s * 1e9))
@@ -187,6 +195,8 @@ class Fleet:
             self._probes.leave()
         if self._strangers is not None:
             await self._strangers.close()
+        if self._notices is not None:
+            await self._notices.close()
         if self._seats is not None:
             self._seats.shut()
         if self._history is not None:
@@ -202,6 +212,13 @@ class Fleet:
         self.clock.close()
         self.recorder.close()
         return self.recorder.rows
+
+    def _letters(self) -> list[Letter]:
+        """This worker's share of the notices: of its own customers, and its part of the others."""
+        plan, made, index, count = self.world.plan, self._config.plan, self._config.index, self._config.count
+        draws = Draws(made.seed)
+        found = letters(plan.scenario, draws, made.part, made.load, plan.horizon_ms, self.dialogs)
+        return [letter for letter in found if letter.index < FIRST or letter.index % count == index]
 
     def _provider(self, channel: str, settings: Settings) -> Provider:
         config = self._config

@@ -149,7 +149,10 @@ class Dialogs:
 
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""
-        return self._draws.lognormal(self._scenario.operators.wrap_up, REACT_CV, Purpose.WRAP_UP, index)
+        people, draws = self._scenario.operators, self._draws
+        if people.wrap_up_law == "exponential":
+            return draws.exponential(people.wrap_up, Purpose.WRAP_UP, index)
+        return draws.lognormal(people.wrap_up, REACT_CV, Purpose.WRAP_UP, index)
 
     def sends(self, dialog: Dialog) -> list[float]:
         """When each turn would be sent, and last when the dialog would end, if the platform took no time at all."""

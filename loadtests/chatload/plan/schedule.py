@@ -39,7 +39,7 @@ from chatload.plan.arrivals import Rate, arrivals, past_arrivals
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.model import BotSays, Destination, Dialog, Reply
 from chatload.plan.returning import returning
-from chatload.plan.texts import Texts
+from chatload.plan.texts import Keywords, Texts
 from chatload.scenario import Part, Scenario, shape_of
 
 PAST_DURATIONS = 8  # mean durations before t0 from which a dialog may still be open; longer ones are under 1 in 1,000
@@ -68,6 +68,11 @@ class Plan:
     @cached_property
     def _by_index(self) -> dict[int, Dialog]:
         return {dialog.index: dialog for dialog in self.dialogs}
+
+    def in_keywords(self) -> "Plan":
+        """The same plan, whose texts say what a turn means, and nothing more."""
+        words = Keywords(self.scenario, self._texts.draws)
+        return Plan(self.scenario, list(self.dialogs), self._details, words, self.horizon_ms, self.operators)
 
     def dialog(self, index: int) -> Dialog:
         """The dialog of this index; KeyError if the plan has none."""

@@ -76,7 +76,7 @@ class Texts:
 
     def __init__(self, scenario: Scenario, draws: Draws) -> None:
         bot, known = scenario.bot, scenario.authentication
-        self._draws = draws
+        self.draws = draws
         self._asking = list(known.keywords) if known is not None else []
         self._handover = bot.handover
         self._menu = bot.menu
@@ -91,31 +91,38 @@ class Texts:
             return self._filler(dialog, turn, length)
         choices = self._handover
         if to == "bot":
-            choices = self._keywords[int(self._draws.uniform(Purpose.WORDS, dialog, -1 - turn) * len(self._keywords))]
-        word = choices[int(self._draws.uniform(Purpose.WORDS, dialog, turn) * len(choices))]
+            choices = self._keywords[int(self.draws.uniform(Purpose.WORDS, dialog, -1 - turn) * len(self._keywords))]
+        word = choices[int(self.draws.uniform(Purpose.WORDS, dialog, turn) * len(choices))]
         if length <= len(word) + 1:
             return word.ljust(length, ".")
         return f"{word} {self._filler(dialog, turn, length - len(word) - 1)}"
 
     def asking(self, dialog: int, turn: int) -> str:
         """Words that ask for what only who has shown who they are may know."""
-        return self._asking[int(self._draws.uniform(Purpose.WORDS, dialog, turn) * len(self._asking))]
+        return self._asking[int(self.draws.uniform(Purpose.WORDS, dialog, turn) * len(self._asking))]
 
     def press(self, dialog: int, turn: int, to: To) -> str:
         """The number of a line of the menu, which the first message has brought up; "" for other messages."""
         if self._menu is None or turn == 0 or to in ("operator", "more"):
             return ""
         fitting = [at for at, line in enumerate(self._menu.lines, 1) if bool(line.topic) == (to == "handover")]
-        return str(fitting[int(self._draws.uniform(Purpose.WORDS, dialog, turn) * len(fitting))])
+        return str(fitting[int(self.draws.uniform(Purpose.WORDS, dialog, turn) * len(fitting))])
 
     def answer(self, dialog: int, turn: int, length: int) -> str:
         """An operator's words."""
         return self._filler(dialog, turn + _TURNS_APART, length)
 
     def _filler(self, dialog: int, turn: int, length: int) -> str:
-        start = self._starts[int(self._draws.uniform(Purpose.WORDS, dialog, turn) * len(self._starts))]
+        start = self._starts[int(self.draws.uniform(Purpose.WORDS, dialog, turn) * len(self._starts))]
         text = self._pool[start : start + length]
         return text[:-1] + "." if text.endswith(" ") else text  # a platform may trim blanks
+
+
+class Keywords(Texts):
+    """Says what a turn means and leaves the rest out: for who does not look at lengths."""
+
+    def _filler(self, dialog: int, turn: int, length: int) -> str:
+        return "…"
 
 
 def _pool(words: list[str], draws: Draws) -> tuple[str, list[int]]:

@@ -101,6 +101,7 @@ def _claims(auditor: dict[str, Any], run: str) -> Iterator[audit.Row]:
     url, token = auditor["url"], auditor["token"]
     yield from audit.state(url, token)
     yield from audit.history(url, token, auditor["partitions"], run)
+    yield from audit.bills(url, token)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ class Conductor:
         self._manifest["isolation"] = isolation.disclosed(self._before, isolation.read(self._processes()))
         if now_ns < end_ns:
             until_ms = (now_ns - self._t0_ns) / 1e6 * self.settings.speed
-            self._manifest["planned"] = directory.planned(self.plan, until_ms)
+            self._manifest["planned"] |= directory.planned(self.plan, until_ms)
 
     def drain(self) -> None:
         """Let open dialogs end, then silence, until everything is at rest; operators stay seated.

@@ -5,19 +5,30 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import psutil
 
 from chatload import __version__
 from chatload.accounts import MESSENGERS
+from chatload.draws import Draws
 from chatload.errors import RunDirectoryTaken
 from chatload.plan import Plan
+from chatload.plan.arrivals import Rate
 from chatload.run.settings import Settings
-from chatload.targets import Target
 
+STEPS_S, MOST_STEPS = (60, 300, 1800), 48  # of the planned curve
 VERSIONS_OF = ("locust", "gevent", "picows", "httptools", "aiohttp", "uvloop", "msgspec", "numpy", "pyarrow")
+
+
+class Shown(Protocol):
+    """What is tested, as far as a manifest says it: its name, the guarantees it shows, whether it can be restarted."""
+
+    name: ClassVar[str]
+    observes: ClassVar[tuple[str, ...]]
+    can_restart: ClassVar[bool]
 
 
 def check(settings: Settings) -> None:
@@ -55,7 +66,17 @@ def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
     }
 
 
-def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: datetime) -> dict[str, Any]:
+def curve(settings: Settings) -> dict[str, Any]:
+    """The starts that the plan expects in each step of business time from t0: half hours, or less of a short run."""
+    rate = Rate(settings.file.scenario, settings.part, Draws(settings.seed))
+    horizon_s = settings.duration_s * settings.speed
+    step_s = next((step for step in STEPS_S if horizon_s <= MOST_STEPS * step), STEPS_S[-1])
+    edges = [min(step * step_s, horizon_s) for step in range(math.ceil(horizon_s / step_s) + 1)]
+    expected = [settings.load * rate.expected(edge * 1000) for edge in edges]
+    return {"step_s": step_s, "starts": [round(after - before, 3) for before, after in pairwise(expected)]}
+
+
+def manifest(settings: Settings, plan: Plan, target: Shown, run: str, started: datetime) -> dict[str, Any]:
     """Everything that is known before the run; the run adds what happened."""
     scenario = settings.file.scenario
     messengers = any(dialog.channel in MESSENGERS for dialog in plan.dialogs)
@@ -75,7 +96,7 @@ def manifest(settings: Settings, plan: Plan, target: Target, run: str, started: 
         "channels": {"played": list(scenario.channels.played()), "published": list(scenario.channels.published())},
         "internal": list(scenario.operators.internal),
         **({"bot_timeout_s": scenario.bot.service.timeout / 1000} if scenario.bot.service is not None else {}),
-        "planned": planned(plan),
+        "planned": planned(plan) | {"curve": curve(settings)},
         "scheduled": scheduled,
         "published": scenario.published,
         "objectives": list(settings.objectives) if target.observes else [],  # they are asked of a platform

@@ -5,6 +5,7 @@ from typing import Final
 from chatload.draws import Draws
 from chatload.plan import Plan
 from chatload.plan.hostile import attacks
+from chatload.plan.notices import letters
 from chatload.run.directory import planned
 from chatload.run.settings import FILES_BESIDES, Settings, most_open
 from chatload.scenario import spoken
@@ -41,6 +42,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _opening(settings),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
         f" {settings.operators + open_most + FILES_BESIDES:,} open files a process",
+        *_notices(settings, plan),
         *_strangers(settings, plan),
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",
     ]
@@ -56,6 +58,13 @@ def _habits(plan: Plan) -> list[str]:
     return [
         f"  customers   {back:,} of them come back, {at_once:,} messages follow at once on another, {files:,} are files"
     ]
+
+
+def _notices(settings: Settings, plan: Plan) -> list[str]:
+    scenario, draws = settings.file.scenario, Draws(settings.seed)
+    found = letters(scenario, draws, settings.part, settings.load, plan.horizon_ms, plan.dialogs)
+    refused = sum(not letter.may for letter in found)
+    return [f"  notices     {len(found):,}, {refused:,} of them to be refused"] if scenario.notices else []
 
 
 def _strangers(settings: Settings, plan: Plan) -> list[str]:

@@ -106,11 +106,13 @@ def _floor(file: ScenarioFile) -> list[str]:
         f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer. On"
         f" average {taken:,.0f} of their {places:,} places are taken ({100 * taken / places:.0f} %).",
         *(closed if people.opens else []),
+        *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
         *_ratings(file),
         *_replies(file),
         *_authentication(file),
+        *_notices(file),
         *_hostile(file),
     ]
 
@@ -138,6 +140,20 @@ def _authentication(file: ScenarioFile) -> list[str]:
         f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
         f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
         " account, guess, and must not be told."
+    ]
+
+
+def _notices(file: ScenarioFile) -> list[str]:
+    return [
+        f"The bank sends the notice «{notice.name}» to {notice.per_day:,.0f} people a day on {notice.channel}"
+        + (
+            f", a broadcast: {100 * notice.consented:.0f} % agreed to it, the others must get none"
+            if notice.broadcast
+            else ""
+        )
+        + (f"; {100 * notice.answered:.0f} % of the channel's dialogs answer one" if notice.answered else "")
+        + "."
+        for notice in file.scenario.notices
     ]
 
 

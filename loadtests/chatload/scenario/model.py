@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from chatload.scenario.bot import Bot
-from chatload.scenario.channels import Channels
+from chatload.scenario.channels import Channels, Messenger
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience, Returning
-from chatload.scenario.service import Authentication, Hostile, Replies
+from chatload.scenario.service import Authentication, Hostile, Notice, Replies
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
 
@@ -68,6 +68,7 @@ class Scenario(Table):
     replies: Replies | None = None
     authentication: Authentication | None = None
     hostile: Hostile | None = None
+    notices: tuple[Notice, ...] = ()
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:
@@ -91,6 +92,15 @@ class Scenario(Table):
             for word in others:
                 if keyword.lower() in word.lower() or word.lower() in keyword.lower():
                     raise ValueError(f'the keyword "{keyword}" of authentication means what "{word}" of the bot means')
+        return self
+
+    @model_validator(mode="after")
+    def _notices_have_a_messenger(self) -> Self:
+        for notice in self.notices:
+            if not isinstance(self.channels.played().get(notice.channel), Messenger):
+                raise ValueError(f"notice {notice.name}: {notice.channel} is no messenger that is played")
+        if len({notice.name for notice in self.notices}) < len(self.notices):
+            raise ValueError("two notices have one name")
         return self
 
 

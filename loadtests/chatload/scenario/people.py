@@ -1,6 +1,6 @@
 """The people: operators on their floor, customers as they write, wait, leave and rate."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ class Operators(Table):
     The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
     Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
+    How the times from the last answer to the close spread about `wrap_up` is its law.
     """
 
     count: Whole
@@ -41,6 +42,7 @@ class Operators(Table):
     types_per_min: Positive
     length: Positive
     wrap_up: DurationMs
+    wrap_up_law: Literal["lognormal", "exponential"] = "lognormal"
     teams: Annotated[tuple[Team, ...], Field(min_length=1)] = (Team(),)
     internal: tuple[Name, ...] = ()
     transfer_share: Share = 0.0

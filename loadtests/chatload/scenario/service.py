@@ -1,10 +1,11 @@
-"""What a bank may do besides: texts without a person, customers who show who they are, strangers."""
+"""What a bank may do besides: texts without a person, customers who show who they are, notices, strangers."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from chatload.scenario.tables import Positive, Share, Table, Whole
+from chatload.scenario.channels import Channel
+from chatload.scenario.tables import Name, Positive, Share, Table, Whole
 from chatload.scenario.units import DurationMs
 
 Text = Annotated[str, Field(max_length=4000)]
@@ -49,6 +50,24 @@ class Authentication(Table):
     def turns(self) -> float:
         """How many messages such a customer writes on average: to ask, name the account, type the code, ask again."""
         return 4 + self.mistyped + self.guessed
+
+
+class Notice(Table):
+    """A template that the bank sends of its own accord to `per_day` people on a messenger, spread as dialogs are.
+
+    A `broadcast` is for who agreed before: `consented` of them; the others must get none. What is no broadcast, such as
+    an invitation, may go to everybody. `answered`: of the channel's dialogs that follow such a notice, `lead` later on
+    average; their customers get one besides, and have agreed.
+    """
+
+    name: Name
+    channel: Channel
+    text: Annotated[str, Field(min_length=1, max_length=1000)]
+    per_day: Positive
+    broadcast: bool = False
+    consented: Share = 1.0
+    answered: Share = 0.0
+    lead: DurationMs = 0.0
 
 
 class Hostile(Table):

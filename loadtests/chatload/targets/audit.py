@@ -98,6 +98,18 @@ def state(url: str, token: str) -> Iterator[Row]:
         }
 
 
+def bills(url: str, token: str) -> Iterator[Row]:
+    """What each account is billed for, over all months.
+
+    Raises:
+        Unanswered: the platform stopped answering.
+    """
+    with Admin(url, token) as admin:
+        for bill in _patiently(admin, "/v1/billing")["bills"]:
+            told = {"contact": bill["account"], "size": bill["notices_delivered"]}
+            yield {"what": What.BILL, "who": "auditor", "outcome": Outcome.OK, **told}
+
+
 def _patiently(admin: Admin, path: str) -> Row:
     """Ask again while the platform recovers."""
     deadline = time.monotonic() + PATIENCE_S
@@ -124,7 +136,7 @@ def _audited(entry: Row, wall_ns: int, run: str) -> Row:
         "reason": entry.get("department") or entry.get("reason") or entry.get("state") or to.get("department"),
         "assignment": entry.get("number"),
         "cause_seq": cause.get("seq"),
-        "rule": cause.get("rule") or to.get("skill") or entry.get("skill"),
+        "rule": cause.get("rule") or to.get("skill") or entry.get("skill") or entry.get("template"),
         "sender": to.get("operator") or (entry.get("reason") if entry.get("department") else None),
         "provider_id": provider_number(entry.get("call")),
         "done": int(entry["at"]) * 1_000_000 - wall_ns,

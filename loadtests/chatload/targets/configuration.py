@@ -39,6 +39,7 @@ def configuration(scenario: Scenario, speed: float, keys: Keys, callbacks: Mappi
             "window": max(1, round(WINDOW_MS / speed)),
             "transfer": max(1, round(TRANSFER_MS / speed)),
         },
+        "templates": [notice.model_dump(include={"name", "text", "broadcast"}) for notice in scenario.notices],
         **_limits_of_an_address(scenario.hostile),
         "departments": [{"id": name, "internal": True} for name in scenario.operators.internal],
     }

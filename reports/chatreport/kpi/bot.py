@@ -34,7 +34,7 @@ def _share(part: Mask, whole: Mask) -> Ratio:
 
 FIGURES: Final[dict[str, Figure]] = {
     "bot_containment": Figure(
-        Definition("Bot containment, by the bot alone", PERCENT, ALONE, SERVED, left_out=OPEN),
+        Definition("Bot containment", PERCENT, ALONE, SERVED, left_out=OPEN),
         lambda s: _share(_alone(s), _served(s)),
     ),
     "bot_containment_content": Figure(

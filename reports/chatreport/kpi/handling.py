@@ -88,12 +88,12 @@ def _floor(label: str, unit: str, numerator: str, denominator: str, left_out: st
 
 FIGURES: Final[dict[str, Figure]] = {
     "handling_time_s": Figure(
-        Definition("Handling time, the customer's", "s", "time from acceptance to release or closing, over all owners "
+        Definition("Handling time", "s", "time from acceptance to release or closing, over all owners "
                    "of a dialog", "answered dialogs that ended", left_out=f"{RAMP}; work after closing"),
         lambda s: s.seconds(s.dialogs.handled[_ended(s)]),
     ),
     "agent_time_s": Figure(
-        Definition("Handling time, the operator's", "s", "operators' time in focus, each moment once however many "
+        Definition("Operator's time", "s", "operators' time in focus, each moment once however many "
                    "dialogs share it: from a customer's message (not before the acceptance), or their own last, to "
                    "their answer, transfer or closing", "answered dialogs that ended",
                    left_out=f"{RAMP}; accepting; work after closing; calls"),

@@ -12,5 +12,5 @@ def beside(published: float, measured: float | None) -> dict[str, Any]:
     """
     if measured is None or not published:
         return {"published": published}
-    deviation = measured / published - 1
-    return {"published": published, "deviation": round(deviation, 4), "within": abs(deviation) <= TOLERANCE}
+    deviation = round(measured / published - 1, 4)
+    return {"published": published, "deviation": deviation, "within": abs(deviation) <= TOLERANCE}

@@ -1,21 +1,31 @@
 """Draws a judged run: one self-contained page, pictures, a summary, a JUnit file, and histograms for other tools."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from chatreport.calibration import simulated
 from chatreport.interchange import write_interchange
 from chatreport.judge import Run, read_verdict
 from chatreport.junit import write_junit
 from chatreport.latency import STATS
-from chatreport.plots import NARROW_PX, WIDE_PX, draw_curves, draw_timeline, save, svg
+from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
+from chatreport.plots.centre import draw_day, draw_published
+from chatreport.plots.run import draw_curves, draw_timeline
+from chatreport.report.figures import pairs
 from chatreport.report.page import render
-from chatreport.series import curves, timeline
+from chatreport.series import curves, starts, timeline
 from chatreport.summary import markdown
 from chatreport.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABELS: Final = {
     "timeline": "Dialogs, queue, operators and delivery times over the run",
     "percentiles": "Response times by percentile, for each operation",
+    "published": "Measured key figures by how far they are from the published ones",
+    "day": "Dialogs that started beside the planned curve, by business time",
 }
 
 
@@ -35,7 +45,7 @@ def draw_run(run: Run, verdict: Verdict) -> Path:
     write_junit(run.path, verdict, manifest)
     write_interchange(run.path, run.samples, manifest)
     page = run.path / "report.html"
-    page.write_text(render(verdict, manifest, _pictures(run, verdict)), encoding="utf-8")
+    page.write_text(render(verdict, manifest, _pictures(run, verdict), starts(run.evidence)), encoding="utf-8")
     return page
 
 
@@ -43,18 +53,32 @@ def _pictures(run: Run, verdict: Verdict) -> dict[str, str]:
     """The pictures as SVG by name, wide and narrow; the wide ones are written as PNG, too."""
     plots = run.path / "plots"
     plots.mkdir(exist_ok=True)
+    pictures: dict[str, str] = {}
+    for name, drawn in _drawn(run, verdict).items():
+        for size, width in (("wide", WIDE_PX), ("narrow", NARROW_PX)):
+            figure = drawn(width)
+            pictures[f"{name}_{size}"] = svg(figure, f"{name}-{size}", LABELS[name])
+            if size == "wide":
+                save(figure, plots / f"{name}.png")
+    return pictures
+
+
+def _drawn(run: Run, verdict: Verdict) -> "dict[str, Callable[[int], Figure]]":
+    """What there is to draw, for any width."""
     time, lines = timeline(run.evidence, run.floor, run.samples), curves(run.evidence, run.samples)
-    speed = float(run.manifest.get("speed") or 1)
+    speed, beside, planned = float(run.manifest.get("speed") or 1), pairs(verdict), starts(run.evidence)
     marks = [
         (1 / (1 - STATS[objective.stat]), objective.threshold)
         for objective in verdict.objectives
         if objective.latency and objective.stat in STATS
     ]
-    pictures: dict[str, str] = {}
-    for size, width in (("wide", WIDE_PX), ("narrow", NARROW_PX)):
-        drawn = {"timeline": draw_timeline(time, width, speed), "percentiles": draw_curves(lines, width, marks)}
-        for name, figure in drawn.items():
-            pictures[f"{name}_{size}"] = svg(figure, f"{name}-{size}", LABELS[name])
-            if size == "wide":
-                save(figure, plots / f"{name}.png")
-    return pictures
+    found: dict[str, Callable[[int], Figure]] = {
+        "timeline": lambda width: draw_timeline(time, width, speed),
+    }
+    if lines or not simulated(run.manifest):
+        found["percentiles"] = lambda width: draw_curves(lines, width, marks)
+    if beside:
+        found["published"] = lambda width: draw_published(beside, width)
+    if planned is not None:
+        found["day"] = lambda width: draw_day(planned, time, speed, width)
+    return found

@@ -8,10 +8,14 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined, Template
 
 from chatreport import isolation
+from chatreport.calibration import simulated
 from chatreport.kpi import MAIN as USUAL_WINDOW
 from chatreport.kpi import RAMP as USUALLY_LEFT_OUT
+from chatreport.kpi.published import TOLERANCE
 from chatreport.latency import OPERATIONS, STATS
 from chatreport.objectives import Judged
+from chatreport.report.figures import arrivals, parts, subjects, unmeasured
+from chatreport.series import Starts
 from chatreport.validity import LITTLE_WITHIN, OFFERED_AT_LEAST, blur_limit_ms
 from chatreport.verdict import Verdict
 from chatreport.verify import GUARANTEES, NOT_EXERCISED, NOT_OBSERVABLE
@@ -38,7 +42,7 @@ LOSS_MEANINGS: Final = {
 }
 
 
-def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str]) -> str:
+def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str], planned: Starts | None) -> str:
     """The page as one HTML document; everything but our own pictures and style is escaped."""
     word, answer = heading(verdict, manifest)
     page = _template().render(
@@ -47,7 +51,7 @@ def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str])
         sentence=played(verdict, manifest),
         reasons=verdict.reasons,
         warnings=verdict.warnings,
-        losses=_losses(verdict),
+        losses=[] if simulated(manifest) else _losses(verdict),
         ceiling=ceiling(verdict),
         headline=_headline(verdict),
         guarantees=_guarantees(verdict),
@@ -55,8 +59,13 @@ def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str])
         objectives=[_objective(objective) for objective in verdict.objectives],
         conditions=conditions(verdict),
         latencies=_latencies(verdict),
-        figures=_figures(verdict),
-        unplayed=_unplayed(verdict, manifest),
+        subjects=subjects(verdict, variants=False) + unmeasured(verdict, manifest),
+        variants=subjects(verdict, variants=True),
+        withheld=next(iter(verdict.kpi.values())).get("withheld"),
+        parts=parts(verdict, by_clock=manifest.get("part") == "day"),
+        day="The day" if manifest.get("part") == "day" else "Arrivals",
+        arrivals=arrivals(planned),
+        tolerance=f"{100 * TOLERANCE:.0f} %",
         published=bool(manifest.get("published")),
         window=USUAL_WINDOW,
         left_out=USUALLY_LEFT_OUT,
@@ -178,46 +187,6 @@ def _latency_line(channel: str, figures: dict[str, Any]) -> dict[str, Any]:
         "response": cells(figures, SHOWN_STATS),
         "service": cells(figures["service"], ("p50", "p99")),
     }
-
-
-def _figures(verdict: Verdict) -> list[dict[str, Any]]:
-    result = []
-    for figure in verdict.kpi.values():
-        unit = figure["unit"]
-        published = figure.get("published")
-        result.append(
-            {
-                "label": figure["definition"]["label"],
-                "value": number(figure["value"], unit),
-                "withheld": figure.get("withheld", ""),
-                "published": "" if published is None else number(published, unit if unit in ("s", "%") else ""),
-                "beside": ", ".join(
-                    f"{rank} {number(value, unit)}" for rank, value in figure.get("percentiles", {}).items()
-                ),
-                "counts": _counts(figure["definition"]),
-            }
-        )
-    return result
-
-
-def _counts(definition: dict[str, str]) -> str:
-    """A definition in one line; window and omissions only where they are not the usual ones."""
-    parts = [definition["numerator"] + (f" ÷ {definition['denominator']}" if definition["denominator"] else "")]
-    if definition["window"] != USUAL_WINDOW:
-        parts.append(definition["window"])
-    if definition["left_out"] != USUALLY_LEFT_OUT:
-        parts.append(f"left out: {definition['left_out']}")
-    return "; ".join(parts)
-
-
-def _unplayed(verdict: Verdict, manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    """Published figures that this version does not measure."""
-    published = manifest.get("published") or {}
-    return [
-        (name.replace("_", " "), number(value) if isinstance(value, (int, float)) else str(value))
-        for name, value in sorted(published.items())
-        if name not in verdict.kpi
-    ]
 
 
 def _health(verdict: Verdict) -> list[tuple[str, str, str]]:

@@ -20,7 +20,7 @@ from chatreport.grouping import (
 )
 from chatreport.ledger import CUSTOMER, Rows
 from chatreport.rundir import Kind, Outcome, What
-from chatreport.verify import calls, ratings, secrets, strangers
+from chatreport.verify import calls, notices, ratings, secrets, strangers
 from chatreport.verify.finding import Tally, distinct
 
 
@@ -54,6 +54,7 @@ def durable(tally: Tally) -> None:
     _edits_stored(tally)
     calls.kept(tally)
     ratings.kept(tally)
+    notices.kept(tally)
 
 
 def _edits_stored(tally: Tally) -> None:
@@ -92,6 +93,7 @@ def no_phantom(tally: Tally) -> None:
     tally.counts = {"messages_phantom": phantoms}
     calls.made(tally)
     ratings.given(tally)
+    notices.made(tally)
     strangers.kept_out(tally)
 
 
@@ -162,6 +164,7 @@ def effectively_once(tally: Tally) -> None:
     tally.wrong("an edit has more than one place", places=again["spot"], keys=again["identity"])
     calls.once(tally)
     ratings.once(tally)
+    notices.once(tally)
     repeated = int((evidence.messages.attempts > 1).sum())
     tally.counts = {"messages_duplicated": len(distinct(np.concatenate(doubled))), "messages_repeated": repeated}
     tally.note = f"{repeated:,} messages were sent more than once"

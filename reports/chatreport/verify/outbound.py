@@ -19,6 +19,7 @@ from chatreport.grouping import (
 )
 from chatreport.ledger import Rows
 from chatreport.rundir import MESSENGERS, Kind, Outcome, What
+from chatreport.verify import notices
 from chatreport.verify.delivery import cut_off
 from chatreport.verify.finding import Tally
 
@@ -53,6 +54,7 @@ def outbound(tally: Tally) -> None:
     tally.counts = {"outbound": len(replies), "outbound_failed": len(replies) - len(sent) - len(unsettled)}
     _repeats(tally, receipts)
     _attachments(tally)
+    notices.billed(tally)
 
 
 def _attachments(tally: Tally) -> None:
@@ -64,11 +66,12 @@ def _attachments(tally: Tally) -> None:
 
 
 def _replies(tally: Tally) -> Rows:
-    """The final history's messages and orders that somebody else's API has to get."""
+    """The final history's messages, orders and notices that somebody else's API has to get."""
     evidence = tally.evidence
-    rows, orders = evidence.history, [evidence.ledger.number(order) for order in ORDERS]
+    rows, orders = evidence.ledger.of(What.AUDIT), [evidence.ledger.number(order) for order in ORDERS]
     ordered = (rows["kind"] == Kind.CALL) & np.isin(rows["reason"], orders)
-    rows = rows.where((rows["kind"] == Kind.MESSAGE) | ordered)
+    rows = rows.where((rows["spot"] >= 0) & (np.isin(rows["kind"], [Kind.MESSAGE, Kind.NOTICE]) | ordered))
+    rows = rows.at(order_by(rows["spot"]))
     contact = evidence.ledger.contact_of(rows["dialog"])
     channel = np.where(rows["channel"] > 0, rows["channel"], evidence.channels[contact])
     inbound = rows["author"] == evidence.ledger.number("customer")

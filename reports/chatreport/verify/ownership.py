@@ -5,7 +5,7 @@ import numpy as np
 from chatreport.grouping import NEVER, Ints, begins, contains, dense, lookup, order_by, running_sum, soonest, unique
 from chatreport.ledger import CUSTOMER, OPERATOR, PROBE, Rows
 from chatreport.rundir import Kind, Outcome, What
-from chatreport.verify import secrets
+from chatreport.verify import notices, secrets
 from chatreport.verify.finding import Tally
 
 
@@ -23,6 +23,7 @@ def no_leak(tally: Tally) -> None:
         astray = rows.where((home >= 0) & (rows["contact"] >= 0) & (home != rows["contact"]))
         tally.wrong(note, places=astray["spot"], people=astray["who"], keys=astray["identity"])
     secrets.told_to_owners(tally)
+    notices.to_who_may(tally)
 
 
 def _beyond_ownership(tally: Tally) -> None:

@@ -115,6 +115,15 @@ def with_file(planned: Dialog, file: Attachment | None) -> Dialog:
     return msgspec.structs.replace(planned, turns=(*turns, msgspec.structs.replace(last, attachment=file)))
 
 
+def judged(folder: Path, claims: list[Row]) -> dict[str, Finding]:
+    """What the checkers find in a ledger and a platform's claims."""
+    collected = audit.Rows()
+    write_part(folder / "ledger", "audit", 0, collected.pack(claims), collected.texts)
+    known = manifest(now_ns(), 0, 0, 3)
+    evidence = Evidence(Ledger.read(folder, known), known)
+    return check_all(evidence, Floor(evidence))[0]
+
+
 class Service:
     """Some dialogs played to their end with a core of this scenario."""
 
@@ -188,11 +197,7 @@ class Service:
 
     def judged(self) -> dict[str, Finding]:
         """What the checkers find in the ledger and the platform's own history."""
-        collected = audit.Rows()
-        write_part(self._folder / "ledger", "suite", 0, collected.pack([*self.history, *self.state]), collected.texts)
-        known = manifest(now_ns(), len(self._planned), 0, 3)
-        evidence = Evidence(Ledger.read(self._folder, known), known)
-        return check_all(evidence, Floor(evidence))[0]
+        return judged(self._folder, [*self.history, *self.state])
 
     def _read(self, core: Embedded) -> None:
         reach = core.auditor()

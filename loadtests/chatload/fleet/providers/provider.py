@@ -134,12 +134,18 @@ class Provider(ABC):
 
     def join(self, actor: Actor, subject: Subject, customer: Customer) -> Chat:
         """The chat of a customer, whose script hears of replies."""
+        chat = self.know(actor, subject)
+        chat.actor, chat.subject, chat.customer = actor, subject, customer
+        return chat
+
+    def know(self, actor: Actor, subject: Subject) -> Chat:
+        """The chat of somebody whom the messenger knows, whether or not they play."""
         user = subject.contact.partition("/")[2]
         chat = self._chats.get(user)
         if chat is None:
             rate_per_s = self._settings.chat_rate_per_s * self._world.speed
             chat = self._chats[user] = self.chat(user, TokenBucket(rate_per_s, self._settings.burst))
-        chat.actor, chat.subject, chat.customer = actor, subject, customer
+            chat.actor, chat.subject, chat.customer = actor, subject, None
         return chat
 
     # --- the verbs of a messenger ------------------------------------------------------------------------------------

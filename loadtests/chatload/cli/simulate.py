@@ -1,0 +1,48 @@
+"""`chatload simulate`: a scenario under a virtual clock, judged and drawn like a run."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from chatload.cli.again import again
+from chatload.console import say, tell
+from chatload.run import directory
+from chatload.run.settings import Settings
+from chatload.simulate.run import simulate
+
+EVERY_S = 2.0
+
+
+def play(settings: Settings, changes: Sequence[str]) -> int:
+    """Simulate one part, judge and draw it; the exit code is the verdict's."""
+    directory.check(settings)
+    announce(settings, changes)
+    began_s = time.monotonic()
+    rundir = simulate(settings, changes, progress(settings.duration_s))
+    tell(f"simulated in {time.monotonic() - began_s:.1f} s; judging")
+    return again("judge", rundir)
+
+
+def announce(settings: Settings, changes: Sequence[str]) -> None:
+    """Say what is going to be simulated."""
+    scenario = settings.file.scenario
+    say(
+        f"{settings.file.name}: {scenario.title}: the {settings.part}, {settings.duration_s / 3600:g} h, simulated with"
+        f" {settings.operators:,} operators at load {settings.load:g}, seed {settings.seed}"
+    )
+    for change in changes:
+        say(f"  changed: {change}")
+
+
+def progress(duration_s: float) -> Callable[[float], None]:
+    """Tells a watching terminal every other second how far the clock is."""
+    last_s = time.monotonic()
+
+    def told(share: float) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= EVERY_S:
+            last_s = time.monotonic()
+            hours, minutes = divmod(int(share * duration_s) // 60, 60)
+            tell(f"  {hours:02}:{minutes:02} of the simulated time, {100 * share:.0f} %")
+
+    return told if sys.stderr.isatty() else lambda share: None

@@ -1,0 +1,131 @@
+"""What a scenario amounts to in its peak hour: rates that follow from its figures, before anything is planned."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.settings import Settings
+from chatload.scenario import Scenario, ScenarioFile, shape_of
+from chatload.scenario.channels import Phone, Web
+
+CALL_EVENTS: Final = 3  # of a telephone exchange for a call that is answered: it waits, is answered, ends
+POSTS_NOTHING: Final = frozenset({"email"})  # whose provider speaks SMTP
+LEVEL: Final = re.compile(r"service_level_(\d+)s")
+USUAL: Final = (80.0, 20.0)  # % within s: the commonest target, where a scenario names none
+MOST_PLACES: Final = 20_000
+
+
+class Rates(NamedTuple):
+    """Of the peak hour, per second of business time; `open`: dialogs and calls at once, if nobody waits or leaves.
+
+    `messages`: of customers, bot and operators. `webhooks`: events that messengers and the exchange post, receipts and
+    repeats included; `receipts`: those of them that tell what became of a reply; a batch may carry several.
+    """
+
+    starts: float
+    open: float
+    messages: float
+    webhooks: float
+    receipts: float
+
+
+class Staff(NamedTuple):
+    """Operators that Erlang A asks for in the peak hour: for those who write, and for calls."""
+
+    writing: int
+    calling: int
+
+
+def rates(scenario: Scenario) -> Rates:
+    """The peak hour's."""
+    shape, per_s = shape_of(scenario), starts_per_s(scenario)
+    phone = scenario.channels.calls()
+    calls = per_s * shape.mix["phone"] if phone else 0.0
+    written = per_s - calls
+    at_once = written * scenario.dialog.duration + (calls * phone.talk if phone else 0.0)
+    events, receipts = CALL_EVENTS * calls, 0.0
+    for channel, settings in scenario.channels.written().items():
+        if channel in PROVIDERS and channel not in POSTS_NOTHING:
+            each = per_s * shape.mix[channel] * _turns(scenario, settings, shape.operator_turns)
+            events += each * (1 + Settings().repeat_share + Settings().other_share)
+            receipts += each * receipts_a_reply(channel)
+    return Rates(per_s, at_once / 1000, written * scenario.dialog.messages, events + receipts, receipts)
+
+
+def starts_per_s(scenario: Scenario) -> float:
+    """Dialogs and calls that start in a second of the peak hour."""
+    return scenario.volume.dialogs_per_day * scenario.volume.peak_hour_share / 3600
+
+
+def receipts_a_reply(channel: str) -> float:
+    """How many events one reply causes on average: what the simulated messenger posts of its statuses."""
+    told = {"read": Settings().read_share, "failed": 0.0}
+    return sum(told.get(status, 1.0) for status in PROVIDERS[channel].statuses)
+
+
+def _turns(scenario: Scenario, channel: Web, operator_turns: float) -> float:
+    """A customer's messages in a dialog of the channel; each has one answer."""
+    kept, bot = (scenario.bot.contained if channel.bot else 0.0), scenario.bot
+    before = bot.turns_before if channel.bot else 0.0
+    return kept * bot.turns_contained + (1 - kept) * (before + 1 + operator_turns)
+
+
+def target(scenario: Scenario) -> tuple[float, float]:
+    """The service level that is asked for: so many % within so many s; what the bank publishes, or the usual."""
+    for name, value in scenario.published.items():
+        if found := LEVEL.fullmatch(name):
+            return value, float(found[1])
+    return USUAL
+
+
+def needed(scenario: Scenario) -> Staff:
+    """The fewest operators with whom the peak hour's service level is reached, if each kind has its own."""
+    shape, per_s, phone = shape_of(scenario), starts_per_s(scenario), scenario.channels.calls()
+    calls = per_s * shape.mix["phone"] if phone else 0.0
+    level = target(scenario)
+    writing = _places((per_s - calls) * (1 - shape.contained), shape.operator_ms, scenario.patience.queue, level)
+    calling = _places(calls, phone.talk, phone.patience, level) if phone else 0
+    return Staff(math.ceil(writing / scenario.operators.slots), calling)
+
+
+def _places(per_s: float, service_ms: float, patience_ms: float, level: tuple[float, float]) -> int:
+    """The fewest places that serve so large a share in time; 0 where nobody comes."""
+    from chatreport.erlang import ErlangA  # brings scipy: not for the help page
+
+    if not per_s:
+        return 0
+
+    def enough(places: int) -> bool:
+        queue = ErlangA(per_s, service_ms / 1000, patience_ms / 1000, places)
+        return 100 * queue.served_within(level[1]) >= level[0]
+
+    return _fewest(enough)
+
+
+def _fewest(enough: Callable[[int], bool]) -> int:
+    """The smallest number from 1 up that is enough, of a property that larger numbers have, too."""
+    most = 1
+    while not enough(most) and most < MOST_PLACES:
+        most *= 2
+    least = most // 2
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    return most
+
+
+def spelled_out(file: ScenarioFile) -> list[str]:
+    """The rates in words: a paragraph of the load, one of the operators it asks for."""
+    scenario, found, staff = file.scenario, rates(file.scenario), needed(file.scenario)
+    share, within_s = target(scenario)
+    said = "published" if scenario.published.get(f"service_level_{within_s:g}s") else "assumed here"
+    calls = f" and {staff.calling:,} for the calls" if isinstance(scenario.channels.phone, Phone) else ""
+    return [
+        f"In the peak hour {found.starts:.3g} dialogs start a second, about {found.open:,.0f} are open at once,"
+        f" {found.messages:.3g} messages a second are written, and providers post {found.webhooks:.3g} events a second"
+        f" to the platform, {found.receipts:.3g} of them receipts.",
+        f"By Erlang A, {share:g} % served within {within_s:g} s ({said}) asks for {staff.writing:,} operators for those"
+        f" who write{calls}, at the peak hour's mean rate; the scenario has {scenario.operators.count:,}.",
+    ]

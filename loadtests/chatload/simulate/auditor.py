@@ -1,0 +1,83 @@
+"""What the machines stored, as ledger rows, in the order of their log: what an auditor reads of a real platform."""
+
+from typing import Final
+
+from chatcore.machines import events as e
+from chatcore.machines.contacts import OPEN
+from chatload.accounts import channel_of
+from chatload.fleet import codes
+from chatload.fleet.frames import Destination, Entry, provider_number
+from chatload.fleet.identity import CUSTOMER, parse
+from chatload.fleet.world import World
+from chatload.simulate.installation import Installation, Thread
+from chatreport.rundir import What
+
+_AUDIT: Final = int(What.AUDIT)
+_STATE: Final = int(What.STATE)
+_AUDIT_RATING: Final = int(What.AUDIT_RATING)
+_NOWHERE: Final = Destination()
+
+
+class Auditor:
+    """Writes AUDIT and AUDIT_RATING rows as things are stored, and STATE rows when asked.
+
+    `chatload.targets.audit` says what they say.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._who = world.recorder.text("auditor")
+
+    def entry(self, thread: Thread, entry: Entry) -> None:
+        """An entry took its place."""
+        recorder, cause, to = self._world.recorder, entry.cause, entry.to or _NOWHERE
+        text = recorder.text
+        identity = (parse(entry.text) or parse(str(entry.id))) if entry.kind == "message" else None
+        recorder.put(
+            _AUDIT,
+            codes.OK,
+            codes.KINDS[entry.kind],
+            channel=_channel_of(thread.key),
+            done=self._world.clock.now_ns(),
+            assignment=entry.number,
+            provider_id=provider_number(entry.id if thread.messenger and entry.id else entry.call),
+            plan=identity.n if identity is not None and identity.role == CUSTOMER else -1,
+            number=thread.number,
+            seq=entry.seq,
+            counter=identity.counter if identity is not None else -1,
+            cause_seq=cause.seq if cause is not None else -1,
+            size=len(entry.text) if entry.kind == "message" else -1,
+            who=self._who,
+            contact=text(thread.key),
+            sender=text(
+                identity.sender if identity is not None else to.operator or (entry.reason if entry.department else "")
+            ),
+            author=text(entry.operator or entry.author),
+            rule=text(cause.rule if cause is not None else to.skill or entry.skill),
+            reason=text(entry.department or entry.reason or entry.state or to.department),
+        )
+
+    def rating(self, thread: Thread, event: e.Rated) -> None:
+        """A dialog was rated."""
+        self._world.recorder.put(
+            _AUDIT_RATING, codes.OK, channel=_channel_of(thread.key), number=event.number, size=event.score,
+            place=event.scale, provider_id=provider_number(event.id), who=self._who,
+            contact=self._world.recorder.text(thread.key),
+        )  # fmt: skip
+
+    def state(self, core: Installation) -> None:
+        """A STATE row for every dialog that is not closed: where it is, and whether that place exists."""
+        text = self._world.recorder.text
+        for contact in core.dialogs.contacts.active.values():
+            if contact.state not in OPEN:
+                continue
+            present = not contact.operator or core.floor.operators[contact.operator].presence is e.Presence.ONLINE
+            self._world.recorder.put(
+                _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key),
+                done=self._world.clock.now_ns(), number=contact.number, who=self._who, contact=text(contact.key),
+                author=text(contact.operator), reason=text(contact.state.name.lower()),
+            )  # fmt: skip
+
+
+def _channel_of(key: str) -> int:
+    return codes.CHANNELS[channel_of(key.partition("/")[0])]

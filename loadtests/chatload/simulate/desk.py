@@ -1,0 +1,184 @@
+"""An operator's connection without a wire: what a seat asks for is carried out at once, and so is the answer."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from chatcore.machines import commands as c
+from chatcore.machines.events import OWNED, Presence
+from chatcore.machines.ownership import reply_id
+from chatload.fleet import frames
+from chatload.fleet.clock import Time
+from chatload.fleet.ledger import Actor
+from chatload.fleet.uploads import Stored
+from chatload.simulate.bank import Bank
+
+HOLD_TEXT: Final = "One moment, please: I am looking into it."
+
+
+class Seat(Protocol):
+    """Who sits there: the fleet's own seat."""
+
+    def take(self, frame: frames.DeskFrame, stamp_ns: int) -> None:
+        """Act on what the platform says."""
+
+
+class Asked(msgspec.Struct):
+    """A frame of a desk."""
+
+    op: str
+    dialog: str = ""
+    number: int = -1
+    cid: str = ""
+    text: str = ""
+    state: str = ""
+    to: frames.Destination | None = None
+    files: list[dict[str, str]] = []
+
+
+_asked: Final = msgspec.json.Decoder(Asked).decode
+
+
+class DeskWire:
+    """The fleet's `Wire` between a seat and a virtual installation; it never breaks."""
+
+    live = False
+    down = False
+
+    def __init__(self, bank: Bank, actor: Actor, seat: Seat) -> None:
+        self._bank = bank
+        self._core = bank.installation
+        self._operator = actor.name
+        self._clock: Time = actor.world.clock
+        self._seat = seat
+
+    def open(self, intended_ns: int) -> None:
+        """Connect; the welcome follows."""
+        self._core.desks[self._operator] = self
+        self._core.ask_floor(c.FindSeat(self._operator))
+        self._clock.soon(self._welcome)
+
+    def welcomed(self, stamp_ns: int) -> None:
+        """Frames may be sent."""
+        self.live = True
+
+    def record(self, outcome: int, done_ns: int = -1, reason: str = "", cursor: int = -1) -> None:
+        """Nothing: there was no dial."""
+
+    def shut(self) -> None:
+        """Be gone; what the operator holds stays theirs until their grace has passed."""
+        self.live = False
+        if self._core.desks.pop(self._operator, None) is not None:
+            self._core.ask_floor(c.LoseSeat(self._operator))
+
+    def show(self, frame: frames.DeskFrame) -> None:
+        """What the platform says."""
+        self._seat.take(frame, self._clock.now_ns())
+
+    def send(self, frame: bytes) -> None:
+        """Do what the seat asks for, or refuse it."""
+        asked = _asked(frame)
+        try:
+            _VERBS[asked.op](self, asked)
+        except c.Refused as refusal:
+            cid = asked.cid or None
+            self.show(frames.Refused(refusal.reason, cid, asked.dialog, -1 if cid else asked.number))
+
+    def _welcome(self) -> None:
+        core, held = self._core, []
+        for number in sorted(core.dialogs.held.get(self._operator, ())):
+            found = core.dialogs.contacts[number]
+            held.append(frames.OpenDialog(found.dialog, found.assignment, found.state.name.lower(), found.seq))
+        presence = core.floor.operators[self._operator].presence.name.lower()
+        self.show(frames.DeskWelcome(self._operator, presence, held))
+        for each in held:
+            if each.state in _OWNED:
+                self.show(frames.Entries(each.dialog, list(core.thread(_key(each.dialog)).entries)))
+
+    def _presence(self, asked: Asked) -> None:
+        self._core.ask_floor(c.SetPresence(self._operator, Presence[asked.state.upper()]))
+        self.show(frames.Presence(asked.state))
+
+    def _accept(self, asked: Asked) -> None:
+        key, dialog = frames.split(asked.dialog)
+        self._core.ask(c.Accept(key, dialog, asked.number, self._operator), answer=partial(self._accepted, asked))
+
+    def _accepted(self, asked: Asked, events: object) -> None:
+        key, _ = frames.split(asked.dialog)
+        seq = self._core.dialogs.by_key[key].owned_since
+        self.show(frames.Accepted(asked.dialog, asked.number, seq))
+        self._clock.soon(partial(self._hand_over, asked.dialog))
+
+    def _hand_over(self, dialog: str) -> None:
+        """Give the new owner the dialog so far."""
+        thread = self._core.thread(_key(dialog))
+        if thread.dialog == dialog:
+            self.show(frames.Entries(dialog, list(thread.entries)))
+
+    def _send(self, asked: Asked) -> None:
+        key, dialog = frames.split(asked.dialog)
+        place = (key, dialog, asked.number, self._operator)
+        reply = c.Reply(*place, asked.cid, 0, asked.text)
+        self._core.ask(reply, answer=partial(self._sent, asked))
+
+    def _sent(self, asked: Asked, events: object) -> None:
+        key, _ = frames.split(asked.dialog)
+        seen = self._core.dialogs.by_key[key].seen[reply_id(self._operator, asked.cid)]
+        self._clock.soon(partial(self.show, frames.Ack(asked.cid, asked.dialog, seen.seq)))
+
+    def _transfer(self, asked: Asked) -> None:
+        to = asked.to or frames.Destination()
+        found = self._core.floor.destination(asked.number, to.operator, to.department, to.skill)
+        self._act(c.Transfer, asked, *found)
+
+    def _close(self, asked: Asked) -> None:
+        self._act(c.Close, asked, self._bank.texts(_key(asked.dialog)), self._bank.rating)
+
+    def _hold(self, asked: Asked) -> None:
+        self._act(c.Hold, asked, HOLD_TEXT)
+
+    def _resume(self, asked: Asked) -> None:
+        self._act(c.Resume, asked)
+
+    def _act(self, verb: Callable[..., c.OwnerCommand], asked: Asked, *more: object) -> None:
+        key, dialog = frames.split(asked.dialog)
+        self._core.ask(verb(key, dialog, asked.number, self._operator, *more))
+
+
+_OWNED: Final = frozenset(state.name.lower() for state in OWNED)
+_VERBS: Final[dict[str, Callable[[DeskWire, Asked], None]]] = {
+    "presence": DeskWire._presence,
+    "accept": DeskWire._accept,
+    "send": DeskWire._send,
+    "transfer": DeskWire._transfer,
+    "close": DeskWire._close,
+    "hold": DeskWire._hold,
+    "resume": DeskWire._resume,
+}
+
+
+def _key(dialog: str) -> str:
+    return dialog.rpartition("#")[0]
+
+
+class Unread:
+    """Histories are not read over a virtual wire: a new owner is given the dialog."""
+
+    def read(self, *of: Any) -> None:
+        """Nothing."""
+
+
+class Uploads:
+    """Attachments are stored at once, and nobody looks at their bytes."""
+
+    def __init__(self, clock: Time) -> None:
+        self._clock = clock
+
+    def store(self, name: str, token: str, stored: Stored) -> None:
+        """Say that it is stored."""
+        self._clock.soon(partial(self._stored, name, stored))
+
+    def _stored(self, name: str, stored: Stored) -> None:
+        stored({"kind": "document", "ref": name, "name": name, "mime": ""}, self._clock.now_ns())

@@ -1,0 +1,318 @@
+"""A virtual installation: the core's two pure machines, linked as in the real one, and who is shown what.
+
+One partition and the floor. What one tells the other arrives at once, in order; deadlines are the states' own.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from chatcore.machines import commands as c
+from chatcore.machines import dialog, floor, links
+from chatcore.machines import events as e
+from chatcore.machines.contacts import OPEN, Contact, Contacts
+from chatload.fleet.clock import MS, Time
+from chatload.fleet.frames import DeskFrame, Entry
+from chatload.simulate import views
+
+LOG: Final = 0
+_TIMED: Final = (e.Said, e.Resumed, e.Asked)
+
+
+class Customers(Protocol):
+    """A customer's own session."""
+
+    def see(self, number: int, entry: Entry) -> None:
+        """An entry of their dialog of this number."""
+
+
+class Desk(Protocol):
+    """An operator's screen."""
+
+    def show(self, frame: DeskFrame) -> None:
+        """A frame."""
+
+
+class Provider(Protocol):
+    """Where replies to a messenger's customers, and orders to the telephone exchange, leave."""
+
+    def send(self, thread: "Thread", message: e.Said | e.Called) -> None:
+        """Take it; `Settle` is to follow."""
+
+
+class Auditor(Protocol):
+    """Who reads all that was stored, in the order of the log."""
+
+    def entry(self, thread: "Thread", entry: Entry) -> None:
+        """An entry took its place."""
+
+    def rating(self, thread: "Thread", event: e.Rated) -> None:
+        """A dialog was rated."""
+
+
+class Thread:
+    """What is shown of a contact: its open dialog's id and entries, and who looks on."""
+
+    __slots__ = ("contact", "customer", "dialog", "entries", "key", "messenger", "number")
+
+    def __init__(self, contact: int, key: str, messenger: bool) -> None:
+        self.contact = contact
+        self.key = key
+        self.messenger = messenger
+        self.number = 0
+        self.dialog = ""
+        self.entries: list[Entry] = []
+        self.customer: Customers | None = None
+
+    def begin(self, number: int) -> None:
+        """The next dialog opens."""
+        self.number, self.dialog, self.entries = number, f"{self.key}#{number}", []
+
+
+class Awake(Contacts):
+    """Contacts that stay as they are between dialogs: a day's are few, and packing them would take a tenth of it."""
+
+    def rest(self, contact: Contact) -> None:
+        """Nothing."""
+
+
+Asking = Callable[[Thread, e.Said], None]
+Answer = Callable[[Sequence[e.DialogEvent]], None]
+
+
+class Installation:
+    """The machines' states and their observers; `texts(key)` are the automatic texts of a contact's account.
+
+    `asked(thread, message)`: the bank's own bot is asked. Times of the machines are the clock's, in ms.
+    """
+
+    def __init__(
+        self,
+        clock: Time,
+        rules: c.Rules,
+        auditor: Auditor,
+        reminder: Callable[[Contact], c.Remind],
+        asked: Asking,
+        providers: Mapping[str, Provider],
+    ) -> None:
+        self._clock = clock
+        self.dialogs = dialog.Partition(rules)
+        self.dialogs.contacts = Awake()
+        self.dialogs.by_key = self.dialogs.contacts.by_key
+        self.floor = floor.Floor(rules)
+        self.desks: dict[str, Desk] = {}
+        self._providers = providers
+        self._auditor = auditor
+        self._reminder = reminder
+        self._asked = asked
+        self._threads: dict[int, Thread] = {}
+        self._by_key: dict[str, Thread] = {}
+        self._watching: dict[str, Customers] = {}
+        self._armed: dict[int, int] = {}  # contact → the earliest deadline that it is reminded of
+        self._told: deque[tuple[Callable[[c.FloorCommand], None] | Callable[[c.DialogCommand], None], object]] = deque()
+        self._telling = False
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def ask(self, command: c.DialogCommand, origin: Customers | None = None, answer: Answer | None = None) -> None:
+        """Carry out a command of an edge; `answer` gets the events before anybody sees them, and `origin` not its own.
+
+        Raises:
+            Refused: the state does not allow it.
+        """
+        state, now = self.dialogs, self._now_ms()
+        events = dialog.decide(state, command, now)
+        for event in events:
+            dialog.apply(state, event)
+            if isinstance(event, _TIMED) and event.deadline:
+                self._arm(event.contact, event.deadline)
+        if answer is not None:
+            answer(events)
+        self._show(events, origin)
+        self._tell()
+
+    def ask_floor(self, command: c.FloorCommand) -> None:
+        """The same for the floor, which then offers all it can.
+
+        Raises:
+            Refused: the state does not allow it.
+        """
+        events = self._decide_on_floor(command)
+        while found := self._decide_on_floor(c.Match()):
+            events += found
+        for commands in links.to_partitions(events).values():
+            self._told.extend((self._deliver, told) for told in commands)
+        self._tell()
+
+    def later(self, command: c.DialogCommand) -> None:
+        """Carry out a command after all that is under way."""
+        self._told.append((self._deliver, command))
+
+    def watch(self, key: str, customer: Customers | None) -> None:
+        """Show a contact's entries to this session of its customer from now on; None: to nobody."""
+        thread = self._by_key.get(key)
+        if thread is not None:
+            thread.customer = customer
+        elif customer is not None:
+            self._watching[key] = customer
+        else:
+            self._watching.pop(key, None)
+
+    def thread(self, key: str) -> Thread:
+        """The contact of this key, which has written."""
+        return self._by_key[key]
+
+    def open_number(self, key: str) -> int:
+        """The number of the contact's open dialog, or of its next."""
+        found = self.dialogs.by_key.get(key)
+        if found is None:
+            return 1
+        return found.number + (found.state not in OPEN)
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _now_ms(self) -> int:
+        return self._clock.now_ns() // MS
+
+    def _decide_on_floor(self, command: c.FloorCommand) -> list[e.FloorEvent]:
+        events = floor.decide(self.floor, command, self._now_ms())
+        for event in events:
+            floor.apply(self.floor, event)
+            match event:
+                case e.Offering():
+                    self._elapse_at(event.deadline)
+                case e.SeatLost():
+                    self._elapse_at(event.grace)
+                case e.Redirected() if event.until:
+                    self._elapse_at(event.until)
+        return events
+
+    def _elapse_at(self, deadline_ms: int) -> None:
+        self._clock.at(deadline_ms * MS, lambda: self.ask_floor(c.Elapse()))
+
+    def _deliver(self, command: c.DialogCommand) -> None:
+        self.ask(command)
+
+    def _tell(self) -> None:
+        """Deliver what the machines, and the providers, have said; what follows from it comes behind it."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._told:
+                deliver, command = self._told.popleft()
+                deliver(command)  # type: ignore[arg-type]  # each stands with commands of its machine
+        finally:
+            self._telling = False
+
+    def _show(self, events: list[e.DialogEvent], origin: Customers | None) -> None:
+        told = links.to_floor(LOG, events)
+        if told:
+            self._told.extend((self.ask_floor, command) for command in told)
+        last = events[-1] if events else None
+        ended = last.operator if isinstance(last, e.Closed) and last.was in e.OWNED else ""
+        for event in events:
+            if isinstance(event, e.Said):
+                self._show_said(event, origin, ended)
+            elif isinstance(event, e.Asked):
+                self._asked(self._threads[event.contact], _message_of(event, events))
+            elif (show := _SHOWS.get(type(event))) is not None:
+                show(self, event)
+
+    def _begin(self, event: e.Opened) -> None:
+        self._threads[event.contact].begin(event.number)
+
+    def _offer(self, event: e.Offered) -> None:
+        self._on_desk(event.operator, views.offered(self._threads[event.contact].dialog, event))
+
+    def _withdraw(self, event: e.OfferEnded) -> None:
+        self._on_desk(event.operator, views.withdrawn(self._threads[event.contact].dialog, event))
+
+    def _rate(self, event: e.Rated) -> None:
+        self._auditor.rating(self._threads[event.contact], event)
+
+    def _meet(self, event: e.Met) -> None:
+        thread = Thread(event.contact, event.key, event.messenger)
+        thread.customer = self._watching.pop(event.key, None)
+        self._threads[event.contact] = self._by_key[event.key] = thread
+
+    def _show_said(self, event: e.Said, origin: Customers | None, ended: str) -> None:
+        thread = self._threads[event.contact]
+        shown = self._stored(thread, event)
+        customer = thread.customer
+        if customer is not None and not (event.id and customer is origin):
+            customer.see(event.number, shown)
+        owner = ended or self._owner(event)
+        if owner and event.author != owner:
+            self._on_desk(owner, shown)
+        if thread.messenger and event.author != "customer":
+            self._providers[thread.key.partition("/")[0]].send(thread, event)
+
+    def _show_entry(self, event: e.Entry) -> None:
+        thread = self._threads[event.contact]
+        shown = self._stored(thread, event)
+        if thread.customer is not None:
+            thread.customer.see(event.number, shown)
+        match event:
+            case e.Called() if event.state in e.ORDERS:
+                self._providers[thread.key.partition("/")[0]].send(thread, event)
+            case e.Closed() if event.was is e.State.OFFERED:
+                self._on_desk(event.operator, views.withdrawn(thread.dialog, event))
+            case e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed() | e.Called():
+                self._on_desk(event.operator, shown)
+        if isinstance(event, e.Closed):
+            thread.entries = []
+
+    def _stored(self, thread: Thread, event: e.Entry) -> Entry:
+        shown = views.entry(thread.dialog, event)
+        thread.entries.append(shown)
+        self._auditor.entry(thread, shown)
+        return shown
+
+    def _owner(self, event: e.Said) -> str:
+        contact = self.dialogs.contacts.active.get(event.contact)  # at rest it is nobody's
+        return contact.operator if contact is not None and contact.state in e.OWNED else ""
+
+    def _on_desk(self, operator: str, frame: DeskFrame) -> None:
+        desk = self.desks.get(operator)
+        if desk is not None:
+            desk.show(frame)
+
+    # --- deadlines ---------------------------------------------------------------------------------------------------
+
+    def _arm(self, contact: int, deadline_ms: int) -> None:
+        armed_ms = self._armed.get(contact)
+        if armed_ms is None or deadline_ms < armed_ms:
+            self._armed[contact] = deadline_ms
+            self._clock.at(deadline_ms * MS, lambda: self._remind(contact))
+
+    def _remind(self, number: int) -> None:
+        now_ms = self._now_ms()
+        if self._armed.get(number, now_ms) > now_ms:
+            return  # asked for before an earlier one was, which has armed the next
+        self._armed.pop(number, None)
+        contact = self.dialogs.contacts.active.get(number)
+        if contact is None or not contact.deadline:
+            return
+        if contact.deadline > now_ms:
+            self._arm(number, contact.deadline)
+        else:
+            self.ask(self._reminder(contact))
+
+
+def _message_of(asked: e.Asked, events: list[e.DialogEvent]) -> e.Said:
+    """The message, of the same record, about which the bank's bot is asked."""
+    return next(event for event in events if isinstance(event, e.Said) and event.seq == asked.seq)
+
+
+_SHOWS: Final[dict[type[e.Event], Callable[[Installation, Any], None]]] = {
+    e.Met: Installation._meet,
+    e.Opened: Installation._begin,
+    e.Offered: Installation._offer,
+    e.OfferEnded: Installation._withdraw,
+    e.Rated: Installation._rate,
+    **dict.fromkeys(
+        (e.Queued, e.Assigned, e.Held, e.Resumed, e.Transferred, e.Released, e.Called, e.Closed),
+        Installation._show_entry,
+    ),
+}

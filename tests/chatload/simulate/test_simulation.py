@@ -1,0 +1,119 @@
+"""A part of a scenario under a virtual clock."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from chatload.errors import RunDirectoryTaken
+from chatload.fleet.clock import MS
+from chatload.fleet.recorder import Recorder
+from chatload.plan import Dialog, Plan
+from chatload.run.settings import Settings, settle
+from chatload.scenario import load
+from chatload.simulate.day import Simulation
+from chatload.simulate.run import settled, simulate
+from chatreport.judge import Run
+from chatreport.rundir import Outcome, What, read_ledger, write_manifest
+from chatreport.verify import GUARANTEES, check_all
+from tests.chatload.fleet.stage import dialog, make_plan
+
+HOUR_MS = 3_600_000.0
+
+
+def settings(out: Path, seed: int = 1, **more: Any) -> Settings:
+    """The smoke scenario's peak."""
+    return settled(settle(load("smoke"), speed=1.0, seed=seed, out=out, **more))
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated run that nobody has judged."""
+    return simulate(settings(tmp_path_factory.mktemp("simulated") / "run"))
+
+
+def test_a_seed_simulated_twice_gives_the_same_ledger(played: Path, tmp_path: Path) -> None:
+    """The same settings give the same rows, and another seed gives others."""
+    again, other = simulate(settings(tmp_path / "again")), simulate(settings(tmp_path / "other", seed=2))
+    assert read_ledger(again).equals(read_ledger(played))
+    assert not read_ledger(other).equals(read_ledger(played))
+
+
+def test_the_machines_keep_their_promises_under_a_virtual_clock(played: Path) -> None:
+    """By the judge's checkers, all that a simulation records evidence for is held: order, owners, capacity, queue."""
+    run = Run(played)
+    run.manifest["target"]["observes"] = [guarantee.id for guarantee in GUARANTEES]
+    findings, counts = check_all(run.evidence, run.floor)
+    shown = ("G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10")
+    assert {name: findings[name].status for name in shown} == dict.fromkeys(shown, "held")
+    assert counts["messages_acked"] == counts["messages_attempted"] > 500
+
+
+def test_a_simulated_run_claims_nothing_about_a_platform(played: Path) -> None:
+    """It passes when its books balance, says that it is simulated, judges no guarantee and times nothing."""
+    verdict = Run(played).verdict
+    assert verdict.verdict == "pass"
+    assert verdict.reasons[0].startswith("simulated, no platform was tested: the books balance")
+    assert {(finding.status, finding.why) for finding in verdict.guarantees.values()} == {("unknown", "not observable")}
+    assert verdict.latency_ms == {}
+    assert verdict.distortion["share"] == 0
+    assert verdict.generator["conservation"]["balanced"]
+    assert verdict.kpi["dialogs_answered"]["value"] == 84
+
+
+def test_a_directory_in_use_is_refused(played: Path) -> None:
+    """A simulation writes where nothing is."""
+    with pytest.raises(RunDirectoryTaken):
+        simulate(settings(played))
+
+
+def test_one_operator_serves_one_after_the_other_as_on_paper(tmp_path: Path) -> None:
+    """Waits, handling and durations of a single slot are those of the plan's times, added up by hand."""
+    turns = ("handover", "operator", "operator")
+    planned = [replace(dialog(n, *turns), start_ms=20_000.0 * n, patience_ms=HOUR_MS) for n in range(4)]
+    run = simulated(tmp_path, planned)
+    paper = by_hand(run[1], planned)
+    dialogs = run[0].contacts.episodes
+    assert np.diff(dialogs.plan).min() > 0
+    waits = (dialogs.accepted_at - dialogs.queued_at) / MS
+    assert waits == pytest.approx([each["wait"] for each in paper], abs=2)
+    scripts = run[0].evidence.ledger.of(What.DIALOG)
+    order = np.argsort(scripts["plan"])
+    lasted = (scripts["done"] - scripts["started"])[order] / MS
+    assert lasted == pytest.approx([each["lasted"] for each in paper], abs=2)
+    kpi = run[0].verdict.kpi
+    assert kpi["asa_s"]["value"] == pytest.approx(np.mean([each["wait"] for each in paper]) / 1000, abs=0.002)
+    assert kpi["duration_s"]["value"] == pytest.approx(np.mean([each["lasted"] for each in paper]) / 1000, abs=0.002)
+    assert set(scripts["outcome"].tolist()) == {Outcome.COMPLETED}
+
+
+def by_hand(plan: Plan, dialogs: list[Dialog]) -> list[dict[str, float]]:
+    """What becomes of each dialog if one operator takes one at a time, in ms."""
+    free_ms, found = 0.0, []
+    for each in dialogs:
+        asked_ms = each.start_ms + each.turns[0].think_ms
+        accepted_ms = max(asked_ms, free_ms) + plan.accept_ms(each.index)
+        said_ms, now_ms = asked_ms, accepted_ms
+        for position, turn in enumerate(each.turns):
+            said_ms = said_ms if position == 0 else now_ms + turn.think_ms
+            now_ms = max(said_ms, now_ms) + plan.reply(each.index, position).react_ms
+        free_ms = now_ms + plan.wrap_up_ms(each.index)
+        found.append({"wait": accepted_ms - asked_ms, "lasted": free_ms - each.start_ms})
+    return found
+
+
+def simulated(folder: Path, dialogs: list[Dialog]) -> tuple[Run, Plan]:
+    """These dialogs with one operator who takes one at a time."""
+    plan = make_plan(dialogs, 0.0)
+    plan = Plan(plan.scenario, dialogs, plan._details, plan._texts, HOUR_MS, 1)
+    plan.slots = 1
+    (folder / "ledger").mkdir()
+    recorder = Recorder(folder / "ledger", "simulated", 1024)
+    simulation = Simulation(plan, recorder, "abc123", 0.0, HOUR_MS)
+    simulation.play()
+    recorder.close()
+    times = {"t0_ns": simulation.t0_ns, "end_ns": simulation.end_ns, "drained_ns": simulation.drained_ns}
+    write_manifest(folder, {"simulated": True, "target": {"observes": []}, "speed": 1, **times})
+    return Run(folder), plan

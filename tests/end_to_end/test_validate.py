@@ -1,0 +1,54 @@
+"""A queue whose answer is known, over the real wire, the real core, the real record and judge."""
+
+import json
+from pathlib import Path
+from statistics import pstdev
+
+import pytest
+
+from chatload.validate.play import Play, validate
+from chatload.validate.queue import queue_of, warm_up_s
+from chatreport.theory.observed import Replication, theory
+from chatreport.theory.recorded import replication_of
+from tests.chatreport.queues import QUEUE, replications
+
+SPAN_S = 12 * QUEUE.service_s
+FIGURES = ("waiting", "abandonment", "mean_wait_s", "occupancy")
+UNLIKELY = 6  # standard deviations of plays as short as this one, by the plainest way to play them
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_a_short_play_on_the_wire_is_near_theory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its books balance, the judge counted what is counted here, and no figure is further off than chance makes it.
+
+    One play decides nothing: it is recorded, drawn and told, with the exit code of what is not decidable.
+    """
+    play, out = Play(1.0, seed=7, span_s=SPAN_S, speed=180), tmp_path / "validation"
+    assert validate([play], out) == 3
+    told = json.loads((out / "validate.json").read_text())
+    queue = queue_of(1.0)
+    found = replication_of(out / "plays" / play.name, queue, warm_up_s(queue), wire=True)
+    assert queue == QUEUE
+    assert (found.faults, found.untaken) == ([], 0)
+    assert found.contacts > 400
+    assert far_off(found) == {}
+    assert (told["verdict"], told["kinds"]["wire"]["replications"][0]["contacts"]) == ("undecidable", found.contacts)
+    assert "<svg" in (out / "report.html").read_text()
+    assert "1 replications are too few" in capsys.readouterr().out
+
+
+def far_off(found: Replication) -> dict[str, float]:
+    """The figures that are further from theory than any play of this length should be."""
+    plain = [off_by(each) for each in replications(60, loads=(1.0,), span_s=SPAN_S)]
+    return {
+        name: value
+        for name, value in off_by(found).items()
+        if abs(value) > UNLIKELY * pstdev(each[name] for each in plain)
+    }
+
+
+def off_by(each: Replication) -> dict[str, float]:
+    """Measured minus theory; a busy machine's slow dispatch is theory's, too."""
+    expected = theory(each.queue, each.arrivals_per_s, each.service_s, each.dispatch_s)
+    return {name: getattr(each.figures, name) - getattr(expected, name) for name in FIGURES}
