@@ -26,6 +26,7 @@ from chatload.fleet.tally import Tally
 from chatload.fleet.world import MessengerAccount, Target, World
 from chatload.plan import Dialog, Plan
 from chatload.plan.dialogs import Dialogs
+from chatload.plan.roster import Roster
 from chatload.plan.texts import Texts
 from chatload.scenario import load, shape_of
 
@@ -51,7 +52,8 @@ def world_of(folder: Path, dialogs: list[Dialog], url: str) -> World:
     """A fleet's surroundings as `Fleet` makes them, around these dialogs; inside a running loop."""
     scenario, draws = load("tbank").scenario, Draws(1)
     details = Dialogs(scenario, shape_of(scenario), draws)
-    plan = Plan(scenario, dialogs, details, Texts(scenario, draws), HOUR_MS, 0)
+    nobody = Roster(scenario, "peak", draws, HOUR_MS, 0)
+    plan = Plan(scenario, dialogs, details, Texts(scenario, draws), HOUR_MS, nobody)
     world = World(Clock(), Recorder(folder, "w0"), Tally(), plan, RUN, 1.0)
     world.target = Target(url, "secret", {"tg": MessengerAccount("42:token", "hook")})
     world.t0_ns = now_ns()

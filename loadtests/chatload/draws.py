@@ -56,6 +56,7 @@ class Purpose(enum.IntEnum):
     BOT_SAYS = 34
     TOPIC = 35
     WALKS = 36
+    BREAK = 40
     BURST = 50
     BURST_MESSAGES = 51
     BURST_GAP = 52

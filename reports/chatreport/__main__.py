@@ -12,7 +12,8 @@ from chatreport.verdict import BAD_INPUT
 USAGE: Final = """usage: python -m chatreport judge|verify|report DIR
   judge   check the record, write the verdict and draw everything
   verify  check the record and write verdict.json only
-  report  draw again from the record and verdict.json"""
+  report  draw again from the record and verdict.json
+or     python -m chatreport days DIR: put simulated days together, and draw them"""
 
 
 def main(arguments: list[str]) -> int:
@@ -24,12 +25,26 @@ def main(arguments: list[str]) -> int:
             except ReportError as error:
                 print(f"chatreport: {error}", file=sys.stderr)
                 return BAD_INPUT
+        case ["days", directory]:
+            return _days(Path(directory))
         case ["-h" | "--help"]:
             print(USAGE)
             return 0
         case _:
             print(USAGE, file=sys.stderr)
             return BAD_INPUT
+
+
+def _days(folder: Path) -> int:
+    from chatreport.days.page import draw_all
+
+    try:
+        found, code = draw_all(folder)
+    except ReportError as error:
+        print(f"chatreport: {error}", file=sys.stderr)
+        return BAD_INPUT
+    print("\n".join(found))
+    return code
 
 
 def run(command: str, path: Path) -> int:

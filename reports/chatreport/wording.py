@@ -26,7 +26,8 @@ def heading(verdict: Verdict, manifest: dict[str, Any]) -> tuple[str, str]:
     if verdict.verdict == "pass" and generator_alone(manifest):
         return "generator", "No platform was tested."
     if simulated(manifest):
-        return f"simulated: {verdict.verdict}", "No platform was tested: a plan and rules under a virtual clock."
+        word = "simulated" if verdict.verdict == "pass" else verdict.verdict
+        return word, "No platform was tested."
     return verdict.verdict, ANSWERS[verdict.verdict]
 
 

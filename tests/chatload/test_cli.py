@@ -33,7 +33,7 @@ REFUSALS: list[tuple[list[str], str]] = [
     (["run", "tbank", "--load", "lots"], "Invalid value for '--load': .*"),
     (["run", "tbank", "--speed", "0"], "--speed 0: must be a number above 0"),
     (["run", "tbank", "--workers", "0"], "--workers 0: at least 1 is needed"),
-    (["run", "tbank", "--part", "night"], "--part night: choose peak or day"),
+    (["run", "tbank", "--part", "night"], "--part night: choose peak, day or surge"),
     (["run", "tbank", "--duration", "90"], "--duration 90: not a duration; write a number and a unit, .*"),
     (["run", "tbank", "--ramp", "5 parsecs"], '--ramp 5 parsecs: unknown unit "parsecs"; .*'),
     (["run", "tbank", "--target", "embeded"], '--target embeded: no such target; did you mean "embedded"\\?'),
@@ -201,19 +201,63 @@ def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
     assert "a scenario: T-Bank" in chatload("scenarios", "check", "tbank", cwd=tmp_path).stdout
 
 
-def test_a_floor_that_opens_later_is_mentioned(tmp_path: Path) -> None:
-    """By the plan and by the explanation, and only if it does."""
-    night = TBANK.replace('opens = "0 s"', 'opens = "7 min"')
-    (tmp_path / "night.toml").write_text(night)
+HOURS = """
+[[operators.shifts]]
+from = "07:30"
+to = "16:30"
+share = 0.75
+overtime = "15 min"
+
+[[operators.shifts]]
+from = "16:30"
+to = "07:30"
+share = 0.25
+overtime = "5 min"
+
+[operators.breaks]
+every = "2 h"
+duration = "15 min"
+
+[surge]
+after = "20 min"
+load = 2
+operators = 600
+over = "10 min"
+
+[channels.web]"""
+
+
+def test_shifts_breaks_and_a_surge_are_mentioned(tmp_path: Path) -> None:
+    """By the plan and by the explanation, and only where there are any."""
+    (tmp_path / "hours.toml").write_text(TBANK.replace("\n[channels.web]", HOURS))
+    options = {"hours.toml": ["--part", "surge"], "tbank": []}
     said = [
-        (chatload("run", name, "--dry-run", cwd=tmp_path).stdout, chatload("scenarios", "explain", name, cwd=tmp_path))
-        for name in ("night.toml", "tbank")
+        (chatload("run", name, *rest, "--dry-run", cwd=tmp_path).stdout, explained(name, tmp_path))
+        for name, rest in options.items()
     ]
-    (planned, explained), (without, plainly) = said
-    assert "400 with 3 dialogs each, on duty 7 min of business time (7.0 s) after the start\n" in planned
-    assert "They come on duty 7 min after the start" in explained.stdout
+    (planned, in_words), (without, plainly) = said
+    assert "400 with 3 dialogs each, 261 to 264 of them on duty; 200 more join from 20 min of business time" in planned
+    for piece in (
+        "75 % from 07:30 to 16:30 (then up to 15 min more for dialogs at hand), 25 % from 16:30 to 07:30",
+        "In turns they have a break of 15 min every 2 h. So 262 of them are on duty in the peak hour, from 10:00.",
+        "2 times as many dialogs start from 20 min on; within 10 min operators join, until 400 have become 600.",
+    ):
+        assert piece in in_words
     assert "400 with 3 dialogs each\n" in without
-    assert "on duty" not in plainly.stdout
+    assert "on duty" not in plainly
+    assert "10 s of after-work" in plainly
+
+
+def explained(name: str, folder: Path) -> str:
+    """A scenario's explanation, in one line."""
+    return " ".join(chatload("scenarios", "explain", name, cwd=folder).stdout.split())
+
+
+def test_a_surge_that_no_scenario_has_is_a_mistake(tmp_path: Path) -> None:
+    """One line, and 2."""
+    ended = chatload("run", "tbank", "--part", "surge", "--dry-run", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert "tbank.toml has no table [surge]" in ended.stderr
 
 
 def test_help_and_version(tmp_path: Path) -> None:

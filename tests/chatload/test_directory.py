@@ -12,34 +12,39 @@ from chatload.scenario import load, parse
 SMOKE = load("smoke")
 
 
-def plan_of(opens: str, contained: str = "0.3", ramp_s: float = 2) -> Plan:
-    """The smoke scenario's plan with a floor that opens so late, and a bot that keeps so many."""
-    text = SMOKE.text.replace('opens = "0 s"', f'opens = "{opens}"')
-    text = text.replace("bot = false", "bot = true").replace("contained = 0.3", f"contained = {contained}")
-    return make_plan(parse(text, Path("mine.toml")), 1, "peak", 1, 60, 10, ramp_s, 12)
+def plan_of(opens: str, contained: str = "0.3", a_day: str = "2_400") -> Plan:
+    """The smoke scenario's plan from midnight on, with so many dialogs, of which the bot keeps some, and an opening."""
+    shift = f'{{from = "{opens}", to = "24:00", share = 1, overtime = "0 s"}}'
+    text = SMOKE.text.replace("slots = 3 ", f"shifts = [{shift}]\nslots = 3 ")
+    text = (
+        text.replace("2_400", a_day)
+        .replace("bot = false", "bot = true")
+        .replace("contained = 0.3", f"contained = {contained}")
+    )
+    return make_plan(parse(text, Path("mine.toml")), 1, "peak", 1, 60, 10, 2, 12)
 
 
 @pytest.mark.parametrize(
-    "opens, contained, ramp_s, scheduled",
+    "opens, contained, a_day, scheduled",
     [
-        ("4 min", "0.3", 2, True),
-        ("0 s", "0.3", 2, False),
-        ("4 min", "1.0", 2, False),
-        ("1 ms", "0.3", 0, False),
+        ("00:04", "0.3", "2_400", True),
+        ("00:00", "0.3", "2_400", False),
+        ("00:04", "1.0", "2_400", False),
+        ("00:01", "0.3", "1", False),
     ],
     ids=["closed at first", "always staffed", "nobody needs an operator", "nobody comes before"],
 )
 def test_a_night_is_scheduled_when_somebody_needs_an_operator_in_it(
-    opens: str, contained: str, ramp_s: float, scheduled: bool
+    opens: str, contained: str, a_day: str, scheduled: bool
 ) -> None:
     """G12 is exercised only if there are messages for operators who have not come yet."""
-    assert at_night(plan_of(opens, contained, ramp_s)) is scheduled
+    assert at_night(plan_of(opens, contained, a_day)) is scheduled
 
 
 def test_who_waits_for_the_floor_to_open_is_open_meanwhile() -> None:
     """More dialogs are open at once than with operators throughout: open files are reckoned with them."""
-    assert most_open(plan_of("6 min")) > 1.3 * most_open(plan_of("0 s"))
-    assert most_open(plan_of("10000 h")) <= len(plan_of("0 s").dialogs)
+    assert most_open(plan_of("00:06")) > 1.3 * most_open(plan_of("00:00"))
+    assert most_open(plan_of("23:00")) <= len(plan_of("00:00").dialogs)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Scenario files: the shipped ones load, and a mistake is told with file, key, value and the nearest valid key."""
 
+import json
 import re
 from pathlib import Path
 
@@ -67,14 +68,29 @@ def test_tbank_is_the_published_bank() -> None:
     assert (scenario.dialog.messages, scenario.dialog.duration, scenario.speed) == (15, 12 * 60_000, 60)
 
 
+def shifts(**changes: object) -> str:
+    """One shift for all, with these keys."""
+    keys = {"from": "08:00", "to": "20:00", "share": 1.0, "overtime": "0 s"} | changes
+    return "shifts = [{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in keys.items()) + "}]"
+
+
+BREAKS = 'breaks = {every = "15 min", duration = "15 min"}'
+SURGE = 'surge = {after = "20 min", load = 2, operators = 399, over = "20 min"}\n'
+SHARE = "operators.shifts.0.share"
 MISTAKES = [
     ("count = 400 ", "cuont = 400 ", "operators.cuont", 400, "operators.count", "unknown key"),
     ("[operators]", "[operator]", "operator", None, "operators", "unknown key"),
     ('rule = "card"', 'ruel = "card"', "bot.answers.1.ruel", "card", "bot.answers.1.rule", "unknown key"),
     ('accept = "4 s"', 'accept = "4 sek"', "operators.accept", "4 sek", None, 'unknown unit "sek"'),
     ('accept = "4 s"', "accept = 4", "operators.accept", 4, None, "a duration without a unit"),
-    ('opens = "0 s"', "opens = 0", "operators.opens", 0, None, "a duration without a unit"),
-    ('opens = "0 s"', '# opens = "0 s"', "operators.opens", "nothing", None, "this key is missing"),
+    ('accept = "4 s"', '# accept = "4 s"', "operators.accept", "nothing", None, "this key is missing"),
+    ("slots = 3 ", f"{shifts(to='8 pm')}\nslots = 3 ", "operators.shifts.0.to", "8 pm", None, "not a time of day"),
+    ("slots = 3 ", f"{shifts(to='24:01')}\nslots = 3 ", "operators.shifts.0.to", "24:01", None, "not a time of day"),
+    ("slots = 3 ", f"{shifts(to='08:00')}\nslots = 3 ", "operators.shifts.0", None, None, "ends when it begins"),
+    ("slots = 3 ", f"{shifts(shar=1)}\nslots = 3 ", "operators.shifts.0.shar", 1, SHARE, "unknown key"),
+    ("slots = 3 ", f"{shifts(share=0.9)}\nslots = 3 ", "operators", None, None, "add up to 90 %, not to 100 %"),
+    ("slots = 3 ", f"{BREAKS}\nslots = 3 ", "operators.breaks", None, None, "as long as the time they are taken from"),
+    ("[volume]", f"{SURGE}\n[volume]", "", None, None, "fewer than the 400 there are before"),
     ('accept = "4 s"', 'accept = "soon"', "operators.accept", "soon", None, "not a duration"),
     ("share = 0.45 ", "share = 0.40 ", "channels", None, None, "the shares add up to 95 %, not to 100 %"),
     ("share = 0.45 ", "share = -0.45 ", "channels.app.share", -0.45, None, "greater than or equal to 0"),

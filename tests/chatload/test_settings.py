@@ -83,7 +83,7 @@ def few_files() -> Iterator[int]:
 def test_the_limit_of_open_files_is_raised_before_it_is_judged(few_files: int) -> None:
     """A low soft limit is no obstacle if the hard one carries the run."""
     settings = settle(SMOKE)
-    check_files(settings, settings.plan())
+    check_files(settings.plan())
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == few_files
 
 
@@ -91,7 +91,7 @@ def test_too_few_files_are_told_with_what_is_needed() -> None:
     """Operators, open dialogs, the limit, and how to raise it."""
     settings = settle(SMOKE, operators=10_000_000)
     with pytest.raises(TooFewFiles, match=r"10000000 operators and about .* open dialogs need"):
-        check_files(settings, settings.plan())
+        check_files(settings.plan())
 
 
 def test_most_open_counts_the_overlap() -> None:

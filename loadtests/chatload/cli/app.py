@@ -59,7 +59,9 @@ def _common(
 )
 def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     scenario: Name,
-    part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
+    part: Annotated[
+        str, typer.Option(help="peak: the peak hour; day: the whole day; surge: the peak with the scenario's [surge].")
+    ] = "peak",
     target: Annotated[
         str,
         typer.Option(
@@ -144,6 +146,10 @@ def simulate(
         int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed is another day. Default: the scenario's.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=2, help="So many days, of this seed and those after it: mean and spread of each figure."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another value of any key of the scenario."),
@@ -157,7 +163,7 @@ def simulate(
     What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
     fewer operators, more dialogs, less patience? Exit codes as of `run`, but nothing is claimed about a platform.
     """
-    from chatload.cli.simulate import play
+    from chatload.cli.simulate import play, play_days
     from chatload.run.settings import settle
     from chatload.scenario import load as load_scenario
     from chatload.simulate.changes import changed
@@ -166,7 +172,8 @@ def simulate(
     changes = set_ or []
     file = changed(load_scenario(scenario), changes)
     settings = settle(file, part=part, load=load, speed=1.0, operators=operators, seed=seed, out=out)
-    raise typer.Exit(play(settled(settings), changes))
+    settings = settled(settings)
+    raise typer.Exit(play(settings, changes) if days is None else play_days(settings, days, changes))
 
 
 @app.command()

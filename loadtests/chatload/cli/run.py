@@ -7,7 +7,6 @@ from typing import Any
 from chatload.console import say, tell
 from chatload.run.settings import Settings
 
-SEATS_PER_S = 100  # more, and Locust warns
 PAGE_PORT = 8089
 WORKERS_READY_WITHIN_S = 60.0
 
@@ -29,7 +28,7 @@ def play(settings: Settings, ui: bool, fleet: Sequence[str] | None = None) -> in
     from locust.env import Environment
     from locust.log import setup_logging
 
-    from chatload.control.bridge import Bridge
+    from chatload.control.bridge import SEATS_PER_S, Bridge
     from chatload.control.link import FLEET
     from chatload.control.remote import Muster
     from chatload.control.seats import OperatorSeat

@@ -1,5 +1,6 @@
 """`chatload simulate`: a scenario under a virtual clock, judged and drawn like a run."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from chatload.cli.again import again
 from chatload.console import say, tell
 from chatload.run import directory
 from chatload.run.settings import Settings
+from chatload.simulate.days import Day, simulate_days
 from chatload.simulate.run import simulate
 
 EVERY_S = 2.0
@@ -21,6 +23,20 @@ def play(settings: Settings, changes: Sequence[str]) -> int:
     rundir = simulate(settings, changes, progress(settings.duration_s))
     tell(f"simulated in {time.monotonic() - began_s:.1f} s; judging")
     return again("judge", rundir)
+
+
+def play_days(settings: Settings, count: int, changes: Sequence[str]) -> int:
+    """Simulate many days, and put them together; the exit code is the worst of the days'."""
+    directory.check(settings)
+    announce(settings, changes)
+    began_s = time.monotonic()
+
+    def told(day: Day, done: int) -> None:
+        left_s = (time.monotonic() - began_s) / done * (count - done)
+        tell(f"  day {done} of {count}: seed {day.seed}, {day.verdict}; about {left_s:.0f} s to go")
+
+    folder = simulate_days(settings, count, changes, told)
+    return subprocess.run([sys.executable, "-m", "chatreport", "days", str(folder)], check=False).returncode
 
 
 def announce(settings: Settings, changes: Sequence[str]) -> None:

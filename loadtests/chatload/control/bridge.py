@@ -29,6 +29,7 @@ from chatload.run.settings import Settings
 from chatreport.errors import ReportError
 
 LEAVES_WITHIN_S: Final = 5.0
+SEATS_PER_S: Final = 100  # more, and Locust warns
 NEVER_S: Final = 86_400  # longer than Locust takes to end
 
 
@@ -153,7 +154,7 @@ class Bridge:
         settings = self._settings_for(users)
         view = LiveView(settings.duration_s, gauges=self._live)
         opens = self._muster.opens() if self._muster is not None else [self._own_fleet()]
-        conductor = Conductor(settings, settings.plan(), view, self._merge, opens)
+        conductor = Conductor(settings, settings.plan(), view, self._merge, self._add_users, opens)
         conductor.check()
         view.note(conductor.announcement())
         self._conductor = conductor
@@ -237,6 +238,12 @@ class Bridge:
         page: Any = self._environment.web_ui
         if page is not None:
             page.stop()
+
+    def _add_users(self, users: int) -> None:
+        """Have Locust start more users, unless it is at it."""
+        runner = self._runner()
+        if users > runner.target_user_count and runner.state == "running" and not self._stopping:
+            gevent.spawn(runner.start, users, SEATS_PER_S)
 
     def _runner(self) -> Any:
         return self._environment.runner

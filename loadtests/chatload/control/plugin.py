@@ -7,13 +7,13 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.console import complain
-from chatload.control.bridge import Bridge
+from chatload.control.bridge import SEATS_PER_S, Bridge
 from chatload.control.link import FLEET
 from chatload.control.relay import Relay, become_child
 from chatload.control.remote import Muster
@@ -21,12 +21,11 @@ from chatload.control.seats import OperatorSeat
 from chatload.errors import BadOption, ChatloadError
 from chatload.host import is_loopback
 from chatload.run.settings import Settings, settle
-from chatload.scenario import load
+from chatload.scenario import Part, load
 from chatreport.errors import ReportError
 
 __all__ = ["OperatorSeat", "add_arguments", "attach"]
 
-SEATS_PER_S: Final = 100
 _MANY: Final = ";"  # between objectives or labels in the web form's single field
 
 
@@ -34,7 +33,7 @@ def add_arguments(parser: ArgumentParser, **_: Any) -> None:
     """The options of `chatload run`, and a web form filled with the scenario's operators."""
     group = parser.add_argument_group("chatload", "The load of a bank's chat platform; times are wall times")
     group.add_argument("--scenario", default="tbank", help="a scenario's name, or the path of a TOML file")
-    group.add_argument("--part", default="peak", choices=["peak", "day"], help="the peak hour or the whole day")
+    group.add_argument("--part", default="peak", choices=get_args(Part), help="the peak hour, the day, or the surge")
     group.add_argument("--load", default="1", help="multiplies arrivals")
     group.add_argument("--speed", default="", help="how many times faster than life (default: the scenario's)")
     group.add_argument("--duration", default="", help='how long dialogs start, like "90s" (default: the whole part)')

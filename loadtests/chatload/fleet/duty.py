@@ -1,37 +1,49 @@
 """Coming on duty and going off: what a seat asks for, and what the platform has taken note of."""
 
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from chatload.fleet import codes
 from chatload.fleet.clock import Timer
 from chatload.fleet.frames import encode
 from chatload.fleet.ledger import Actor, Subject
 from chatload.fleet.link import Wire
+from chatload.plan import Post
 
 SIGN_OFF_NS: Final = 5_000_000_000  # how long an operator who goes home waits for the platform to take note
 
 Seated = Callable[[int, bool], None]
 
 
+class Asked(NamedTuple):
+    """A presence that the platform has not confirmed yet: when it should have been asked for, and when it was."""
+
+    state: str
+    intended_ns: int
+    started_ns: int
+
+
 class Duty:
     """The presence of operator `n`; every change is a PRESENCE row, also the loss of an operator on duty ("lost").
 
-    Who comes is asked for as "online", or as "away" until the floor opens; `on` is whether the platform has them on
-    duty. A change that the platform did not confirm before the connection broke is part of that loss. An operator who
-    is away cannot be lost: nobody counts on them, and back they are as away as before.
+    Who comes is asked for as what `post()` says, which are the roster's words for it; `on` is whether the platform has
+    them on duty. A change that the platform did not confirm before the connection broke is part of that loss. An
+    operator who is away cannot be lost: nobody counts on them, and back they are as away as before.
 
     `seated(n, on)` is called when an order is carried out, and when the platform has sent this operator home.
     """
 
-    def __init__(self, actor: Actor, link: Wire, me: Subject, n: int, seated: Seated) -> None:
+    def __init__(self, actor: Actor, link: Wire, me: Subject, n: int, seated: Seated, post: Callable[[], Post]) -> None:
         self._actor = actor
         self._world = actor.world
         self._link = link
         self._me = me
         self._n = n
         self._seated = seated
-        self._asked: tuple[str, int] | None = None  # what the platform has not confirmed yet, and when we asked
+        self._post = post
+        self._asked: deque[Asked] = deque()
+        self._said = ""  # the last word that this connection has had of us, or of the platform
         self._ordered_ns = -1
         self._telling = False  # an order to come is not yet carried out
         self._taken = False
@@ -40,22 +52,24 @@ class Duty:
         self.on = False
 
     def come(self) -> None:
-        """Be online, or away while the floor is closed, as soon as there is a connection."""
+        """Be at one's post as soon as there is a connection."""
         self.wanted, self._telling, self._taken, self._ordered_ns = True, True, True, self._world.clock.now_ns()
         self._stay()
-        if self.on:
-            self._came("online")
-        elif self._link.live:
-            self._ask(self._post())
-        else:
+        post = self._post()
+        if not self._link.live:
             self._link.open(self._ordered_ns)
+        elif self._said != post:
+            self._ask(post)
+        elif not self._asked:
+            self._came(post)
 
-    def start(self, due_ns: int) -> None:
-        """Be online now that the floor is open, which was due at `due_ns`."""
-        if self.wanted:
-            self._ordered_ns = due_ns
-            if self._link.live:
-                self._ask("online")
+    def turn(self, due_ns: int) -> None:
+        """Be where the post is now, which was due at `due_ns`; nothing if that is where they are."""
+        if not self.wanted:
+            return
+        self._ordered_ns = due_ns
+        if self._link.live and self._said != (post := self._post()):
+            self._ask(post)
 
     def go(self, gone: Callable[[], None]) -> None:
         """Be offline; `gone` is called when the platform knows, or takes too long."""
@@ -67,30 +81,31 @@ class Duty:
 
     def welcomed(self, presence: str, stamp_ns: int) -> None:
         """A new connection: `presence` is what the platform has us for."""
-        if presence == self._post() and self.wanted:
+        self._said = presence
+        if self.wanted and presence == self._post():
             self._row(presence, self._ordered_ns if self._telling else -1, -1, stamp_ns)
             self._came(presence)
         else:
             self._ask(self._post() if self.wanted else "offline")
 
     def confirmed(self, state: str, stamp_ns: int) -> bool:
-        """The platform has taken note of a presence; True if this operator may go home now."""
-        if self._asked is None or self._asked[0] != state:
+        """The platform has taken note of a presence; True if this operator may go home for good."""
+        if not self._asked or self._asked[0].state != state:
             return False
-        started_ns, self._asked = self._asked[1], None
-        self._row(state, self._ordered_ns, started_ns, stamp_ns)
-        if state != "offline":
-            self._came(state)
-            return False
-        self._set(on=False)
-        return not self.wanted
+        asked = self._asked.popleft()
+        self._row(state, asked.intended_ns, asked.started_ns, stamp_ns)
+        if state == "offline" and not self.wanted:
+            self._set(on=False)
+            return True
+        self._came(state)
+        return False
 
     def lost(self) -> None:
         """The connection is gone."""
-        asked, self._asked = self._asked, None
-        if self.on or (asked is not None and asked[0] == "online"):
+        if self.on or any(asked.state == "online" for asked in self._asked):
             self._row("lost", -1, -1, self._world.clock.now_ns())
             self._set(on=False)
+        self._asked.clear()
 
     def off(self) -> None:
         """The seat is empty."""
@@ -101,12 +116,9 @@ class Duty:
             self._seated(self._n, False)
 
     def _ask(self, state: str) -> None:
-        self._asked = (state, self._world.clock.now_ns())
+        self._said = state
+        self._asked.append(Asked(state, self._ordered_ns, self._world.clock.now_ns()))
         self._link.send(encode({"op": "presence", "state": state}))
-
-    def _post(self) -> str:
-        """The presence of those who have come."""
-        return "online" if self._world.staffed else "away"
 
     def _came(self, presence: str) -> None:
         self._set(on=presence == "online")

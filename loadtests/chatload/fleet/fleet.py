@@ -3,7 +3,7 @@
 import gc
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -26,8 +26,8 @@ from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.script import Join
-from chatload.fleet.seats import Seats
 from chatload.fleet.session import Session
+from chatload.fleet.staff import Seats
 from chatload.fleet.tally import Tally
 from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target, World
@@ -35,14 +35,14 @@ from chatload.host import LOOPBACK
 from chatload.plan import make_plan
 from chatload.plan.hostile import attacks
 from chatload.plan.notices import FIRST, Letter, letters
-from chatload.scenario import Scenario
+from chatload.scenario import Part, Scenario
 
 
 class PlanArguments(msgspec.Struct, frozen=True):
     """What makes the plan, besides the scenario; duration and ramp are wall seconds."""
 
     seed: int
-    part: Literal["peak", "day"]
+    part: Part
     load: float
     speed: float
     duration_s: float
@@ -149,7 +149,7 @@ class Fleet:
         self._seats.set(n, on)
 
     def go(self, t0_ns: int) -> None:
-        """Start the plan, whose zero is `t0_ns`; ramp dialogs start before, and the floor may open later."""
+        """Start the plan, whose zero is `t0_ns`; ramp dialogs start before."""
         if self._customers is None or self._seats is None:
             raise ValueError("go before the target: send target first")
         self.world.t0_ns = t0_ns

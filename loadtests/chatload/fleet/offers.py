@@ -32,6 +32,11 @@ class Offers:
         self._live = live
         self._open: dict[int, Offer] = {}
 
+    @property
+    def open(self) -> bool:
+        """Whether one is on the screen, or its acceptance under way."""
+        return bool(self._open)
+
     def offered(self, frame: Offered, stamp_ns: int, free_ns: int) -> None:
         """A dialog is offered to a seat that had room since `free_ns`; what is not of this run is left to lapse."""
         subject, text = subject_of(self._world, frame.dialog), self._world.recorder.text

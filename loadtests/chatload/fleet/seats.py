@@ -25,6 +25,7 @@ from chatload.fleet.frames import (
     provider_number,
     split,
 )
+from chatload.fleet.hours import Hours
 from chatload.fleet.identity import CUSTOMER
 from chatload.fleet.ledger import Actor, Message, Subject, subject_of
 from chatload.fleet.live import Live
@@ -34,7 +35,7 @@ from chatload.fleet.outbox import Outbox
 from chatload.fleet.providers import media
 from chatload.fleet.tally import DESK
 from chatload.fleet.world import World
-from chatload.plan import Destination, Reply
+from chatload.plan import Destination, Post, Reply
 
 
 class Seat:
@@ -50,7 +51,8 @@ class Seat:
         self._link = office.dial(self._actor, self, "/v1/desk", me)
         self._outbox = Outbox(self._actor, self._link)
         self._offers = Offers(self._actor, self._link, live)
-        self._duty = Duty(self._actor, self._link, me, n, seated)
+        self._hours = Hours(world, n, self._turn)
+        self._duty = Duty(self._actor, self._link, me, n, seated, self._post)
         self._n = n
         self._cases: dict[str, Case] = {}
         self._sending: dict[str, Case] = {}
@@ -60,14 +62,26 @@ class Seat:
         self._token = ""  # what the desk has logged in with
 
     def sit(self) -> None:
-        """Come on duty, or be away until the floor opens."""
+        """Log on, and come on duty when the roster says so."""
         self._free_ns = self._world.clock.now_ns()
         self._duty.come()
 
-    def start(self, due_ns: int) -> None:
-        """Be away no longer: the floor has opened, which was due at `due_ns`."""
+    def begin(self) -> None:
+        """Go by the roster's clock: t0 is known."""
+        self._hours.begin()
+
+    def _post(self) -> Post:
+        return self._hours.post(busy=bool(self._cases) or self._offers.open)
+
+    def _turn(self, due_ns: int) -> None:
+        """Look up where the roster has us."""
         self._free_ns = self._world.clock.now_ns()
-        self._duty.start(due_ns)
+        self._duty.turn(due_ns)
+
+    def _finished(self) -> None:
+        """Something is at hand no more: who works overtime may go home."""
+        if self._post() == "offline":
+            self._duty.turn(self._world.clock.now_ns())
 
     def stand(self) -> None:
         """Go off duty: the platform takes the dialogs back, then the connection closes."""
@@ -125,6 +139,7 @@ class Seat:
                 self._offers.offered(frame, stamp_ns, self._free_ns)
             case Withdrawn():
                 self._offers.withdrawn(frame, stamp_ns)
+                self._finished()
             case Receipt():
                 self._receipt(frame, stamp_ns)
             case _:
@@ -257,6 +272,7 @@ class Seat:
         if self._cases.pop(case.dialog, None) is not None:
             self._world.tally.busy -= not self._cases
             self._free_ns = self._world.clock.now_ns()
+            self._finished()
 
     def _read_person(self, frame: Entries, stamp_ns: int) -> None:
         """What the platform shows of a customer's other contacts is a read of each, under the dialog that we own."""
@@ -296,6 +312,7 @@ class Seat:
     def _refused(self, frame: Refused, stamp_ns: int) -> None:
         if self._offers.refused(frame.number, stamp_ns, frame.reason):
             self._world.tally.fail("offer", DESK, frame.reason)
+            self._finished()
         elif frame.cid:
             if self._outbox.refused(frame.cid, stamp_ns, frame.reason) is not None:
                 self._sending.pop(frame.cid).settled(stamp_ns)
@@ -326,46 +343,3 @@ class Seat:
             codes.RECEIPT, codes.OK, subject_of(self._world, frame.dialog), stamp_ns, done=stamp_ns, seq=frame.seq,
             provider_id=provider_number(frame.provider_id), reason=self._world.recorder.text(frame.status),
         )  # fmt: skip
-
-
-class Seats:
-    """The seats this worker plays, by number; a seat that comes back goes on counting its messages.
-
-    Until the floor opens they are away: logged on, and not on duty.
-    """
-
-    def __init__(self, world: World, live: Live, office: Office, seated: Seated) -> None:
-        self._world = world
-        self._live = live
-        self._office = office
-        self._seated = seated
-        self._seats: dict[int, Seat] = {}
-
-    def set(self, n: int, on: bool) -> None:
-        """Have seat `n` come on duty, or go off; `seated` tells when it has."""
-        seat = self._seats.get(n)
-        if seat is None:
-            if not on:
-                self._seated(n, False)
-                return
-            seat = self._seats[n] = Seat(self._world, self._live, self._office, n, self._seated)
-        if on:
-            seat.sit()
-        else:
-            seat.stand()
-
-    def begin(self) -> None:
-        """Open the floor when the scenario says so; once t0 is known."""
-        if not self._world.staffed:
-            due_ns = self._world.when(self._world.plan.scenario.operators.opens)
-            self._world.clock.at(due_ns, lambda: self._open(due_ns))
-
-    def shut(self) -> None:
-        """Close every desk at once."""
-        for seat in self._seats.values():
-            seat.shut()
-
-    def _open(self, due_ns: int) -> None:
-        self._world.staffed = True
-        for seat in self._seats.values():
-            seat.start(due_ns)

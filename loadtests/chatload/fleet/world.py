@@ -74,7 +74,6 @@ class World:
         self.returned: dict[str, int] = {}  # by contact: the latest dialog in the plan of who has come back
         said = plan.scenario.replies
         self.automatic = frozenset(said.by_event().values()) if said is not None else frozenset()
-        self.staffed = not plan.scenario.operators.opens  # whether the operators are on duty, or still away
 
     def account(self, channel: str) -> str:
         """The account on which this worker plays a channel."""

@@ -8,9 +8,11 @@ from typing import Final
 
 from chatload.draws import Draws, Purpose
 from chatload.scenario import Part, Scenario
+from chatload.scenario.shifts import Surge
 
 HOUR_MS: Final = 3_600_000.0
 LAYER: Final = 1_000_000  # indices of one layer; a layer holds one day of load 1
+SURGE: Final = 250  # the first layer of a surge; notices have the indices from layer 500 on
 FIRST_PAST: Final = -2  # not -1: where a record names a dialog by its index, -1 says that there is none
 
 
@@ -19,7 +21,7 @@ class Rate:
 
     def __init__(self, scenario: Scenario, part: Part, draws: Draws) -> None:
         volume = scenario.volume
-        if part == "peak":
+        if part != "day":
             per_hour = [volume.dialogs_per_day * volume.peak_hour_share]
         else:
             cv = volume.busyness_cv
@@ -46,17 +48,29 @@ class Rate:
         return (rounds * len(self.per_hour) + hour + (rest - self._until[hour]) / self.per_hour[hour]) * HOUR_MS
 
 
-def arrivals(draws: Draws, rate: Rate, load: float, horizon_ms: float) -> Iterator[tuple[int, float]]:
-    """(index, start) of every dialog of t0 … horizon; those of a smaller load are among those of a larger one."""
-    for layer, kept in _layers(load):
-        for index, start_ms in whole_layer(draws, rate, layer, horizon_ms):
+def arrivals(
+    draws: Draws, rate: Rate, load: float, horizon_ms: float, surge: Surge | None = None
+) -> Iterator[tuple[int, float]]:
+    """(index, start) of every dialog of t0 … horizon; those of a smaller load are among those of a larger one.
+
+    A surge's are layers of their own, which begin when it does: without it, the others are the same.
+    """
+    for layer, kept, from_ms in layers(load, surge):
+        for index, start_ms in whole_layer(draws, rate, layer, from_ms, horizon_ms):
             if draws.happens(kept, Purpose.KEPT, index):
                 yield index, start_ms
 
 
-def whole_layer(draws: Draws, rate: Rate, layer: int, horizon_ms: float) -> Iterator[tuple[int, float]]:
-    """The same of one layer, in order of start, with those that a load keeps only a part of."""
-    expected = 0.0
+def layers(load: float, surge: Surge | None = None) -> Iterator[tuple[int, float, float]]:
+    """Each layer that begins at t0 or later, with the share of it that is kept and when it begins."""
+    yield from ((layer, kept, 0.0) for layer, kept in _layers(load))
+    if surge is not None:
+        yield from ((layer, kept, surge.after) for layer, kept in _layers(load * (surge.load - 1), SURGE))
+
+
+def whole_layer(draws: Draws, rate: Rate, layer: int, from_ms: float, horizon_ms: float) -> Iterator[tuple[int, float]]:
+    """(index, start) of one layer, in order of start, with those that a load keeps only a part of."""
+    expected = rate.expected(from_ms)
     for index in count(layer * LAYER):
         expected += draws.exponential(1.0, Purpose.ARRIVAL, index)
         start_ms = rate.when(expected)
@@ -78,7 +92,7 @@ def past_arrivals(draws: Draws, rate: Rate, load: float, back_ms: float) -> Iter
                 yield index, start_ms
 
 
-def _layers(load: float) -> Iterator[tuple[int, float]]:
-    """Each layer with the share of it that this load keeps."""
+def _layers(load: float, first: int = 0) -> Iterator[tuple[int, float]]:
+    """Each layer, from number `first` on, with the share of it that this load keeps."""
     for layer in range(math.ceil(load)):
-        yield layer, min(1.0, load - layer)
+        yield first + layer, min(1.0, load - layer)

@@ -1,8 +1,8 @@
 """Customers who come back: which dialog is begun by whom of an earlier one."""
 
-import math
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
@@ -15,7 +15,12 @@ LOOKED_AT: Final = 500  # earlier dialogs among which one is sought that the cus
 
 
 def returning(
-    scenario: Scenario, details: Dialogs, draws: Draws, rate: Rate, load: float, horizon_ms: float
+    scenario: Scenario,
+    details: Dialogs,
+    draws: Draws,
+    rate: Rate,
+    layers: Iterable[tuple[int, float, float]],
+    horizon_ms: float,
 ) -> dict[int, int]:
     """By the index of each dialog whose customer comes back: the index of that customer's first dialog.
 
@@ -27,9 +32,9 @@ def returning(
     if asked is None:
         return {}
     found: dict[int, int] = {}
-    for layer in range(math.ceil(load)):
+    for layer, _, from_ms in layers:
         came = _Layer(details, draws, asked.after, scenario.dialog.duration, scenario.authentication is not None)
-        for index, start_ms in whole_layer(draws, rate, layer, horizon_ms):
+        for index, start_ms in whole_layer(draws, rate, layer, from_ms, horizon_ms):
             channel = details.channel(index)
             if channel == "phone":
                 continue

@@ -35,10 +35,11 @@ that we do not know has stored, split and forwarded it: the text is the one thin
 from functools import cached_property
 
 from chatload.draws import Draws
-from chatload.plan.arrivals import Rate, arrivals, past_arrivals
+from chatload.plan.arrivals import Rate, arrivals, layers, past_arrivals
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.model import BotSays, Destination, Dialog, Reply
 from chatload.plan.returning import returning
+from chatload.plan.roster import Roster, Stint
 from chatload.plan.texts import Keywords, Texts
 from chatload.scenario import Part, Scenario, shape_of
 
@@ -46,7 +47,7 @@ PAST_DURATIONS = 8  # mean durations before t0 from which a dialog may still be 
 
 
 class Plan:
-    """One run's dialogs, sorted by start, and everything its operators will answer."""
+    """One run's dialogs, sorted by start, everything its operators will answer, and when these are on duty."""
 
     def __init__(
         self,
@@ -55,12 +56,13 @@ class Plan:
         details: Dialogs,
         texts: Texts,
         horizon_ms: float,
-        operators: int,
+        staff: Roster,
     ) -> None:
         self.scenario = scenario
         self.dialogs = tuple(sorted(dialogs, key=lambda dialog: (dialog.start_ms, dialog.index)))
         self.horizon_ms = horizon_ms
-        self.operators = operators
+        self.staff = staff
+        self.operators = staff.operators
         self.slots = scenario.operators.slots
         self._details = details
         self._texts = texts
@@ -72,7 +74,7 @@ class Plan:
     def in_keywords(self) -> "Plan":
         """The same plan, whose texts say what a turn means, and nothing more."""
         words = Keywords(self.scenario, self._texts.draws)
-        return Plan(self.scenario, list(self.dialogs), self._details, words, self.horizon_ms, self.operators)
+        return Plan(self.scenario, list(self.dialogs), self._details, words, self.horizon_ms, self.staff)
 
     def dialog(self, index: int) -> Dialog:
         """The dialog of this index; KeyError if the plan has none."""
@@ -84,6 +86,10 @@ class Plan:
         Worker 0 also has the bank, and whoever it mails codes.
         """
         return tuple(dialog for dialog in self.dialogs if _player(dialog, workers) == worker)
+
+    def roster(self, seat: int) -> tuple[Stint, ...]:
+        """When the operator at `seat` (from 1) is on duty, in order; the same however many workers there are."""
+        return self.staff.stints(seat)
 
     def reply(self, index: int, turn: int) -> Reply:
         """How the operator answers turn `turn` (from 0) of this dialog, with all that was written at once with it."""
@@ -179,14 +185,16 @@ def make_plan(
 ) -> Plan:
     """The plan of a run; the same arguments give the same plan everywhere.
 
-    `duration_s` and `ramp_s` are wall seconds (they become business time by `speed`); `operators` is the whole floor.
+    `duration_s` and `ramp_s` are wall seconds (they become business time by `speed`); `operators` is the whole floor,
+    without those whom a surge adds, in the scenario's proportion.
     """
     shape, draws = shape_of(scenario), Draws(seed)
     details = Dialogs(scenario, shape, draws)
     rate = Rate(scenario, part, draws)
     horizon_ms, ramp_ms = duration_s * 1000 * speed, ramp_s * 1000 * speed
-    persons = returning(scenario, details, draws, rate, load, horizon_ms)
-    starts = arrivals(draws, rate, load, horizon_ms)
+    surge = scenario.surge if part == "surge" else None
+    persons = returning(scenario, details, draws, rate, layers(load, surge), horizon_ms)
+    starts = arrivals(draws, rate, load, horizon_ms, surge)
     dialogs = [details.whole(index, start_ms, persons.get(index)) for index, start_ms in starts]
     if ramp_ms > 0:
         back_ms = PAST_DURATIONS * scenario.dialog.duration
@@ -194,4 +202,6 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, operators)
+    hired = round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
+    staff = Roster(scenario, part, draws, horizon_ms, operators, hired)
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, staff)

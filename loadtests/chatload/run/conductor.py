@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import psutil
 from gevent.event import Event
-from gevent.lock import RLock
 
 from chatload import host, targets
 from chatload.console import complain
@@ -26,6 +25,7 @@ from chatload.run import directory, isolation
 from chatload.run.crew import TICK_S, Crew, Message, Open
 from chatload.run.ending import Ending
 from chatload.run.settings import Settings, check_files
+from chatload.run.staffing import Staffing
 
 ARMED_WITHIN_S: Final = 60.0
 SEATED_WITHIN_S: Final = 60.0
@@ -39,12 +39,22 @@ Stats = Callable[[list[dict[str, Any]]], None]
 class Conductor:
     """One run, step by step: `prepare`, `seat` …, `go`, `play`, `drain`, `finish`, `conclude`; `close` at any time.
 
-    `opens` makes the links to its fleets, one a worker; `on_stats` gets the rows for Locust's tables. `interrupt` may
-    be called at any time: the running step returns soon and what was recorded is judged as partial.
+    `opens` makes the links to its fleets, one a worker; `on_stats` gets the rows for Locust's tables, and `on_staff`,
+    again and again, how many seats there have to be once a surge has operators join. `interrupt` may be called at any
+    time: the running step returns soon and what was recorded is judged as partial.
     """
 
-    def __init__(self, settings: Settings, plan: Plan, view: LiveView, on_stats: Stats, opens: Sequence[Open]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        view: LiveView,
+        on_stats: Stats,
+        on_staff: Callable[[int], None],
+        opens: Sequence[Open],
+    ) -> None:
         self.settings, self.plan, self._view, self._on_stats = settings, plan, view, on_stats
+        self._on_staff = on_staff
         self.run = secrets.token_hex(3)
         self.rundir: Path | None = None
         self.crew = Crew(opens, self._on_message, self._on_gauges)
@@ -54,11 +64,10 @@ class Conductor:
         self._workers = len(opens)
         self._whole = False
         self._target: targets.Target | None = None
-        self._known_seats: set[int] = set()
+        self._staffing = Staffing()
         self._manifest: dict[str, Any] = {}
         self._gauges: list[dict[str, Any]] = []
         self._t0_ns = 0
-        self._adding = RLock()
         self._kills_s = sorted(settings.kills_s, reverse=True)
         self._ending: Ending | None = None
         self._watched: dict[int, psutil.Process] = {}
@@ -69,7 +78,7 @@ class Conductor:
 
     def check(self) -> None:
         """What can be refused before anything is made: too few open files, a taken port, a directory in use."""
-        check_files(self.settings, self.plan)
+        check_files(self.plan)
         free_port(self.settings.port, self.settings.host)
         directory.check(self.settings)
 
@@ -109,12 +118,11 @@ class Conductor:
         """Log this operator's seat on or off; `crew.seated` tells when it is done."""
         if self._target is None or self.over:
             return
-        with self._adding:
-            if on and number not in self._known_seats:
-                try:
-                    self._make_known(number)
-                except ChatloadError as error:
-                    self.fail(error)
+        if on:
+            try:
+                self._staffing.seat(self._target, number)
+            except ChatloadError as error:
+                self.fail(error)
         self.crew.seat(number, on)
 
     def seated(self, wanted: int, waited_s: float) -> bool:
@@ -143,6 +151,7 @@ class Conductor:
         end_ns = self._t0_ns + round(self.settings.duration_s * 1e9)
         while time.monotonic_ns() < end_ns and not self.interrupted.wait(TICK_S):
             self._look_after()
+            self._hire()
         now_ns = time.monotonic_ns()
         self._manifest["end_ns"] = min(end_ns, now_ns)
         self._manifest["isolation"] = isolation.disclosed(self._before, isolation.read(self._processes()))
@@ -238,7 +247,7 @@ class Conductor:
         target.start(self.crew.callbacks())
         self.crew.send("target", wire=target.wire())
         self._require("targeted", "did not take the target")
-        self._make_known(self.settings.operators)
+        self._staffing.add(target, self.settings.operators)
 
     def _require(self, kind: str, otherwise: str) -> None:
         try:
@@ -247,12 +256,16 @@ class Conductor:
             if self.failure is not None:
                 raise self.failure
 
-    def _make_known(self, most: int) -> None:
-        """Make operators known in blocks, so that seats added one by one do not ask one by one."""
-        block = [n for n in range(1, max(most, len(self._known_seats) + 50) + 1) if n not in self._known_seats]
-        if self._target is not None:
-            self._target.add_operators(block)
-        self._known_seats.update(block)
+    def _hire(self) -> None:
+        """Have those added who join by now, and ask for their seats."""
+        wanted = self.plan.staff.hired_by((time.monotonic_ns() - self._t0_ns) / 1e6 * self.settings.speed)
+        if self._target is None or wanted == self.plan.operators:
+            return
+        try:
+            self._staffing.add(self._target, wanted)
+        except ChatloadError as error:
+            self.fail(error)
+        self._on_staff(wanted)
 
     def _forget(self, existed: bool) -> None:
         """Remove the directory of a run that never began; the logs of a process that failed stay."""

@@ -60,7 +60,7 @@ def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
         "dialogs": len(main),
         "ramp_dialogs": len(dialogs) - len(main),
         "messages": sum(map(plan.expected_messages, dialogs)),
-        "operators": plan.operators,
+        "operators": plan.operators + plan.staff.hired,
         "mean_dialog_s": round(mean_ms / 1000, 3),
         "contained": sum(dialog.contained for dialog in main),
     }
@@ -104,10 +104,10 @@ def manifest(settings: Settings, plan: Plan, target: Shown, run: str, started: d
 
 
 def at_night(plan: Plan) -> bool:
-    """Whether somebody who needs an operator writes before the floor opens."""
-    opens_ms = plan.scenario.operators.opens
+    """Whether somebody who needs an operator writes while nobody is on duty."""
     writing = (dialog for dialog in plan.dialogs if dialog.turns and not dialog.contained)
-    return any(dialog.start_ms + dialog.turns[0].think_ms < opens_ms for dialog in writing) if opens_ms else False
+    moments_ms = (dialog.start_ms + dialog.turns[0].think_ms for dialog in writing)
+    return any(plan.staff.staffed_again_ms(moment_ms) > moment_ms for moment_ms in moments_ms)
 
 
 def versions() -> dict[str, str]:

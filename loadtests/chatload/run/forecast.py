@@ -39,9 +39,9 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f" the bot keeps {100 * figures['contained'] / max(dialogs, 1):.0f} %",
         f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time{shared}",
         *_habits(plan),
-        f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _opening(settings),
+        f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _attendance(plan),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
-        f" {settings.operators + open_most + FILES_BESIDES:,} open files a process",
+        f" {plan.operators + plan.staff.hired + open_most + FILES_BESIDES:,} open files a process",
         *_notices(settings, plan),
         *_strangers(settings, plan),
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",
@@ -60,6 +60,19 @@ def _habits(plan: Plan) -> list[str]:
     ]
 
 
+def _attendance(plan: Plan) -> str:
+    """How many of the operators are on duty at a time, unless it is all of them, and who joins in a surge."""
+    people, staff, said = plan.scenario.operators, plan.staff, ""
+    if people.shifts or people.breaks:
+        said = ", {:,} to {:,} of them on duty".format(*staff.on_duty())
+    surge = plan.scenario.surge
+    if staff.hired and surge is not None:
+        said += (
+            f"; {staff.hired:,} more join from {spoken(surge.after)} of business time on, within {spoken(surge.over)}"
+        )
+    return said
+
+
 def _notices(settings: Settings, plan: Plan) -> list[str]:
     scenario, draws = settings.file.scenario, Draws(settings.seed)
     found = letters(scenario, draws, settings.part, settings.load, plan.horizon_ms, plan.dialogs)
@@ -74,11 +87,3 @@ def _strangers(settings: Settings, plan: Plan) -> list[str]:
         return []
     requests = sum(hostile.flood if attack.kind == "flood" else 1 for attack in planned)
     return [f"  strangers   {len(planned):,} attempts to get in, {requests:,} requests"]
-
-
-def _opening(settings: Settings) -> str:
-    """When the operators come on duty, unless they are there from the start."""
-    opens_ms = settings.file.scenario.operators.opens
-    if not opens_ms:
-        return ""
-    return f", on duty {spoken(opens_ms)} of business time ({opens_ms / settings.speed / 1000:.1f} s) after the start"

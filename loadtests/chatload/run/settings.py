@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from chatload import targets
 from chatload.draws import Draws
@@ -94,7 +94,9 @@ def settle(  # noqa: PLR0913 - one parameter an option
     scenario = file.scenario
     check_claims(file)
     if part not in get_args(Part):
-        raise BadOption("--part", part, "choose peak or day")
+        raise BadOption("--part", part, "choose peak, day or surge")
+    if part == "surge" and scenario.surge is None:
+        raise BadOption("--part", part, f"{file.path} has no table [surge] that says what comes when; add one")
     _positive("--load", load)
     speed = scenario.speed if speed is None else speed
     _positive("--speed", speed)
@@ -104,10 +106,10 @@ def settle(  # noqa: PLR0913 - one parameter an option
         raise BadOption("--workers", workers, "at least 1 is needed")
     if seed is not None and not 0 <= seed < 1 << 62:
         raise BadOption("--seed", seed, "choose a whole number from 0 up")
-    part_ms = scenario.peak if part == "peak" else DAY_MS
+    part_ms = DAY_MS if part == "day" else scenario.peak
     settings = Settings(
         file=file,
-        part="day" if part == "day" else "peak",
+        part=cast("Part", part),
         target=targets.known(target),
         load=load,
         speed=speed,
@@ -135,25 +137,27 @@ def merged_objectives(own: Sequence[str], asked: Sequence[str]) -> tuple[str, ..
     return tuple(objective.text for objective in parse_all([*own, *asked]))
 
 
-def check_files(settings: Settings, plan: Plan) -> None:
+def check_files(plan: Plan) -> None:
     """Raise the limit of open files as far as we may, and check that it carries the run.
 
     Raises:
         TooFewFiles: it does not.
     """
     dialogs = most_open(plan)
-    needed = settings.operators + math.ceil(1.2 * dialogs) + FILES_BESIDES
+    operators = plan.operators + plan.staff.hired
+    needed = operators + math.ceil(1.2 * dialogs) + FILES_BESIDES
     limit = raise_file_limit()
     if limit < needed:
-        raise TooFewFiles(needed, limit, settings.operators, dialogs)
+        raise TooFewFiles(needed, limit, operators, dialogs)
 
 
 def most_open(plan: Plan) -> int:
-    """The most dialogs open at once if the platform takes no time, and who needs an operator waits for the opening."""
-    opens_ms, changes = plan.scenario.operators.opens, []
+    """The most dialogs open at once if the platform takes no time, and whoever needs an operator waits for one."""
+    changes = []
     for dialog in plan.dialogs:
         from_ms = max(0.0, dialog.start_ms)
-        waits_ms = 0.0 if dialog.contained else min(dialog.patience_ms, max(0.0, opens_ms - from_ms))
+        staffed_ms = from_ms if dialog.contained else plan.staff.staffed_again_ms(from_ms)
+        waits_ms = min(dialog.patience_ms, staffed_ms - from_ms)
         until_ms = from_ms + waits_ms + plan.expected_ms(dialog) + dialog.hold_ms
         changes += [(dialog.start_ms, 1), (until_ms, -1)]
     most = now = 0

@@ -1,6 +1,6 @@
 """The bot: by keywords, with a menu before it, or the bank's own service."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,16 +38,19 @@ class Service(Table):
 
 
 class Line(Table):
-    """A line of the service menu: it gives its `text`, or hands over with its `topic`."""
+    """A line of the service menu: it gives its `text`, or hands over with its `topic`, to a `department` of its own."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     text: str = ""
     topic: str = ""
+    department: Name | Literal[""] = ""
 
     @model_validator(mode="after")
     def _either(self) -> Self:
         if bool(self.text) is bool(self.topic):
             raise ValueError("a line has either a text or a topic")
+        if self.department and not self.topic:
+            raise ValueError("a department needs a topic")
         return self
 
 
@@ -96,3 +99,10 @@ class Bot(Table):
                             f'the keyword "{keyword}" of rule {answer.rule} hides the hand-over word "{word}"'
                         )
         return self
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The departments of those topics of a hand-over that have one."""
+        lines = self.menu.lines if self.menu is not None else ()
+        own = self.service.topics if self.service is not None else {}
+        return own | {line.topic: line.department for line in lines if line.department}

@@ -1,13 +1,14 @@
 """A scenario in plain words, with what follows from its figures."""
 
 from chatload.scenario.load import ScenarioFile
+from chatload.scenario.people import Operators
 from chatload.scenario.shape import MS_PER_MIN, react_ms, shape_of
-from chatload.scenario.units import spoken
+from chatload.scenario.units import shown_clock, spoken
 
 
 def explain(file: ScenarioFile) -> list[str]:
     """Paragraphs for people."""
-    return [*_demand(file), *_a_dialog(file), *_habits(file), *_a_call(file), *_floor(file), *_run(file)]
+    return [*_demand(file), *_a_dialog(file), *_habits(file), *_a_call(file), *_floor(file), *_surge(file), *_run(file)]
 
 
 def _per_s(file: ScenarioFile) -> float:
@@ -94,18 +95,17 @@ def _talking(file: ScenarioFile) -> float:
 def _floor(file: ScenarioFile) -> list[str]:
     scenario, shape = file.scenario, shape_of(file.scenario)
     people, patience = scenario.operators, scenario.patience
-    places = people.count * people.slots
+    there = people.on_duty(scenario.volume.peak_hour)
+    places = there * people.count * people.slots
     taken = _written_per_s(file) * (1 - shape.contained) * shape.operator_ms / 1000
     taken += _talking(file) * people.slots
-    closed = [
-        f"They come on duty {spoken(people.opens)} after the start; until then whoever needs one waits, or loses"
-        " patience."
-    ]
     return [
         f"{people.count:,} operators hold up to {people.slots} dialogs each; one holds a dialog for"
-        f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer. On"
-        f" average {taken:,.0f} of their {places:,} places are taken ({100 * taken / places:.0f} %).",
-        *(closed if people.opens else []),
+        f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer,"
+        f" and at the end {spoken(people.wrap_up)} of after-work. On"
+        f" average {taken:,.0f} of {places:,.0f} places are taken"
+        + (f" ({100 * taken / places:.0f} %)." if places else "."),
+        *_attendance(people, scenario.volume.peak_hour),
         *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
@@ -114,6 +114,37 @@ def _floor(file: ScenarioFile) -> list[str]:
         *_authentication(file),
         *_notices(file),
         *_hostile(file),
+    ]
+
+
+def _attendance(people: Operators, peak_hour: int) -> list[str]:
+    """When they are there, unless they are there throughout."""
+    said = []
+    if people.shifts:
+        shifts = ", ".join(
+            f"{100 * shift.share:.0f} % from {shown_clock(shift.begin)} to {shown_clock(shift.end)}"
+            f" (then up to {spoken(shift.overtime)} more for dialogs at hand)"
+            for shift in people.shifts
+        )
+        said.append(f"Of these work {shifts}.")
+    if people.breaks is not None:
+        said.append(
+            f"In turns they have a break of {spoken(people.breaks.duration)} every {spoken(people.breaks.every)}."
+        )
+    if said:
+        share = people.on_duty(peak_hour)
+        said.append(f"So {share * people.count:,.0f} of them are on duty in the peak hour, from {peak_hour:02}:00.")
+    return [" ".join(said)] if said else []
+
+
+def _surge(file: ScenarioFile) -> list[str]:
+    surge, people = file.scenario.surge, file.scenario.operators
+    if surge is None:
+        return []
+    return [
+        f"The part surge is the peak part in which {surge.load:g} times as many dialogs start from"
+        f" {spoken(surge.after)} on; within {spoken(surge.over)} operators join, until {people.count:,} have become"
+        f" {surge.operators:,}."
     ]
 
 

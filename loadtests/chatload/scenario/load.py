@@ -100,11 +100,12 @@ def _valid_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
     for part in location:
         if isinstance(part, int):
             continue
-        found = _model_in(model.model_fields[part].annotation)
+        field = next(field for name, field in model.model_fields.items() if part in (name, field.alias))
+        found = _model_in(field.annotation)
         if found is None:
             return []
         model = found
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -11,6 +11,7 @@ from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels, Messenger
 from chatload.scenario.people import DialogShape, Feedback, Operators, Patience, Returning
 from chatload.scenario.service import Authentication, Hostile, Notice, Replies
+from chatload.scenario.shifts import Surge
 from chatload.scenario.tables import Positive, Table
 from chatload.scenario.units import DurationMs
 
@@ -22,6 +23,11 @@ class Volume(Table):
     peak_hour_share: Annotated[float, Field(gt=0, le=1)]
     busyness_cv: Annotated[float, Field(ge=0)]  # day part: the whole day is busier or quieter by this much
     intraday: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=24, max_length=24)]  # weight of each hour
+
+    @property
+    def peak_hour(self) -> int:
+        """The hour of the day that the peak part plays: the busiest of the curve, the first of several."""
+        return self.intraday.index(max(self.intraday))
 
     @model_validator(mode="after")
     def _some_hour_is_busy(self) -> Self:
@@ -69,6 +75,13 @@ class Scenario(Table):
     authentication: Authentication | None = None
     hostile: Hostile | None = None
     notices: tuple[Notice, ...] = ()
+    surge: Surge | None = None
+
+    @model_validator(mode="after")
+    def _a_surge_brings_staff(self) -> Self:
+        if self.surge is not None and self.surge.operators < self.operators.count:
+            raise ValueError(f"surge.operators are fewer than the {self.operators.count} there are before")
+        return self
 
     @model_validator(mode="after")
     def _somebody_takes_each_channel(self) -> Self:
@@ -76,7 +89,7 @@ class Scenario(Table):
         for name, channel in self.channels.played().items():
             if not any(team.fits(channel.department, channel.skill, channel.language) for team in teams):
                 raise ValueError(f"no operator may take the dialogs of channel {name}; change operators.teams")
-        for topic, department in (self.bot.service.topics if self.bot.service else {}).items():
+        for topic, department in self.bot.topics.items():
             if not any(team.fits(department, "", "") for team in teams):
                 raise ValueError(f"no operator may take the dialogs of topic {topic}; change operators.teams")
         return self
@@ -104,4 +117,6 @@ class Scenario(Table):
         return self
 
 
-Part = Literal["peak", "day"]
+Part = Literal["peak", "day", "surge"]
+"""The day begins at midnight. The peak part plays the busiest hour of the curve, again and again; it begins at t0, and
+shifts and breaks go by its clock. The surge is the peak part with the scenario's surge in it."""

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from chatload.scenario.shifts import HOUR_MS, Breaks, Shift
 from chatload.scenario.tables import GENERAL, Name, Positive, Share, Table, Whole
 from chatload.scenario.units import DurationMs
 
@@ -26,15 +27,15 @@ class Team(Table):
 class Operators(Table):
     """The floor, and how its people work; thinking includes turning to another dialog.
 
-    `opens`: how long after t0 they come on duty; before, they are logged on and away. 0 is a floor that never closes.
-    The three tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
+    `count`: the people, who are all on duty throughout, unless there are `shifts`, whose shares make 1, or `breaks`.
+    `wrap_up`: the after-work, from the last answer to the close; the dialog keeps its place at the desk meanwhile.
+    Other tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
     Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
     How the times from the last answer to the close spread about `wrap_up` is its law.
     """
 
     count: Whole
-    opens: DurationMs
     slots: Whole
     accept: DurationMs
     reads_per_min: Positive
@@ -48,6 +49,21 @@ class Operators(Table):
     transfer_share: Share = 0.0
     hold_share: Share = 0.0
     attachment_share: Share = 0.0
+    shifts: tuple[Shift, ...] = ()
+    breaks: Breaks | None = None
+
+    @model_validator(mode="after")
+    def _everybody_has_a_shift(self) -> Self:
+        total = sum(shift.share for shift in self.shifts)
+        if self.shifts and abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the shifts add up to {100 * total:.6g} %, not to 100 %")
+        return self
+
+    def on_duty(self, hour: int) -> float:
+        """The share of them that is on duty in this hour of the day, on average."""
+        begin_ms = hour * HOUR_MS
+        there = sum(shift.share * shift.covers(begin_ms, begin_ms + HOUR_MS) for shift in self.shifts)
+        return (there if self.shifts else 1.0) * (1 - self.breaks.share if self.breaks else 1.0)
 
     def team(self, seat: int) -> Team:
         """The team of a seat, counted from 1."""

@@ -12,7 +12,7 @@ Whole = Annotated[int, Field(ge=1)]
 class Table(BaseModel):
     """A table of a scenario file: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True)
 
 
 Name = Annotated[str, Field(pattern=r"^[\w .@-]{1,64}$")]

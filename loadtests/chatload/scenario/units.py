@@ -1,4 +1,4 @@
-"""Durations with units, as scenario files and the command line write them."""
+"""Durations with units and times of day, as scenario files and the command line write them."""
 
 import re
 from typing import Annotated, Final
@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 UNITS_MS: Final = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0, "m": 60_000.0, "h": 3_600_000.0}
 _DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([^\s0-9.]+)\s*")
+_CLOCK: Final = re.compile(r"([0-9]{2}):([0-9]{2})")
 _SPOKEN: Final = 'write a number and a unit, like "200 ms", "45 s", "12 min" or "1 h"'
 
 
@@ -35,4 +36,24 @@ def spoken(ms: float) -> str:
     return f"{ms:.10g} ms"
 
 
+def clock_ms(text: object) -> float:
+    """Milliseconds since midnight of a time of day such as "08:30"; "24:00" is the midnight that ends the day.
+
+    Raises:
+        ValueError: not a time of day.
+    """
+    match = _CLOCK.fullmatch(text) if isinstance(text, str) else None
+    minutes = int(match[1]) * 60 + int(match[2]) if match else -1
+    if not match or int(match[2]) > 59 or not 0 <= minutes <= 24 * 60:
+        raise ValueError('not a time of day; write hours and minutes, like "08:30", from "00:00" to "24:00"')
+    return minutes * UNITS_MS["min"]
+
+
+def shown_clock(ms: float) -> str:
+    """The time of day, readable by `clock_ms` again."""
+    hours, minutes = divmod(round(ms / UNITS_MS["min"]), 60)
+    return f"{hours:02}:{minutes:02}"
+
+
 DurationMs = Annotated[float, BeforeValidator(duration_ms), PlainSerializer(spoken)]
+ClockMs = Annotated[float, BeforeValidator(clock_ms), PlainSerializer(shown_clock)]

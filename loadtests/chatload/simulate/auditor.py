@@ -71,7 +71,7 @@ class Auditor:
         for contact in core.dialogs.contacts.active.values():
             if contact.state not in OPEN:
                 continue
-            present = not contact.operator or core.floor.operators[contact.operator].presence is e.Presence.ONLINE
+            present = not contact.operator or core.floor.operators[contact.operator].presence is not e.Presence.OFFLINE
             self._world.recorder.put(
                 _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key),
                 done=self._world.clock.now_ns(), number=contact.number, who=self._who, contact=text(contact.key),

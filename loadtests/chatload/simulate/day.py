@@ -1,6 +1,6 @@
 """One simulated part of a scenario, from the ramp to the drain, into a run directory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,8 @@ from chatload.fleet.link import Party, Wire
 from chatload.fleet.office import Office
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.script import Join
-from chatload.fleet.seats import Seat, Seats
+from chatload.fleet.seats import Seat
+from chatload.fleet.staff import Seats
 from chatload.fleet.world import World
 from chatload.plan import Plan
 from chatload.simulate.auditor import Auditor
@@ -50,11 +51,12 @@ class Simulation:
 
     def play(self, told: Callable[[float], None] = lambda share: None) -> None:
         """Play it to the end of the drain; `told` how much of the time is over, now and then."""
-        self._hire()
-        for n in range(1, self._world.plan.operators + 1):
-            self._seats.set(n, on=True)
+        staff = self._world.plan.staff
+        self._hire(range(1, staff.operators + 1))
         self._clock.run(self._clock.now_ns())
         self._seats.begin()
+        for n in range(staff.operators + 1, staff.operators + staff.hired + 1):
+            self._clock.at(self._world.when(staff.joins_ms(n)), partial(self._hire, [n]))
         self._customers.begin()
         for at_ns in _moments(self._clock.now_ns(), self.end_ns):
             self._clock.run(at_ns)
@@ -79,13 +81,16 @@ class Simulation:
         self._auditor.state(self.bank.installation)
         self._seats.shut()
 
-    def _hire(self) -> None:
+    def _hire(self, numbers: Sequence[int]) -> None:
+        """Add these operators, and have them log on."""
         people = self._world.plan.scenario.operators
         hired = []
-        for n in range(1, self._world.plan.operators + 1):
+        for n in numbers:
             team = people.team(n)
             hired.append(Hired(f"o{n}", team.departments, self._world.plan.slots, team.skills, team.languages))
         self.bank.installation.ask_floor(c.Hire(hired))
+        for n in numbers:
+            self._seats.set(n, on=True)
 
 
 def _dial(bank: Bank, actor: Actor, party: Party, path: str, me: Subject) -> Wire:

@@ -54,10 +54,9 @@ def answered(scenario: Scenario, speed: float) -> dict[str, Any]:
         answers.insert(0, {"rule": OPERATION, "keywords": keywords, "action": OPERATION})
     found: dict[str, Any] = {"answers": answers, "handover": bot.handover}
     if bot.menu is not None:
-        lines = [line.model_dump() for line in bot.menu.lines]
+        lines = [line.model_dump(exclude={"department"}) for line in bot.menu.lines]
         found["menu"] = {"text": bot.menu.text, "items": lines}
-    if bot.service is not None:
-        found["topics"] = bot.service.topics
+    found["topics"] = bot.topics
     replies = said.by_event() if said is not None else {}
     if asked is not None:
         window_s = max(1, round(asked.window / 1000 / speed))

@@ -1,7 +1,7 @@
 """A fleet's parts on a stage of their own: real sockets, a stub platform, a handmade plan, and the ledger read back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.script import Join
-from chatload.fleet.seats import Seats
 from chatload.fleet.session import Session
+from chatload.fleet.staff import Seats
 from chatload.fleet.tally import Tally
 from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import MessengerAccount, Target, World
-from chatload.plan import Dialog, Plan, Turn
+from chatload.plan import Dialog, Plan, Stint, Turn
 from chatload.plan.dialogs import Dialogs
+from chatload.plan.roster import Roster
 from chatload.plan.texts import Texts
 from chatload.scenario import Scenario, load, shape_of
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What, read_ledger
@@ -61,16 +62,30 @@ def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0,
     return msgspec.structs.replace(planned, **changes)
 
 
-def make_plan(dialogs: list[Dialog], opens_ms: float = 0.0, scenario: Scenario | None = None, **people: Any) -> Plan:
-    """A real plan of handmade dialogs, with the smoke scenario's operators and words; the floor opens at `opens_ms`.
+class Handmade(Roster):
+    """A roster in which everybody has the same stints."""
 
-    `people`: what else is different with the operators.
+    def __init__(self, plan: Roster, stints: Sequence[Stint]) -> None:
+        self.__dict__ = plan.__dict__
+        self._same = tuple(stints)
+
+    def stints(self, seat: int) -> tuple[Stint, ...]:
+        """Those."""
+        return self._same
+
+
+def make_plan(
+    dialogs: list[Dialog], stints: Sequence[Stint] = (), scenario: Scenario | None = None, **people: Any
+) -> Plan:
+    """A real plan of handmade dialogs, with the smoke scenario's operators and words.
+
+    `stints`: when they are on duty, if not throughout. `people`: what else is different with the operators.
     """
     scenario, draws = scenario or load("smoke").scenario, Draws(7)
-    operators = scenario.operators.model_copy(update={"opens": opens_ms, **people})
-    scenario = scenario.model_copy(update={"operators": operators})
-    details = Dialogs(scenario, shape_of(scenario), draws)
-    return Plan(scenario, dialogs, details, Texts(scenario, draws), 10 * MINUTE, 3)
+    scenario = scenario.model_copy(update={"operators": scenario.operators.model_copy(update=people)})
+    details, roster = Dialogs(scenario, shape_of(scenario), draws), Roster(scenario, "peak", draws, 10 * MINUTE, 3)
+    staff = Handmade(roster, stints) if stints else roster
+    return Plan(scenario, dialogs, details, Texts(scenario, draws), 10 * MINUTE, staff)
 
 
 def be_patient(provider: Provider) -> None:
@@ -90,7 +105,7 @@ class Stage:
         folder: Path,
         dialogs: list[Dialog],
         speed: float = SPEED,
-        opens_ms: float = 0.0,
+        stints: Sequence[Stint] = (),
         channel: str = "telegram",
         people: dict[str, Any] | None = None,
         patient: bool = True,
@@ -99,7 +114,7 @@ class Stage:
     ) -> None:
         (folder / "ledger").mkdir()
         self.folder = folder
-        self.plan = make_plan(dialogs, opens_ms, scenario, **(people or {}))
+        self.plan = make_plan(dialogs, stints, scenario, **(people or {}))
         bot = self.plan.scenario.bot
         answers = {keyword: answer.text for answer in bot.answers for keyword in answer.keywords}
         self.core = StubCore(answers, tuple(bot.handover))

@@ -14,7 +14,7 @@ from chatload.fleet.link import Link
 from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.seats import Seats
+from chatload.fleet.staff import Seats
 from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target
 from chatload.scenario import load

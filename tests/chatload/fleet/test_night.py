@@ -1,9 +1,12 @@
 """A floor that opens later: its operators are away until then, and customers wait for them or lose patience."""
 
+import math
 from pathlib import Path
 
 import pytest
 
+from chatload.fleet.clock import now_ns
+from chatload.plan import Stint
 from tests.chatload.fleet.stage import SPEED, Stage, columns, dialog, of, played
 
 OPENS_MS = 600_000_000.0  # ten minutes on the wall: never, unless a test turns the clock forward
@@ -28,7 +31,7 @@ def test_operators_are_away_until_the_floor_opens(tmp_path: Path) -> None:
         assert (stage.core.away, stage.core.online) == (set(), {"o1", "o2"})
         assert stage.seated == [(1, True), (2, True)]
 
-    ledger = played(tmp_path, [], act, opens_ms=OPENS_MS)
+    ledger = played(tmp_path, [], act, stints=[Stint(OPENS_MS, math.inf, None)])
     for who in ("o1", "o2"):
         rows = of(ledger, "PRESENCE", who=who)
         assert columns(rows[:2], "reason", "outcome", "size") == [("away", "OK", 3), ("online", "OK", 3)]
@@ -40,10 +43,9 @@ def test_who_comes_after_the_opening_is_online_at_once(tmp_path: Path) -> None:
 
     async def act(stage: Stage) -> None:
         open_the_floor(stage)
-        await stage.until(lambda: stage.world.staffed)
         await stage.seat(1)
 
-    ledger = played(tmp_path, [], act, opens_ms=OPENS_MS)
+    ledger = played(tmp_path, [], act, stints=[Stint(OPENS_MS, math.inf, None)])
     assert columns(of(ledger, "PRESENCE")[:1], "reason") == [("online",)]
 
 
@@ -60,7 +62,9 @@ def test_customers_wait_for_the_opening_or_lose_patience(tmp_path: Path, patienc
         open_the_floor(stage)
         assert await stage.play()
 
-    ledger = played(tmp_path, [dialog(5, "handover", patience_ms=patience_ms)], act, opens_ms=OPENS_MS)
+    ledger = played(
+        tmp_path, [dialog(5, "handover", patience_ms=patience_ms)], act, stints=[Stint(OPENS_MS, math.inf, None)]
+    )
     ends = [("COMPLETED", "closed: operator")] if patient else [("ABANDONED", "queue")]
     assert columns(of(ledger, "DIALOG"), "outcome", "reason") == ends
     assert len(of(ledger, "OFFER")) == patient
@@ -77,7 +81,6 @@ def test_a_broken_connection_changes_nothing_about_the_hours(tmp_path: Path, mea
         await stage.until(lambda: bool(stage.tally._errors))  # it has dialled in vain
         if meanwhile:
             open_the_floor(stage)
-            await stage.until(lambda: stage.world.staffed)
         dials = len(stage.core.hellos)
         stage.core.down = False
         await stage.until(lambda: len(stage.core.hellos) > dials)
@@ -86,7 +89,7 @@ def test_a_broken_connection_changes_nothing_about_the_hours(tmp_path: Path, mea
             open_the_floor(stage)
         await stage.until(lambda: stage.tally.seats == 1)
 
-    ledger = played(tmp_path, [], act, opens_ms=OPENS_MS)
+    ledger = played(tmp_path, [], act, stints=[Stint(OPENS_MS, math.inf, None)])
     expected = [("away",), *([] if meanwhile else [("away",)]), ("online",)]
     assert columns(of(ledger, "PRESENCE")[: len(expected)], "reason") == expected
 
@@ -99,8 +102,10 @@ def test_an_operator_who_leaves_before_the_opening_does_not_come_back_for_it(tmp
         stage.seats.set(1, on=False)
         await stage.until(lambda: (1, False) in stage.seated)
         open_the_floor(stage)
-        await stage.until(lambda: stage.world.staffed)
+        passed: list[bool] = []
+        stage.clock.at(now_ns(), lambda: passed.append(True))
+        await stage.until(lambda: bool(passed))
         assert (stage.core.away, stage.core.online, stage.tally.seats) == (set(), set(), 0)
 
-    ledger = played(tmp_path, [], act, opens_ms=OPENS_MS)
+    ledger = played(tmp_path, [], act, stints=[Stint(OPENS_MS, math.inf, None)])
     assert columns(of(ledger, "PRESENCE"), "reason") == [("away",), ("offline",)]

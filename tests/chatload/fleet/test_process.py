@@ -64,9 +64,9 @@ class Driven:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._came += [json.loads(line) for line in lines]
 
-    def arm(self, opens: str = "0 s", **changes: Any) -> Message:
+    def arm(self, opens: str = "00:00", **changes: Any) -> Message:
         scenario = load("smoke").scenario.model_dump(mode="json")
-        scenario["operators"]["opens"] = opens
+        scenario["operators"]["shifts"] = [{"from": opens, "to": "24:00", "share": 1, "overtime": "0 s"}]
         plan = {"seed": 1, "part": "peak", "load": 1.0, "speed": 60.0, "duration_s": 5.0, "ramp_s": 0.0, "operators": 2}
         config = {
             "scenario": scenario,
@@ -186,7 +186,7 @@ def test_a_whole_run_over_the_pipe(tmp_path: Path) -> None:
 def test_a_floor_opens_when_the_scenario_says_so(tmp_path: Path) -> None:
     """Seated means logged on; on duty are the operators once that much business time has passed since t0."""
     with stub_core() as core, driven(tmp_path) as fleet:
-        fleet.arm(opens="4 min")
+        fleet.arm(opens="00:04")
         fleet.send(do="target", wire={"url": core.url, "secret": "s"})
         fleet.send(do="seat", n=1, on=True)
         fleet.wait("seated")

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from chatload.draws import Draws
 from chatload.errors import RunDirectoryTaken
 from chatload.fleet.clock import MS
 from chatload.fleet.recorder import Recorder
 from chatload.plan import Dialog, Plan
+from chatload.plan.roster import Roster
 from chatload.run.settings import Settings, settle
 from chatload.scenario import load
 from chatload.simulate.day import Simulation
@@ -106,8 +108,9 @@ def by_hand(plan: Plan, dialogs: list[Dialog]) -> list[dict[str, float]]:
 
 def simulated(folder: Path, dialogs: list[Dialog]) -> tuple[Run, Plan]:
     """These dialogs with one operator who takes one at a time."""
-    plan = make_plan(dialogs, 0.0)
-    plan = Plan(plan.scenario, dialogs, plan._details, plan._texts, HOUR_MS, 1)
+    plan = make_plan(dialogs)
+    alone = Roster(plan.scenario, "peak", Draws(7), HOUR_MS, 1)
+    plan = Plan(plan.scenario, dialogs, plan._details, plan._texts, HOUR_MS, alone)
     plan.slots = 1
     (folder / "ledger").mkdir()
     recorder = Recorder(folder / "ledger", "simulated", 1024)

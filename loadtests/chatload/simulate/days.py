@@ -1,0 +1,106 @@
+"""Many simulated days: one seed each, shared out among this machine's CPUs, each judged and then forgotten."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chatload.run import directory
+from chatload.run.settings import Settings
+from chatload.simulate.run import simulate
+from chatreport.days.figures import write_days
+from chatreport.judge import Run
+from chatreport.rundir import write_manifest
+
+
+class Day(NamedTuple):
+    """What became of a day: its verdict, and its key figures as the judge has them."""
+
+    number: int
+    seed: int
+    verdict: str
+    kpi: dict[str, dict[str, Any]]
+
+
+def simulate_days(
+    settings: Settings,
+    count: int,
+    changes: Sequence[str] = (),
+    told: Callable[[Day, int], None] = lambda day, done: None,
+) -> Path:
+    """Simulate `count` days, of the seed and those after it; a directory with `days.parquet` and a manifest.
+
+    `told` of each day as it is done, and how many are. Ledgers are not kept.
+
+    Raises:
+        RunDirectoryTaken: the directory holds something.
+    """
+    started = datetime.now(UTC)
+    folder = directory.create(settings, started)
+    (folder / "ledger").rmdir()
+    days: list[Day] = []
+    for day in _played(settings, count, folder):
+        days.append(day)
+        told(day, len(days))
+    days.sort()
+    rows = [
+        {"day": day.number, "seed": day.seed, "figure": name, "value": figure["value"]}
+        for day in days
+        for name, figure in day.kpi.items()
+        if figure["value"] is not None
+    ]
+    write_days(folder, rows)
+    write_manifest(folder, _manifest(settings, days, changes, started))
+    return folder
+
+
+def _played(settings: Settings, count: int, folder: Path) -> Iterator[Day]:
+    processes = min(count, len(os.sched_getaffinity(0)))
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        try:
+            waiting = [pool.submit(_day, settings, number, folder) for number in range(count)]
+            for done in as_completed(waiting):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _day(settings: Settings, number: int, folder: Path) -> Day:
+    """Simulate and judge a day, and leave nothing of it behind."""
+    seed, rundir = settings.seed + number, folder / f"day-{number:04}"
+    simulate(replace(settings, seed=seed, out=rundir))
+    verdict = Run(rundir).verdict
+    shutil.rmtree(rundir)
+    return Day(number, seed, verdict.verdict, verdict.kpi)
+
+
+def _manifest(settings: Settings, days: list[Day], changes: Sequence[str], started: datetime) -> dict[str, Any]:
+    shown = [
+        {"name": name, "label": each["definition"]["label"], "unit": each["unit"]} for name, each in days[0].kpi.items()
+    ]
+    return {
+        "simulated": True,
+        "days": len(days),
+        "started_at": started.isoformat(timespec="milliseconds"),
+        "command": list(settings.command),
+        "scenario": settings.file.name,
+        "title": settings.file.scenario.title,
+        "part": settings.part,
+        "load": settings.load,
+        "operators": settings.operators,
+        "seed": settings.seed,
+        "duration_s": settings.duration_s,
+        "published": settings.file.scenario.published,
+        "figures": shown,
+        "verdicts": dict(Counter(day.verdict for day in days)),
+        "versions": directory.versions(),
+        "hardware": directory.hardware(),
+        "notes": [f"set on the command line: {change}" for change in changes],
+    }
