@@ -10,7 +10,7 @@ STUB = (sys.executable, str(Path(__file__).with_name("stub_fleet.py")))
 
 
 def main() -> None:
-    """Arguments: SCENARIO DURATION RAMP OUT, then objectives' values by name: kill=SECONDS, operators=N, workers=N."""
+    """Arguments: SCENARIO DURATION RAMP OUT, then others by name: operators=N, workers=N, part=PART."""
     from chatload.cli.run import play
     from chatload.run.ending import Ending
     from chatload.run.settings import settle
@@ -25,6 +25,7 @@ def main() -> None:
         out=Path(out),
         operators=int(extra.get("operators", 3)),
         workers=int(extra.get("workers", 1)),
+        part=extra.get("part", "peak"),
     )
     Ending.judging = "verify"
     sys.exit(play(settings, ui=False, fleet=STUB))

@@ -60,3 +60,11 @@ def test_the_planned_curve_adds_up_to_the_expected_starts(
     assert (found["step_s"], len(found["starts"])) == (step_s, steps)
     expected = sum(found["starts"])
     assert abs(len(settings.plan().main) - expected) < 4 * expected**0.5
+
+
+def test_the_planned_curve_of_a_surge_rises_with_it() -> None:
+    """From a minute on three times as many starts are expected: forty a minute first, and a hundred and twenty then."""
+    surge = 'surge = {after = "1 min", load = 3, operators = 12, over = "1 min"}\n[volume]'
+    file = SMOKE._replace(scenario=parse(SMOKE.text.replace("[volume]", surge), Path("mine.toml")))
+    found = curve(settle(file, part="surge", load=4))
+    assert found == {"step_s": 60, "starts": [40.0] + [120.0] * 9}

@@ -99,6 +99,14 @@ def test_customers_show_who_they_are_in_a_share_of_what_the_bot_keeps() -> None:
     assert {plan.asking(dialog.index, 0) for dialog in kept[:9]} == {"what do I own"}
 
 
+def test_an_offer_that_lapses_is_not_doomed_to_lapse_again(long: Plan) -> None:
+    """How long an operator looks is drawn for each offer: a dialog that one was too slow for is taken from the next."""
+    offer_ms = long.scenario.timers.offer
+    slow = [dialog.index for dialog in long.dialogs if long.accept_ms(dialog.index, 1) > offer_ms]
+    assert slow
+    assert all(any(long.accept_ms(index, number) < offer_ms for number in range(2, 6)) for index in slow)
+
+
 def test_transfers_and_holds_are_drawn_by_dialog() -> None:
     """A larger share contains a smaller one; a dialog is sent on to another department, or to a skill."""
     plans = {}

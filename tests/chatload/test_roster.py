@@ -11,6 +11,7 @@ from chatload.draws import Draws
 from chatload.plan import Plan, Stint, make_plan
 from chatload.plan.roster import Roster, moments, post
 from chatload.scenario import Part, Scenario, load
+from chatload.scenario.people import Team
 from chatload.scenario.shifts import DAY_MS, HOUR_MS, Breaks, Shift, Surge
 from chatload.scenario.units import shown_clock
 
@@ -71,6 +72,27 @@ def test_the_shifts_are_staffed_by_their_shares(found: tuple[Shift, ...]) -> Non
     assert [on_duty(floor, at_ms) for at_ms in MINUTES] == pytest.approx(wanted)
 
 
+def test_teams_that_are_alike_share_the_shifts() -> None:
+    """Of eight alike, one at a time in the night; the ninth is another, and has the first shift."""
+    day, night = shift_of(0, 720, 0.875), shift_of(720, 1440, 0.125)
+    teams = (*[Team()] * 8, Team(departments=("loans",)))
+    floor = everybody(roster_of(scenario_of(shifts=(day, night), teams=teams), seats=18))
+    at_night = [seat for seat, stints in enumerate(floor, 1) if post(stints, 1000 * MINUTE, busy=False) == "online"]
+    assert len(at_night) == 2
+    assert not {9, 18} & set(at_night)
+
+
+@settings(max_examples=15, deadline=None)
+@given(shifts(), st.sampled_from([0.25, 0.5]))
+def test_who_has_a_day_off_is_never_on_duty(found: tuple[Shift, ...], off: float) -> None:
+    """So many of them; the others as their shifts say."""
+    working = tuple(shift.model_copy(update={"share": shift.share * (1 - off)}) for shift in found)
+    floor = everybody(roster_of(scenario_of(shifts=working, day_off=off), seats=48))
+    assert sum(not stints for stints in floor) == 48 * off
+    wanted = [48 * sum(shift.share for shift in working if shift.covers(at_ms, at_ms + 1) > 0.5) for at_ms in MINUTES]
+    assert [on_duty(floor, at_ms) for at_ms in MINUTES] == pytest.approx(wanted, abs=2)
+
+
 @settings(max_examples=15, deadline=None)
 @given(shifts(), breaks())
 def test_breaks_are_no_longer_and_no_more_than_is_said(found: tuple[Shift, ...], pause: Breaks) -> None:
@@ -115,9 +137,8 @@ def test_the_peak_part_plays_the_busiest_hour_again_and_again() -> None:
 
 def test_a_team_has_its_share_of_each_shift() -> None:
     """Two teams in turn and two shifts in turn would leave each team with one; it has both, its first few, too."""
-    team = SMOKE.operators.teams[0]
     found = (shift_of(0, 720, 0.5), shift_of(720, 30, 0.5))
-    roster = roster_of(scenario_of(shifts=found, teams=(team, team)))
+    roster = roster_of(scenario_of(shifts=found, teams=(Team(), Team(departments=("loans",)))))
     mornings = [post(stints, HOUR_MS, busy=False) for stints in everybody(roster)[:8]]
     assert mornings == ["online", "online", "offline", "offline"] * 2
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from chatload.process import free_port
+from chatload.scenario import load
 from tests.chatload.processes import ROOT, Command, done, family, running, seats_on, told, until
 
 LAUNCH = [str(ROOT / "tests/chatload/launch.py"), "smoke"]
@@ -45,6 +46,35 @@ def workers(run: Command) -> list[psutil.Process]:
 def both(out: Path, what: str) -> bool:
     """Whether both of two workers' fleets were told this."""
     return all(done(out, what, worker) for worker in ("w0", "w1"))
+
+
+SURGE = """
+[surge]
+after = "30 s"
+load = 2
+operators = 24
+over = "1 min"
+"""
+
+
+@pytest.mark.slow
+def test_who_joins_in_a_surge_logs_on_while_it_runs(tmp_path: Path) -> None:
+    """Each worker's Locust users become twice as many after its fleet was told to go, and all leave at the end."""
+    out, scenario = tmp_path / "run", tmp_path / "surge.toml"
+    scenario.write_text(load("smoke").text + SURGE)
+    command = [LAUNCH[0], str(scenario), "4s", "0.2s", str(out), "workers=2", "operators=4", "part=surge"]
+    with running(command, tmp_path) as run:
+        run.wait(100)
+        assert not family(run)
+    for name, first, joined in (("w0", {1, 3}, {5, 7}), ("w1", {2, 4}, {6, 8})):
+        heard = told(out, name)
+        words = [message["do"] for message in heard]
+        assert words == ["arm", "target", *["seat"] * 2, "go", *["seat"] * 2, "drain", *["seat"] * 4, "finish"]
+        seats = [(message["n"], message["on"]) for message in heard if message["do"] == "seat"]
+        assert set(seats[:2]) == {(n, True) for n in first}
+        assert set(seats[2:4]) == {(n, True) for n in joined}
+        assert set(seats[4:]) == {(n, False) for n in first | joined}
+    assert manifest(out)["planned"]["operators"] == 8
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chatreport.theory.compare import compare
 from chatreport.theory.observed import Figures, Observed, Queue, measure
+from chatreport.theory.recorded import blaming
 from tests.chatreport.queues import QUEUE, SPAN_S, WARM_UP_S, played, replications
 
 
@@ -80,6 +81,20 @@ def test_too_little_decides_nothing() -> None:
     short = compare(replications(span_s=4 * QUEUE.service_s))
     assert (short.verdict, "contacts are too few" in short.reasons[0]) == ("undecidable", True)
     assert compare([]).verdict == "undecidable"
+
+
+def test_late_starts_are_no_wrong_arrivals() -> None:
+    """Arrivals that were planned at random and came in bunches are the machine's fault; a planned metronome is not."""
+    right = replications()
+    bunched = replace(right[0], poisson_p=1e-6)
+    random_s = np.random.default_rng(1).uniform(0, 1000, 500)
+    late = blaming(bunched, random_s, 0, 1000)
+    assert [each.verdict for each in (compare([late, *right[1:]]), compare([bunched, *right[1:]]))] == [
+        "undecidable", "disagree",
+    ]  # fmt: skip
+    assert "started so late" in late.doubts[0]
+    assert blaming(bunched, np.linspace(0, 999, 500), 0, 1000) == bunched
+    assert blaming(right[0], random_s, 0, 1000) == right[0]
 
 
 def test_service_times_are_held_against_the_plan() -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from statistics import pstdev
 
+import msgspec
 import pytest
 
 from chatload.validate.play import Play, validate
@@ -25,10 +26,10 @@ def test_a_short_play_on_the_wire_is_near_theory(tmp_path: Path, capsys: pytest.
     One play decides nothing: it is recorded, drawn and told, with the exit code of what is not decidable.
     """
     play, out = Play(1.0, seed=7, span_s=SPAN_S, speed=180), tmp_path / "validation"
-    assert validate([play], out) == 3
+    assert validate([], [play], out) == 3
     told = json.loads((out / "validate.json").read_text())
     queue = queue_of(1.0)
-    found = replication_of(out / "plays" / play.name, queue, warm_up_s(queue), wire=True)
+    found = replication_of(out / "wire" / play.name, queue, warm_up_s(queue), wire=True)
     assert queue == QUEUE
     assert (found.faults, found.untaken) == ([], 0)
     assert found.contacts > 400
@@ -36,6 +37,18 @@ def test_a_short_play_on_the_wire_is_near_theory(tmp_path: Path, capsys: pytest.
     assert (told["verdict"], told["kinds"]["wire"]["replications"][0]["contacts"]) == ("undecidable", found.contacts)
     assert "<svg" in (out / "report.html").read_text()
     assert "1 replications are too few" in capsys.readouterr().out
+
+
+def test_under_a_virtual_clock_the_queue_agrees_with_theory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The core's machines, the fleet's scripts, the record and the judge: play by play, and together, exit code 0."""
+    plays = [Play(1.0, seed, span_s=SPAN_S, speed=1.0) for seed in range(1, 4)]
+    assert validate(plays, [], tmp_path) == 0
+    told = json.loads((tmp_path / "validate.json").read_text())
+    found = msgspec.convert(told["kinds"]["simulated"]["replications"], list[Replication])
+    assert (told["verdict"], list(told["kinds"])) == ("agree", ["simulated"])
+    assert [(each.faults, each.doubts, each.dispatch_s, far_off(each)) for each in found] == [([], [], 0.0, {})] * 3
+    assert "AGREE" in capsys.readouterr().out
+    assert (tmp_path / "plots" / "theory.png").stat().st_size > 10_000
 
 
 def far_off(found: Replication) -> dict[str, float]:

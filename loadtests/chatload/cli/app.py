@@ -207,16 +207,17 @@ def validate(
     """Play a queue whose answer is known, and see whether generator, core and figures agree with theory.
 
     Customers arrive at random, wait as long as they bear it, and ten operators with four slots hold each for a random
-    time: for that queue the Erlang A formula says how many wait, how long, and how many leave. It is played over the
-    wire against the reference core, several times, recorded and judged like any run.
+    time: for that queue the Erlang A formula says how many wait, how long, and how many leave. It is played several
+    times under a virtual clock and several times over the wire against the reference core, recorded and judged like
+    any run.
 
     Exit codes: 0 agree, 1 disagree (and what that points to: a capacity leak, a dispatch delay, the patience timer, the
     arrivals), 2 bad input, 3 not decidable, 130 interrupted.
     """
-    from chatload.validate.play import on_the_wire
+    from chatload.validate.play import on_the_wire, simulated
     from chatload.validate.play import validate as play_and_compare
 
-    raise typer.Exit(play_and_compare(on_the_wire(quick=quick), out))
+    raise typer.Exit(play_and_compare(simulated(quick=quick), on_the_wire(quick=quick), out))
 
 
 @app.command()

@@ -23,6 +23,7 @@ ADDRESS: Final = "127.0.0.66"
 TIMEOUT_S: Final = 10.0
 OVERSIZE: Final = 100 << 20
 HEAD: Final = 20_000
+UNSIGNED: Final = 401
 NOT_WEBHOOKS: Final = frozenset({"email", "phone"})
 FORGED: Final = "customer.eA.9999999999.0123456789abcdef"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
@@ -159,9 +160,9 @@ class _Raid(asyncio.Protocol):
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever was cut off after an answer was refused; without any, nobody knows."""
+        """Whoever was cut off after an answer was refused, even if the last words were lost; without any, who knows."""
         if self._statuses:
-            self._end()
+            self._end("cut off")
         elif not self.over.done():
             self.over.set_result((codes.INDETERMINATE, "disconnected"))
 
@@ -177,11 +178,12 @@ class _Raid(asyncio.Protocol):
             code = int.from_bytes(self._heard[2:4], "big")
             self.over.set_result((codes.REJECTED, f"closed {code}") if closing else (codes.OK, "welcomed"))
 
-    def _end(self) -> None:
+    def _end(self, otherwise: str = "") -> None:
         taken = [status for status in self._statuses if 200 <= status <= 299]
         outcome = codes.OK if taken else codes.REJECTED
         if not self.over.done():
-            self.over.set_result((outcome, str((taken or self._statuses)[-1])))
+            last = (taken or self._statuses)[-1]
+            self.over.set_result((outcome, otherwise if last == UNSIGNED and otherwise else str(last)))
 
 
 def _forgery(provider: Provider, user: str) -> tuple[list[str], bytes]:

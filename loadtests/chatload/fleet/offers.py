@@ -48,7 +48,7 @@ class Offers:
         if frame.number in self._open or not subject.planned:
             return
         self._live.offered(subject.plan, stamp_ns, free_ns)
-        due_ns = stamp_ns + self._world.wall(self._world.plan.accept_ms(subject.plan))
+        due_ns = stamp_ns + self._world.wall(self._world.plan.accept_ms(subject.plan, frame.number))
         offer = self._open[frame.number] = Offer(frame.dialog, frame.number, subject, due_ns)
         offer.timer = self._world.clock.at(due_ns, lambda: self._accept(offer))
 

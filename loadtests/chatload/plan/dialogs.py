@@ -19,6 +19,7 @@ REACT_CV: Final = 0.6
 TALK_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
 GIVEN_UP: Final = 1.25  # inactivity times after which the platform has closed a dialog, however slow it is
+FORESEEN: Final = 0  # the offer that stands for those whose numbers nobody knows yet
 SOCKETS: Final = frozenset({"web", "app"})
 
 
@@ -114,10 +115,9 @@ class Dialogs:
             return BotSays("answer" if to == "bot" else "handover")
         return BotSays("handover", topics[int(draws.uniform(Purpose.TOPIC, dialog.index) * len(topics))])
 
-    def accept_ms(self, dialog: Dialog) -> float:
-        """From the offer of this dialog to its acceptance: drawn with the turn that asks for an operator."""
-        asking = next((position for position, turn in enumerate(dialog.turns) if turn.to == "handover"), 0)
-        return self._draws.lognormal(self._scenario.operators.accept, REACT_CV, Purpose.ACCEPT, dialog.index, asking)
+    def accept_ms(self, dialog: Dialog, offer: int) -> float:
+        """From the offer of this number to its acceptance; who lets one lapse is no slower with the next."""
+        return self._draws.lognormal(self._scenario.operators.accept, REACT_CV, Purpose.ACCEPT, dialog.index, offer)
 
     def transfer(self, dialog: Dialog, seat: int, seats: int) -> Destination | None:
         """Where the operator at `seat` sends this dialog on to, with `seats` there are; None if they keep it."""
@@ -158,14 +158,14 @@ class Dialogs:
         """When each turn would be sent, and last when the dialog would end, if the platform took no time at all."""
         now_ms, moments = dialog.start_ms, []
         if dialog.call is not None:
-            return [now_ms + self.accept_ms(dialog) + dialog.call.talk_ms]
+            return [now_ms + self.accept_ms(dialog, FORESEEN) + dialog.call.talk_ms]
         for burst in dialog.bursts():
             for position in burst:
                 now_ms += dialog.turns[position].think_ms
                 moments.append(now_ms)
             asked = dialog.turns[burst.start].to
             if asked != "bot":
-                accept_ms = self.accept_ms(dialog) if asked == "handover" else 0.0
+                accept_ms = self.accept_ms(dialog, FORESEEN) if asked == "handover" else 0.0
                 now_ms += self.reply(dialog, burst.start).react_ms + accept_ms
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
 

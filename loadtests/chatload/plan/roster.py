@@ -68,13 +68,15 @@ class Roster:
     ) -> None:
         people = scenario.operators
         self.operators, self.hired = operators, hired
-        self._teams, self._breaks, self._surge = len(people.teams), people.breaks, scenario.surge
+        self._breaks, self._surge = people.breaks, scenario.surge
+        self._alike = [people.teams.index(team) for team in people.teams]  # by the first team that may take the same
         self._shifts = people.shifts or (ALL_DAY,)
         self._draws, self._horizon_ms = draws, horizon_ms
         self._clock_ms = 0.0 if part == "day" else scenario.volume.peak_hour * HOUR_MS
         self._cycle_ms = DAY_MS if part == "day" else HOUR_MS
         self._dealt: list[tuple[int, int]] = []
-        self._given = [0] * len(self._shifts)
+        self._shares = [*(shift.share for shift in self._shifts), people.day_off]
+        self._given = [0] * len(self._shares)
 
     def stints(self, seat: int) -> tuple[Stint, ...]:
         """When this seat is on duty, in order; stints do not touch."""
@@ -125,7 +127,7 @@ class Roster:
     def _levels(self) -> list[tuple[float, int]]:
         """From when on how many are on duty, of those that there are at first."""
         changes = Counter({-math.inf: 0})
-        alike = self.operators if len(self._shifts) == 1 and self._breaks is None else 1
+        alike = self.operators if self._shares == [1.0, 0.0] and self._breaks is None else 1
         for seat in range(1, self.operators + 1, max(1, alike)):
             for stint in self.stints(seat):
                 changes[stint.from_ms] += alike
@@ -147,8 +149,10 @@ class Roster:
 
     def _on_clock(self, seat: int, until_ms: float) -> Iterator[Stint]:
         """By the time of day, from the shift that began the day before."""
-        place, team = divmod(seat - 1, self._teams)
+        team, place = self._place(seat)
         number, rank = self._deal(place)
+        if number == len(self._shifts):
+            return  # a day off
         shift, off_ms = self._shifts[number], self._first_break_ms(team, number, rank)
         for day in count(-1):
             begin_ms = day * DAY_MS + shift.begin
@@ -171,10 +175,16 @@ class Roster:
             return 0.0
         return (rank * GOLDEN + self._draws.uniform(Purpose.BREAK, team, shift)) % 1 * self._breaks.every
 
+    def _place(self, seat: int) -> tuple[int, int]:
+        """The seat's team, which teams that are alike are together, and how many seats before it are of that team."""
+        rounds, at = divmod(seat - 1, len(self._alike))
+        team = self._alike[at]
+        return team, rounds * self._alike.count(team) + self._alike[:at].count(team)
+
     def _deal(self, place: int) -> tuple[int, int]:
-        """The shift of a team's seat number `place`, and how many of the team have it already."""
+        """The shift of a team's seat number `place`, past the last for a day off, and how many have it before."""
         while len(self._dealt) <= place:
-            wanted = [shift.share * (len(self._dealt) + 1) for shift in self._shifts]
+            wanted = [share * (len(self._dealt) + 1) for share in self._shares]
             number = max(range(len(wanted)), key=lambda each: wanted[each] - self._given[each])
             self._dealt.append((number, self._given[number]))
             self._given[number] += 1

@@ -99,9 +99,9 @@ class Plan:
         """What the bank's own bot makes of turn `turn` (from 0) of this dialog."""
         return self._details.bot_says(self._by_index[index], turn)
 
-    def accept_ms(self, index: int) -> float:
-        """How long an operator looks at the offer of this dialog."""
-        return self._details.accept_ms(self._by_index[index])
+    def accept_ms(self, index: int, offer: int) -> float:
+        """How long an operator looks at the offer of this dialog that the platform numbers so."""
+        return self._details.accept_ms(self._by_index[index], offer)
 
     def transfer(self, index: int, seat: int) -> Destination | None:
         """Where the operator at `seat`, its first, sends this dialog on to; None if they keep it."""

@@ -72,8 +72,14 @@ def curve(settings: Settings) -> dict[str, Any]:
     horizon_s = settings.duration_s * settings.speed
     step_s = next((step for step in STEPS_S if horizon_s <= MOST_STEPS * step), STEPS_S[-1])
     edges = [min(step * step_s, horizon_s) for step in range(math.ceil(horizon_s / step_s) + 1)]
-    expected = [settings.load * rate.expected(edge * 1000) for edge in edges]
+    expected = [_starts(settings, rate, edge * 1000) for edge in edges]
     return {"step_s": step_s, "starts": [round(after - before, 3) for before, after in pairwise(expected)]}
+
+
+def _starts(settings: Settings, rate: Rate, until_ms: float) -> float:
+    surge = settings.file.scenario.surge if settings.part == "surge" else None
+    more = (surge.load - 1) * (rate.expected(max(until_ms, surge.after)) - rate.expected(surge.after)) if surge else 0.0
+    return settings.load * (rate.expected(until_ms) + more)
 
 
 def manifest(settings: Settings, plan: Plan, target: Shown, run: str, started: datetime) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """What a scenario amounts to in its peak hour: rates that follow from its figures, before anything is planned."""
 
-import math
 import re
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatload.fleet.providers import PROVIDERS
@@ -14,7 +12,6 @@ CALL_EVENTS: Final = 3  # of a telephone exchange for a call that is answered: i
 POSTS_NOTHING: Final = frozenset({"email"})  # whose provider speaks SMTP
 LEVEL: Final = re.compile(r"service_level_(\d+)s")
 USUAL: Final = (80.0, 20.0)  # % within s: the commonest target, where a scenario names none
-MOST_PLACES: Final = 20_000
 
 
 class Rates(NamedTuple):
@@ -84,36 +81,20 @@ def needed(scenario: Scenario) -> Staff:
     """The fewest operators with whom the peak hour's service level is reached, if each kind has its own."""
     shape, per_s, phone = shape_of(scenario), starts_per_s(scenario), scenario.channels.calls()
     calls = per_s * shape.mix["phone"] if phone else 0.0
-    level = target(scenario)
-    writing = _places((per_s - calls) * (1 - shape.contained), shape.operator_ms, scenario.patience.queue, level)
-    calling = _places(calls, phone.talk, phone.patience, level) if phone else 0
-    return Staff(math.ceil(writing / scenario.operators.slots), calling)
+    level, slots = target(scenario), scenario.operators.slots
+    writing = _operators(
+        (per_s - calls) * (1 - shape.contained), shape.operator_ms, scenario.patience.queue, slots, level
+    )
+    calling = _operators(calls, phone.talk, phone.patience, 1, level) if phone else 0
+    return Staff(writing, calling)
 
 
-def _places(per_s: float, service_ms: float, patience_ms: float, level: tuple[float, float]) -> int:
-    """The fewest places that serve so large a share in time; 0 where nobody comes."""
-    from chatreport.erlang import ErlangA  # brings scipy: not for the help page
+def _operators(per_s: float, service_ms: float, patience_ms: float, slots: int, level: tuple[float, float]) -> int:
+    """The fewest operators who serve so large a share in time; 0 where nobody comes."""
+    from chatreport.erlang import operators_needed  # brings scipy: not for the help page
 
-    if not per_s:
-        return 0
-
-    def enough(places: int) -> bool:
-        queue = ErlangA(per_s, service_ms / 1000, patience_ms / 1000, places)
-        return 100 * queue.served_within(level[1]) >= level[0]
-
-    return _fewest(enough)
-
-
-def _fewest(enough: Callable[[int], bool]) -> int:
-    """The smallest number from 1 up that is enough, of a property that larger numbers have, too."""
-    most = 1
-    while not enough(most) and most < MOST_PLACES:
-        most *= 2
-    least = most // 2
-    while most - least > 1:
-        middle = (least + most) // 2
-        least, most = (least, middle) if enough(middle) else (middle, most)
-    return most
+    share, within_s = level
+    return operators_needed(per_s, service_ms / 1000, patience_ms / 1000, slots, within_s, share / 100) if per_s else 0
 
 
 def spelled_out(file: ScenarioFile) -> list[str]:
@@ -122,10 +103,11 @@ def spelled_out(file: ScenarioFile) -> list[str]:
     share, within_s = target(scenario)
     said = "published" if scenario.published.get(f"service_level_{within_s:g}s") else "assumed here"
     calls = f" and {staff.calling:,} for the calls" if isinstance(scenario.channels.phone, Phone) else ""
+    there = scenario.operators.count * scenario.operators.on_duty(scenario.volume.peak_hour)
     return [
         f"In the peak hour {found.starts:.3g} dialogs start a second, about {found.open:,.0f} are open at once,"
         f" {found.messages:.3g} messages a second are written, and providers post {found.webhooks:.3g} events a second"
         f" to the platform, {found.receipts:.3g} of them receipts.",
         f"By Erlang A, {share:g} % served within {within_s:g} s ({said}) asks for {staff.writing:,} operators for those"
-        f" who write{calls}, at the peak hour's mean rate; the scenario has {scenario.operators.count:,}.",
+        f" who write{calls}, at the peak hour's mean rate; {there:,.0f} are on duty then.",
     ]

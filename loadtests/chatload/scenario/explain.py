@@ -126,7 +126,8 @@ def _attendance(people: Operators, peak_hour: int) -> list[str]:
             f" (then up to {spoken(shift.overtime)} more for dialogs at hand)"
             for shift in people.shifts
         )
-        said.append(f"Of these work {shifts}.")
+        off = f"; {100 * people.day_off:.0f} % have a day off" if people.day_off else ""
+        said.append(f"Of these work {shifts}{off}.")
     if people.breaks is not None:
         said.append(
             f"In turns they have a break of {spoken(people.breaks.duration)} every {spoken(people.breaks.every)}."

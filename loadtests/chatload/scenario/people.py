@@ -27,7 +27,8 @@ class Team(Table):
 class Operators(Table):
     """The floor, and how its people work; thinking includes turning to another dialog.
 
-    `count`: the people, who are all on duty throughout, unless there are `shifts`, whose shares make 1, or `breaks`.
+    `count`: the people, who are all on duty throughout, unless there are `shifts` or `breaks`. The shares of the shifts
+    make 1, with those who have a `day_off`.
     `wrap_up`: the after-work, from the last answer to the close; the dialog keeps its place at the desk meanwhile.
     Other tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
     dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
@@ -50,12 +51,13 @@ class Operators(Table):
     hold_share: Share = 0.0
     attachment_share: Share = 0.0
     shifts: tuple[Shift, ...] = ()
+    day_off: Share = 0.0
     breaks: Breaks | None = None
 
     @model_validator(mode="after")
     def _everybody_has_a_shift(self) -> Self:
-        total = sum(shift.share for shift in self.shifts)
-        if self.shifts and abs(total - 1) > 1e-6:
+        total = sum(shift.share for shift in self.shifts) + self.day_off
+        if (self.shifts or self.day_off) and abs(total - 1) > 1e-6:
             raise ValueError(f"the shares of the shifts add up to {100 * total:.6g} %, not to 100 %")
         return self
 

@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 from chatload.console import say, tell
 from chatload.errors import GeneratorFailed, RunDirectoryTaken
 from chatload.process import as_child
-from chatload.validate.queue import queue_of, usual_speed, warm_up_s
-from chatreport.theory.compare import Comparison, compare
+from chatload.validate.queue import queue_of, settings_of, usual_speed, warm_up_s
+from chatreport.theory.compare import compare
 from chatreport.theory.observed import Replication
 from chatreport.theory.recorded import replication_of
 from chatreport.theory.result import EXIT_CODES, decided, write
 
 LOADS: Final = (0.9, 1.0, 1.1)
+MORE_LOADS: Final = (0.8, *LOADS, 1.2)
 LAUNCH_S: Final = 15.0  # what a play takes besides, on an idle machine: start, drain, the last kill, the judge
 
 
@@ -42,41 +43,61 @@ class Play(NamedTuple):
 
 def on_the_wire(*, quick: bool) -> list[Play]:
     """What is played in real time."""
-    service_s, speed = queue_of(1.0).service_s, usual_speed()
-    loads, span_s = ((1.0,) * 4, 15 * service_s) if quick else (LOADS * 3, 30 * service_s)
-    return [Play(load, seed, span_s, speed) for seed, load in enumerate(loads, 1)]
+    return _plays((1.0,) * 4, 15, usual_speed()) if quick else _plays(LOADS * 3, 30, usual_speed())
 
 
-def validate(wire: Sequence[Play], out: Path | None) -> int:
-    """Play everything, compare, write the result; the exit code.
+def simulated(*, quick: bool) -> list[Play]:
+    """What is played under a virtual clock."""
+    return _plays(LOADS * 3, 30, 1.0) if quick else _plays(MORE_LOADS * 3, 60, 1.0)
+
+
+def _plays(loads: Sequence[float], services: int, speed: float) -> list[Play]:
+    """A play a load, each with a seed of its own and so many mean services long."""
+    return [Play(load, seed, services * queue_of(load).service_s, speed) for seed, load in enumerate(loads, 1)]
+
+
+def validate(virtual: Sequence[Play], wire: Sequence[Play], out: Path | None) -> int:
+    """Play everything, `virtual` under a virtual clock, compare, write the result; the exit code.
 
     Raises:
         RunDirectoryTaken: `out` holds something.
         GeneratorFailed: a play left no record.
     """
     folder = _made(out)
-    return _ended(folder, {"wire": compare(list(_played(wire, folder / "plays")))})
-
-
-def _ended(folder: Path, comparisons: dict[str, Comparison]) -> int:
+    played = {"simulated": _simulated(virtual, folder / "simulated"), "wire": _on_the_wire(wire, folder / "wire")}
+    comparisons = {kind: compare(found) for kind, plays in played.items() if (found := list(plays))}
     for line in write(folder, comparisons):
         say(line)
     return EXIT_CODES[decided(comparisons)]
 
 
-def _played(planned: Sequence[Play], folder: Path) -> Iterator[Replication]:
+def _simulated(planned: Sequence[Play], folder: Path) -> Iterator[Replication]:
+    from chatload.simulate.run import settled, simulate
+
+    for done, play in enumerate(planned):
+        tell(f"simulated: play {done + 1} of {len(planned)}, load {play.load:g}")
+        simulate(settled(settings_of(*play, folder / play.name)))
+        yield _replication(play, folder, wire=False)
+
+
+def _on_the_wire(planned: Sequence[Play], folder: Path) -> Iterator[Replication]:
     """Each play in a process of its own, and its record."""
     for done, play in enumerate(planned):
         left_s = sum(each.lasts_s for each in planned[done:])
         tell(f"wire: play {done + 1} of {len(planned)}, load {play.load:g}; about {left_s / 60:.0f} min left")
-        queue = queue_of(play.load)
         _start(play, folder / play.name)
-        yield replication_of(folder / play.name, queue, warm_up_s(queue), wire=True)
+        yield _replication(play, folder, wire=True)
+
+
+def _replication(play: Play, folder: Path, *, wire: bool) -> Replication:
+    queue = queue_of(play.load)
+    return replication_of(folder / play.name, queue, warm_up_s(queue), wire=wire)
 
 
 def _start(play: Play, out: Path) -> None:
     """Play it to its end, whatever its exit code: its record is judged here."""
-    log = out.with_suffix(".log")
+    out.parent.mkdir(exist_ok=True)
+    log = out.with_name(f"{out.name}.log")
     command = [sys.executable, "-m", "chatload.validate.wire", *map(str, play), str(out)]
     with log.open("wb") as output:
         child = subprocess.Popen(
@@ -99,5 +120,5 @@ def _made(out: Path | None) -> Path:
     folder = out or Path("runs") / f"{started:%Y%m%dT%H%M%SZ}-validate"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunDirectoryTaken(folder)
-    (folder / "plays").mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -90,14 +90,18 @@ class Desks:
             on_shift=level(changes.on_shift, 0 * one),
         )
 
+    @cached_property
+    def _durations(self) -> Ints:
+        """How much of each piece lies in the windows, ns."""
+        pieces = self.pieces
+        found = np.zeros(len(pieces), np.int64)
+        for begin, end in self.windows:
+            found += np.clip(pieces.end, begin, end) - np.clip(pieces.begin, begin, end)
+        return found
+
     def spent(self, amount: Ints | Mask) -> float:
         """Time × an amount of each piece, in the windows, ns."""
-        pieces = self.pieces
-        total = 0
-        for begin, end in self.windows:
-            times = np.clip(pieces.end, begin, end) - np.clip(pieces.begin, begin, end)
-            total += int((times * amount).sum())
-        return float(total)
+        return float((self._durations * amount).sum())
 
     @property
     def taken_up(self) -> int:

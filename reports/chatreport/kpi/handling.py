@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from chatreport.grouping import Mask, merged
+from chatreport.grouping import Mask, contains, order_by, running_max
 from chatreport.kpi.definition import FLOOR, PERCENT, RAMP, Amount, Definition, Figure, Ratio
 from chatreport.kpi.sample import Sample
 from chatreport.rundir import Channel
@@ -35,12 +35,10 @@ def _lasting(sample: Sample) -> Amount:
 def _in_focus(sample: Sample) -> Ratio:
     """Each operator's attention, moments that several dialogs share counted once."""
     ended = sample.dialogs.dialog[_ended(sample)]
-    acts = sample.acts.take(np.isin(sample.acts.dialog, ended))
-    total = 0
-    for operator in np.unique(acts.operator).tolist():
-        theirs = acts.operator == operator
-        begins, ends = merged(acts.begin[theirs], acts.end[theirs])
-        total += int((ends - begins).sum())
+    acts = sample.acts.take(contains(ended, sample.acts.dialog))
+    acts = acts.take(order_by(acts.operator, acts.begin))
+    since = np.maximum(acts.begin, running_max(acts.operator, acts.end, before=True))
+    total = int(np.maximum(acts.end - since, 0).sum())
     return Ratio(float(sample.seconds(float(total))), len(ended))
 
 

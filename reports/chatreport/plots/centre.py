@@ -73,8 +73,10 @@ def draw_day(starts: Starts, timeline: Timeline, speed: float, width_px: int = W
     """Dialogs that started beside the planned curve; of a day also who waited, and operators, by the time of day."""
     narrow = width_px < NARROW_BELOW_PX
     panels = 3 if starts.by_clock else 1
-    figure = new_figure(width_px, 60 + (190 if panels == 3 else 220) * panels)
+    figure = new_figure(width_px, 60 + (190 if panels == 3 else 220) * panels, right_px=22)
     axes = np.atleast_1d(figure.subplots(panels, 1, sharex=True))
+    for axis in axes:
+        axis.yaxis.get_major_locator().set_params(integer=True)
     _starts(axes[0], starts, narrow=narrow)
     if panels == 3:
         _floor(axes[1], axes[2], timeline, speed)
@@ -95,7 +97,7 @@ def _starts(axis: "Axes", starts: Starts, *, narrow: bool) -> None:
     axis.stairs(starts.planned, edges, baseline=None, color=COLOURS["blue"], linewidth=1.4, label="planned")
     axis.plot(
         (edges[1:] + edges[:-1]) / 2, starts.started, color=COLOURS["ink"], marker="o", markersize=4, linestyle="none",
-        label="started",
+        label="started", clip_on=False,
     )  # fmt: skip
     axis.set_ylim(0, 1.12 * float(max(high.max(), starts.started.max(initial=1.0))))
     legend(axis)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from msgspec.structs import replace
 
+from chatreport.arrivals import poisson_test
 from chatreport.evidence import SECOND_NS
 from chatreport.floor import Floor
 from chatreport.grouping import NEVER, Floats, Ints, earliest, lookup, position
@@ -14,6 +15,7 @@ from chatreport.rundir import Outcome, What
 from chatreport.theory.observed import Observed, Queue, Replication, measure
 from chatreport.verdict import Verdict
 
+UNLIKE: Final = 0.001  # a probability of arrivals that calls for a reason
 ROUNDED: Final = 1e-4  # as the judge prints shares of a hundred
 
 
@@ -30,7 +32,19 @@ def replication_of(run: Path, queue: Queue, warm_up_s: float, *, wire: bool) -> 
     faults = [*_flow(recorded, seen), *_disputed(verdict.kpi, seen, queue)]
     if verdict.verdict == "fail":
         faults.append(f"the run itself fails: {verdict.reasons[0]}")
-    return replace(measure(seen, queue, warm_up_s, wire=wire), name=run.name, faults=faults, doubts=_doubts(verdict))
+    scripts = recorded.evidence.ledger.of(What.DIALOG)
+    due_s = (scripts["intended"] - int(recorded.manifest.get("t0_ns") or 0)) / SECOND_NS * speed
+    found = blaming(measure(seen, queue, warm_up_s, wire=wire), due_s, warm_up_s, seen.until_s)
+    return replace(found, name=run.name, faults=faults, doubts=[*found.doubts, *_doubts(verdict)])
+
+
+def blaming(found: Replication, due_s: Floats, from_s: float, until_s: float) -> Replication:
+    """The replication, in doubt if its arrivals were random as planned, and not as they came: they were late."""
+    planned = poisson_test(due_s, (from_s, until_s)).p
+    if found.poisson_p is None or planned is None or not found.poisson_p < UNLIKE <= planned:
+        return found
+    late = "customers started so late that their arrivals were not random any more: the machine is too busy"
+    return replace(found, poisson_p=planned, doubts=[*found.doubts, late])
 
 
 def _doubts(verdict: Verdict) -> list[str]:

@@ -116,7 +116,7 @@ def test_an_operator_reacts_to_what_is_on_the_screen(tmp_path: Path) -> None:
     ledger = played(tmp_path, [dialog(5, "handover", "operator")], act)
     world, plan = stages[0].world, stages[0].plan
     (offer,), (accept,) = of(ledger, "OFFER"), of(ledger, "ACCEPT")
-    assert accept["intended"] == offer["done"] + world.wall(plan.accept_ms(5))
+    assert accept["intended"] == offer["done"] + world.wall(plan.accept_ms(5, offer["assignment"]))
     seen = of(ledger, "ENTRY", who="o1", author="customer")
     sends = of(ledger, "SEND", who="o1")
     reactions = [world.wall(plan.reply(5, turn).react_ms) for turn in (0, 1)]

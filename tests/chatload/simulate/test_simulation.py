@@ -94,9 +94,9 @@ def test_one_operator_serves_one_after_the_other_as_on_paper(tmp_path: Path) -> 
 def by_hand(plan: Plan, dialogs: list[Dialog]) -> list[dict[str, float]]:
     """What becomes of each dialog if one operator takes one at a time, in ms."""
     free_ms, found = 0.0, []
-    for each in dialogs:
+    for number, each in enumerate(dialogs, 1):
         asked_ms = each.start_ms + each.turns[0].think_ms
-        accepted_ms = max(asked_ms, free_ms) + plan.accept_ms(each.index)
+        accepted_ms = max(asked_ms, free_ms) + plan.accept_ms(each.index, number)
         said_ms, now_ms = asked_ms, accepted_ms
         for position, turn in enumerate(each.turns):
             said_ms = said_ms if position == 0 else now_ms + turn.think_ms
