@@ -24,6 +24,7 @@ from chatload.simulate.run import settled, simulate
 from chatreport.judge import Run
 
 NEAR: Final = 0.01  # so near to what is published a number is left as it is
+COARSE: Final = 2  # rounds in which whole numbers are turned; what they cannot reach is left to the others
 MOST_TURN: Final = 1.6  # by this factor at most in a round
 
 
@@ -53,7 +54,7 @@ KNOBS: Final = {
     ),
     "cashu": (
         Knob("operators.thinking", "first_response_s", 0.8, "s"),
-        Knob("patience.queue", "accepted_share", 0.1, "min"),
+        Knob("channels.phone.patience", "accepted_share", 0.08, "min"),
         Knob("operators.count", "service_level_20s", 0.6, whole=True),
     ),
 }
@@ -113,7 +114,10 @@ def calibrate(name: str, days: int, rounds: int, play: Play = figures) -> int:
         if missed <= NEAR:
             break
         values = {
-            knob: turned(value, knob, found[knob.figure], published[knob.figure]) for knob, value in values.items()
+            knob: turned(value, knob, found[knob.figure], published[knob.figure])
+            if not knob.whole or number <= COARSE
+            else value
+            for knob, value in values.items()
         }
     assert best is not None, "there is at least one round"
     for knob, value in best[1].items():

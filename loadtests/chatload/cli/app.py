@@ -140,7 +140,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
 )
 def simulate(
     scenario: Name,
-    part: Annotated[str, typer.Option(help="peak: the peak hour; day: the whole day.")] = "peak",
+    part: Annotated[
+        str, typer.Option(help="peak: the peak hour; day: the whole day; surge: the peak with the scenario's [surge].")
+    ] = "peak",
     load: Annotated[float, typer.Option(help="Multiplies arrivals and operators.")] = 1.0,
     operators: Annotated[
         int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")

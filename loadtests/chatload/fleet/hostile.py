@@ -37,7 +37,10 @@ Told = Callable[[int, str, int], None]  # outcome, reason, when
 
 
 class Strangers:
-    """Does what is planned, from `begin` on, for as long as the load lasts."""
+    """Does what is planned, from `begin` on, for as long as the load lasts.
+
+    Nobody comes where the target is not on loopback: they would have no address of their own there.
+    """
 
     def __init__(self, world: World, planned: Iterable[Attack], providers: Iterable[Provider]) -> None:
         self._world = world
@@ -49,7 +52,7 @@ class Strangers:
         self._under_way: set[asyncio.Task[None]] = set()
         hostile = world.plan.scenario.hostile
         self._flood = hostile.flood if hostile is not None else 0
-        self._stopped = False
+        self._stopped = not (urlsplit(world.target.url).hostname or "").startswith("127.")
 
     def begin(self) -> None:
         """Have the next one come when it is due."""
@@ -90,11 +93,10 @@ class Strangers:
     async def _send(self, raid: "_Raid") -> tuple[int, str, int]:
         where = urlsplit(self._world.target.socket_url if raid.socket else self._world.target.url)
         host = where.hostname or ""
-        ours = (ADDRESS, 0) if host.startswith("127.") else None
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await asyncio.get_running_loop().create_connection(
-                    lambda: raid, host, where.port or 80, local_addr=ours
+                    lambda: raid, host, where.port or 80, local_addr=(ADDRESS, 0)
                 )
                 outcome, reason = await raid.over
         except (OSError, TimeoutError) as error:

@@ -13,13 +13,14 @@ from chatload.simulate.installation import Installation, Thread
 from chatreport.rundir import What
 
 _AUDIT: Final = int(What.AUDIT)
+_AUDIT_RECEIPT: Final = int(What.AUDIT_RECEIPT)
 _STATE: Final = int(What.STATE)
 _AUDIT_RATING: Final = int(What.AUDIT_RATING)
 _NOWHERE: Final = Destination()
 
 
 class Auditor:
-    """Writes AUDIT and AUDIT_RATING rows as things are stored, and STATE rows when asked.
+    """Writes AUDIT, AUDIT_RECEIPT and AUDIT_RATING rows as things are stored, and STATE rows when asked.
 
     `chatload.targets.audit` says what they say.
     """
@@ -63,6 +64,15 @@ class Auditor:
             _AUDIT_RATING, codes.OK, channel=_channel_of(thread.key), number=event.number, size=event.score,
             place=event.scale, provider_id=provider_number(event.id), who=self._who,
             contact=self._world.recorder.text(thread.key),
+        )  # fmt: skip
+
+    def receipt(self, thread: Thread, event: e.Sent | e.Undelivered) -> None:
+        """A reply's or an order's end is known."""
+        text, sent = self._world.recorder.text, isinstance(event, e.Sent)
+        self._world.recorder.put(
+            _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.key), number=event.number, seq=event.seq,
+            provider_id=provider_number(event.provider_id) if isinstance(event, e.Sent) else -1, who=self._who,
+            contact=text(thread.key), reason=text("sent" if sent else "failed"),
         )  # fmt: skip
 
     def state(self, core: Installation) -> None:

@@ -23,6 +23,7 @@ from chatload.simulate.bank import Bank
 from chatload.simulate.channels import Messenger, Session
 from chatload.simulate.clock import VirtualClock
 from chatload.simulate.desk import DeskWire, Unread, Uploads
+from chatload.simulate.exchange import Exchange
 from chatload.simulate.unheard import NoLive, NoTally
 
 HOUR_NS: Final = 3_600_000_000_000
@@ -40,14 +41,14 @@ class Simulation:
         live, tally = NoLive(), NoTally()
         self._world = World(self._clock, recorder, tally, plan, run, 1.0)
         self._world.t0_ns = self.t0_ns
-        messengers = _messengers(self._world)
+        providers = _providers(self._world)
         self._auditor = Auditor(self._world)
-        self.bank = Bank(self._world, self._auditor, messengers)
-        for messenger in messengers.values():
-            messenger.bank = self.bank
+        self.bank = Bank(self._world, self._auditor, providers)
+        for provider in providers.values():
+            provider.bank = self.bank
         office = Office(partial(_dial, self.bank), Unread(), Uploads(self._clock))
         self._seats = Seats(self._world, live, office, lambda n, on: None)
-        self._customers = Customers(self._world, live, plan.dialogs, _joins(self._world, self.bank, messengers))
+        self._customers = Customers(self._world, live, plan.dialogs, _joins(self._world, self.bank, providers))
 
     def play(self, told: Callable[[float], None] = lambda share: None) -> None:
         """Play it to the end of the drain; `told` how much of the time is over, now and then."""
@@ -98,17 +99,18 @@ def _dial(bank: Bank, actor: Actor, party: Party, path: str, me: Subject) -> Wir
     return DeskWire(bank, actor, party)
 
 
-def _messengers(world: World) -> dict[str, Messenger]:
-    """The messengers that are played, by account."""
-    played = world.plan.scenario.channels.written()
-    return {world.account(channel): Messenger(world, channel) for channel in played if channel in MESSENGERS}
+def _providers(world: World) -> dict[str, Messenger | Exchange]:
+    """The messengers and the exchange that are played, by account."""
+    made: dict[str, type[Messenger | Exchange]] = dict.fromkeys(MESSENGERS, Messenger) | {"phone": Exchange}
+    played = (channel for channel in world.plan.scenario.channels.played() if channel in made)
+    return {world.account(channel): made[channel](world, channel) for channel in played}
 
 
-def _joins(world: World, bank: Bank, messengers: dict[str, Messenger]) -> dict[str, Join]:
+def _joins(world: World, bank: Bank, providers: dict[str, Messenger | Exchange]) -> dict[str, Join]:
     joins: dict[str, Join] = {}
     for channel in world.plan.scenario.channels.played():
-        messenger = messengers.get(world.account(channel))
-        joins[channel] = messenger.join if messenger is not None else partial(Session, bank)
+        provider = providers.get(world.account(channel))
+        joins[channel] = provider.join if provider is not None else partial(Session, bank)
     return joins
 
 

@@ -46,6 +46,9 @@ class Auditor(Protocol):
     def entry(self, thread: "Thread", entry: Entry) -> None:
         """An entry took its place."""
 
+    def receipt(self, thread: "Thread", event: e.Sent | e.Undelivered) -> None:
+        """A reply's or an order's end is known."""
+
     def rating(self, thread: "Thread", event: e.Rated) -> None:
         """A dialog was rated."""
 
@@ -228,6 +231,9 @@ class Installation:
     def _withdraw(self, event: e.OfferEnded) -> None:
         self._on_desk(event.operator, views.withdrawn(self._threads[event.contact].dialog, event))
 
+    def _settle(self, event: e.Sent | e.Undelivered) -> None:
+        self._auditor.receipt(self._threads[event.contact], event)
+
     def _rate(self, event: e.Rated) -> None:
         self._auditor.rating(self._threads[event.contact], event)
 
@@ -310,6 +316,8 @@ _SHOWS: Final[dict[type[e.Event], Callable[[Installation, Any], None]]] = {
     e.Opened: Installation._begin,
     e.Offered: Installation._offer,
     e.OfferEnded: Installation._withdraw,
+    e.Sent: Installation._settle,
+    e.Undelivered: Installation._settle,
     e.Rated: Installation._rate,
     **dict.fromkeys(
         (e.Queued, e.Assigned, e.Held, e.Resumed, e.Transferred, e.Released, e.Called, e.Closed),

@@ -223,7 +223,10 @@ class Embedded(Target):
             "answers": str(self._answers()),
             "snapshot_every": self.snapshot_every,
         }
-        return where | configuration(self._scenario, self._speed, self._keys, callbacks)
+        told = configuration(self._scenario, self._speed, self._keys, callbacks)
+        if self._host != LOOPBACK:
+            told.pop("limits", None)  # strangers have no address of their own there
+        return where | told
 
     def _answered(self) -> dict[str, Any]:
         return answered(self._scenario, self._speed)

@@ -104,6 +104,18 @@ def test_no_stranger_leaves_a_trace(played: tuple[list[Row], dict[str, object]])
     assert found["counters"]["webhook_secret_wrong"] <= HOSTILE.allowed_burst  # type: ignore[index]  # it is JSON
 
 
+@pytest.mark.parametrize("host, limited", [("127.0.0.1", True), ("127.0.0.2", False)])
+def test_only_where_strangers_have_an_address_of_their_own_it_is_limited(
+    host: str, limited: bool, tmp_path: Path
+) -> None:
+    """A core at an address that other machines reach is not told to refuse addresses sooner: the fleet has one."""
+    core = Embedded(hostile(), 1.0, tmp_path / "core.log", host=host)
+    try:
+        assert ("limits" in core._configured({})) is limited
+    finally:
+        core.stop()
+
+
 def test_strangers_come_as_planned() -> None:
     """At random moments of the rate that is asked for, each kind as often as the others; the same for one seed."""
     found = attacks(hostile(), Draws(3), 3_600_000)

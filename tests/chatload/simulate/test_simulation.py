@@ -25,9 +25,9 @@ from tests.chatload.fleet.stage import dialog, make_plan
 HOUR_MS = 3_600_000.0
 
 
-def settings(out: Path, seed: int = 1, **more: Any) -> Settings:
-    """The smoke scenario's peak."""
-    return settled(settle(load("smoke"), speed=1.0, seed=seed, out=out, **more))
+def settings(out: Path, seed: int = 1, scenario: str = "smoke", **more: Any) -> Settings:
+    """The scenario's peak."""
+    return settled(settle(load(scenario), speed=1.0, seed=seed, out=out, **more))
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +43,20 @@ def test_a_seed_simulated_twice_gives_the_same_ledger(played: Path, tmp_path: Pa
     assert not read_ledger(other).equals(read_ledger(played))
 
 
-def test_the_machines_keep_their_promises_under_a_virtual_clock(played: Path) -> None:
-    """By the judge's checkers, all that a simulation records evidence for is held: order, owners, capacity, queue."""
-    run = Run(played)
+@pytest.mark.parametrize("scenario", ["smoke", "cashu", "halyk"])
+def test_the_machines_keep_their_promises_under_a_virtual_clock(scenario: str, played: Path, tmp_path: Path) -> None:
+    """By the judge's checkers: what is acknowledged stands there, in order, with one owner each, within capacity.
+
+    Also with calls and call-backs, mail, ratings, transfers, holds and several departments.
+    """
+    run = Run(played if scenario == "smoke" else simulate(settings(tmp_path / "run", scenario=scenario)))
     run.manifest["target"]["observes"] = [guarantee.id for guarantee in GUARANTEES]
     findings, counts = check_all(run.evidence, run.floor)
-    shown = ("G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10")
-    assert {name: findings[name].status for name in shown} == dict.fromkeys(shown, "held")
-    assert counts["messages_acked"] == counts["messages_attempted"] > 500
+    judged = {name: finding.status for name, finding in findings.items() if finding.why != "not exercised"}
+    assert judged == dict.fromkeys(judged, "held")
+    assert {f"G{number}" for number in range(1, 11)} <= judged.keys()
+    assert counts["messages_lost"] == counts["messages_duplicated"] == counts["messages_phantom"] == 0
+    assert counts["messages_acked"] > 50
 
 
 def test_a_simulated_run_claims_nothing_about_a_platform(played: Path) -> None:

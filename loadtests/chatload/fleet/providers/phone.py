@@ -7,14 +7,14 @@ import hmac
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import orjson
 
 from chatload.fleet import codes
 from chatload.fleet.clock import MS, Timer, now_ns
 from chatload.fleet.frames import Entry, provider_number
-from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send
+from chatload.fleet.providers.chat import Chat, Heard, MessageId, Posting, Send
 from chatload.fleet.providers.limits import TokenBucket, share_of
 from chatload.fleet.providers.profiles import PHONE
 from chatload.fleet.providers.provider import Problem, Provider, Refusal, now_ms
@@ -53,12 +53,28 @@ class News:
         self.intended_ns = intended_ns
 
 
+class Exchange(Posting, Protocol):
+    """Where a line ends."""
+
+    def is_busy(self, line: "Line") -> bool:
+        """Whether the line has a call."""
+
+    def ring(self, line: "Line", intended_ns: int) -> None:
+        """A call comes in."""
+
+    def hang_up(self, line: "Line", intended_ns: int) -> None:
+        """The caller ends the call."""
+
+    def carry_out(self, line: "Line", name: str) -> None:
+        """Connect the line's call, or dial."""
+
+
 class Line(Chat):
     """A customer's telephone: the channel of a caller's script, which is shown where in a call it is."""
 
     __slots__ = ("_exchange",)
 
-    def __init__(self, exchange: "Phone", user: str, first_id: int, bucket: TokenBucket) -> None:
+    def __init__(self, exchange: Exchange, user: str, first_id: int, bucket: TokenBucket) -> None:
         super().__init__(exchange, user, first_id, bucket)
         self._exchange = exchange
 
@@ -79,7 +95,7 @@ class Line(Chat):
         """The script is over, and so is a call."""
         super().leave()
         if self.busy:
-            self.hang_up(now_ns())
+            self.hang_up(self.actor.world.clock.now_ns())
 
     def show(self, text: str, message_id: MessageId, stamp_ns: int) -> None:
         """An operator was ordered for this call: carry it out."""
@@ -89,7 +105,7 @@ class Line(Chat):
         """Let the script know."""
         if self.customer is not None:
             entry = Entry(dialog=self.subject.contact, seq=-1, kind=kind, state=state)
-            self.customer.saw(entry, None, now_ns())
+            self.customer.saw(entry, None, self.actor.world.clock.now_ns())
 
 
 class Phone(Provider):
@@ -202,9 +218,9 @@ class Phone(Provider):
         call = self._calls.get(line.user)
         if call is None:
             call = self._calls[line.user] = Call(name, outbound=True)
-            wait_ns = self._world.wall(_spread(self._settings.read_ms, call))
+            wait_ns = self._world.wall(spread(self._settings.read_ms, call.id))
         else:
-            wait_ns = int(_spread(self._settings.delivered_ms, call) * MS)
+            wait_ns = int(spread(self._settings.delivered_ms, call.id) * MS)
         if call.timer is None:
             due_ns = now_ns() + wait_ns
             call.timer = self._world.clock.at(due_ns, partial(self._picked_up, line, call, due_ns))
@@ -262,9 +278,9 @@ class Phone(Provider):
         return super()._problem(chat, send, stamp_ns)
 
 
-def _spread(mean: float, call: Call) -> float:
-    """Somewhere about the mean, by the call."""
-    return mean * (0.5 + share_of(call.id))
+def spread(mean: float, call: str) -> float:
+    """Somewhere about the mean, by the call's id."""
+    return mean * (0.5 + share_of(call))
 
 
 def _time(at_ms: int) -> str:
