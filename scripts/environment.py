@@ -55,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def bring_up_to_date(lock: str) -> None:
     """Do what is missing and no more: the whole environment, the lock's packages, or chatload's own registration."""
     made_from = read_record()
+    keep = usable(made_from, (ROOT / RUN_LOCK).read_text())
+    lock = lock if keep else as_it_was(lock, made_from)
     wanted = {name: (ROOT / name).read_text() for name in (RUN_LOCK, lock, PROJECT)}
-    keep = usable(made_from, wanted[RUN_LOCK])
     if keep and wanted.items() <= made_from.items():
         return
     started_s = time.monotonic()
@@ -79,6 +80,11 @@ def usable(made_from: Mapping[str, str], run_lock: str) -> bool:
         and ("PYTHON" not in os.environ or made_from.get("python") == interpreter())
         and (VENV / "bin" / "python").exists()
     )
+
+
+def as_it_was(lock: str, made_from: Mapping[str, str]) -> str:
+    """The lock to make an environment anew from: what the tests need is there again, if it was."""
+    return DEV_LOCK if DEV_LOCK in made_from else lock
 
 
 def interpreter() -> str:

@@ -188,6 +188,20 @@ def test_what_makes_an_environment_usable(
     assert environment.usable(record | change, "this") is kept
 
 
+@pytest.mark.parametrize(
+    "asked, made_from, lock",
+    [
+        ("requirements.lock", {}, "requirements.lock"),
+        ("requirements.lock", {"requirements.lock": "older"}, "requirements.lock"),
+        ("requirements.lock", {"requirements-dev.lock": "older"}, "requirements-dev.lock"),
+        ("requirements-dev.lock", {"requirements.lock": "older"}, "requirements-dev.lock"),
+    ],
+)
+def test_an_environment_made_anew_has_the_tests_tools_again(asked: str, made_from: dict[str, str], lock: str) -> None:
+    """A start of chatload after the lock changed does not take them away."""
+    assert environment.as_it_was(asked, made_from) == lock
+
+
 def test_an_old_python_is_refused_in_one_line(tmp_path: Path) -> None:
     """PYTHON naming something that is no Python 3.11 ends with 2 and one line that names it."""
     checkout = copy_checkout(tmp_path)
