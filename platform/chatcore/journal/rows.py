@@ -7,7 +7,7 @@ hand-over beside a busy event loop costs more than the rows themselves.
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache, partial
-from itertools import islice
+from typing import TypeVar
 
 from chatcore.journal.port import Derived, Page, Row
 from chatcore.journal.tail import INDEX_BITS, Generation, NumberedRow, page
@@ -15,6 +15,7 @@ from chatcore.journal.tail import INDEX_BITS, Generation, NumberedRow, page
 ROWS_A_STATEMENT = 256
 ROWS_A_PAGE = 16
 
+T = TypeVar("T")
 Value = int | str | bytes | None
 
 
@@ -43,7 +44,7 @@ def _values(log: int, numbered: NumberedRow) -> tuple[Value, ...]:
     return (log, number, row.contact, row.dialog, row.seq, row.kind, row.blob)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _statement(insertion: str, columns: int, count: int, conflict: str) -> str:
     values = "(" + ", ".join("?" * columns) + ")"
     return f"{insertion} VALUES {', '.join([values] * count)} {conflict}"
@@ -53,9 +54,19 @@ def insert(
     db: sqlite3.Connection, insertion: str, columns: int, rows: Iterable[tuple[Value, ...]], conflict: str = ""
 ) -> None:
     """Carry out `insertion` (INSERT … INTO a table) with the rows, many a statement."""
-    rest = iter(rows)
-    while some := list(islice(rest, ROWS_A_STATEMENT)):
+    rest = list(rows)
+    while rest:
+        some, rest = _block(rest)
         db.execute(_statement(insertion, columns, len(some), conflict), [value for row in some for value in row])
+
+
+def _block(rest: list[T]) -> tuple[list[T], list[T]]:
+    """What the next statement takes, a power of two, and what is left for others.
+
+    A connection keeps its statements, with the values they were given last; one for every count took 15 MB.
+    """
+    count = min(ROWS_A_STATEMENT, 1 << len(rest).bit_length() - 1)
+    return rest[:count], rest[count:]
 
 
 def drop(db: sqlite3.Connection, log: int) -> int:
@@ -110,8 +121,9 @@ def audit(db: sqlite3.Connection, log: int, after: int, limit: int, unwritten: S
 def keys(db: sqlite3.Connection, log: int, contacts: Collection[int], unwritten: dict[int, str]) -> dict[int, str]:
     """See History.keys; `unwritten` are contacts that may not be in the file yet."""
     found = {number: unwritten[number] for number in contacts if number in unwritten}
-    rest = iter(contacts)
-    while some := list(islice(rest, ROWS_A_STATEMENT)):
+    rest = list(contacts)
+    while rest:
+        some, rest = _block(rest)
         marks = ", ".join("?" * len(some))
         found |= dict(
             db.execute(f"SELECT number, key FROM contact WHERE log = ? AND number IN ({marks})", (log, *some))
