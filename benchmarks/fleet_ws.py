@@ -19,6 +19,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 from chatload.fleet.customers import Customers
 from chatload.fleet.live import Live
+from chatload.fleet.session import Session
 from chatload.fleet.world import World
 from chatload.plan import Turn
 
@@ -74,7 +75,7 @@ async def play(port: int, folder: Path) -> tuple[World, Live]:
     dialogs = [dialog(index, f"u{index}", "web", turns) for index in range(AT_ONCE)]
     world = world_of(folder, dialogs, f"http://127.0.0.1:{port}")
     live = Live(world.tally)
-    Customers(world, live, tuple(dialogs), {}).begin()
+    Customers(world, live, tuple(dialogs), {"web": Session}).begin()
     return world, live
 
 

@@ -57,6 +57,13 @@ class Purpose(enum.IntEnum):
     TOPIC = 35
     WALKS = 36
     BREAK = 40
+    BURST = 50
+    BURST_MESSAGES = 51
+    BURST_GAP = 52
+    SENT_ATTACHMENT = 53
+    SENT_ATTACHMENT_SIZE = 54
+    RETURNS = 55
+    RETURN_TIME = 56
     PROVES = 65
     PROOF = 66
     PROOF_THINKING = 67

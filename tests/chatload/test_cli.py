@@ -179,6 +179,17 @@ def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_counts_what_customers_do(tmp_path: Path) -> None:
+    """Who comes back, what follows at once on another message, and the files, where the scenario has them."""
+    said = chatload("run", str(ROOT / "tests" / "end_to_end" / "teams.toml"), "--dry-run", cwd=tmp_path).stdout
+    found = re.search(
+        r"customers +(\d+) of them come back, (\d+) messages follow at once on another, (\d+) are files", said
+    )
+    assert found
+    assert all(int(count) > 5 for count in found.groups())
+    assert "come back" not in chatload("run", "smoke", "--dry-run", cwd=tmp_path).stdout
+
+
 def test_scenarios_are_listed_explained_and_checked(tmp_path: Path) -> None:
     """In plain words, with what follows from the figures."""
     listed = [line.split()[0] for line in chatload("scenarios", cwd=tmp_path).stdout.splitlines()]

@@ -220,6 +220,18 @@ def test_what_nobody_publishes_is_solved_for() -> None:
     assert longer.thinking_ms > 2 * shape.thinking_ms
 
 
+def test_what_customers_do_besides_writing_is_explained() -> None:
+    """How much is written at once, what is no text, and who comes back; nothing of it where there is none."""
+    said = " ".join(explain(load(str(Path(__file__).parents[1] / "end_to_end" / "teams.toml"))))
+    for piece in (
+        "30 % of what they ask operators comes in 2.5 messages at once, 50 to 200 ms apart, and gets one answer",
+        "20 % of their messages to operators are images and documents, but over SMS and Messenger",
+        "50 % of the dialogs in which people write are begun by somebody who has had one, 20 s after it was over",
+    ):
+        assert piece in said
+        assert piece not in " ".join(explain(TBANK))
+
+
 def test_calls_are_explained() -> None:
     """How often the phone rings, whom that keeps busy, and that what is said of messages is said of the others."""
     said = " ".join(explain(load(str(Path(__file__).parents[1] / "end_to_end" / "post.toml"))))

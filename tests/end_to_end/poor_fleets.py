@@ -53,9 +53,9 @@ def overworked() -> None:
 
 
 def unlucky() -> None:
-    """Its messengers repeat more, refuse after they have taken, and carry files, in every run and not now and then."""
+    """Its messengers repeat more, and refuse after they have taken, in every run and not now and then."""
     make = fleet._settings
-    often = {"repeat_share": 0.2, "failed_share": 0.1, "other_share": 0.2, "attachment_share": 0.2}
+    often = {"repeat_share": 0.2, "failed_share": 0.1, "other_share": 0.2}
 
     def made(*arguments: Any) -> dict[str, Settings]:
         return {channel: msgspec.structs.replace(found, **often) for channel, found in make(*arguments).items()}

@@ -1,4 +1,4 @@
-"""Operators who differ: whole runs with skills, departments, weights, transfers, holds, edits, files and ratings."""
+"""Whole runs with operators who differ in skills and departments, and with customers who do more than write texts."""
 
 import json
 import subprocess
@@ -34,5 +34,11 @@ def test_an_honest_core_keeps_its_promises_to_every_kind_of_dialog(tmp_path: Pat
     fetched = [row["outcome"] for row in rows if row["what"] == What.FETCH]
     assert fetched
     assert set(fetched) == {Outcome.OK}
+    said = [row for row in rows if row["what"] == What.AUDIT and row["kind"] == Kind.MESSAGE]
+    assert {row["channel"] for row in said if row["number"] > 1} >= {Channel.WEB, Channel.TELEGRAM}  # who came back
+    theirs = {(row["contact"], row["number"], row["seq"]) for row in said if row["author"] == "customer"}
+    assert any((contact, number, seq + 1) in theirs for contact, number, seq in theirs)  # written at once
+    enclosed = [row for row in said if row["author"] == "customer" and not row["size"]]
+    assert {row["channel"] for row in enclosed} == {Channel.WEB, Channel.APP}
     asked = {row["reason"] for row in rows if row["what"] == What.ASKED}
     assert asked >= {"answer", "suggestion", "handover"}

@@ -7,6 +7,7 @@ from statistics import pstdev
 import msgspec
 import pytest
 
+from chatload.errors import RunDirectoryTaken
 from chatload.validate.play import Play, validate
 from chatload.validate.queue import queue_of, warm_up_s
 from chatreport.theory.observed import Replication, theory
@@ -49,6 +50,14 @@ def test_under_a_virtual_clock_the_queue_agrees_with_theory(tmp_path: Path, caps
     assert [(each.faults, each.doubts, each.dispatch_s, far_off(each)) for each in found] == [([], [], 0.0, {})] * 3
     assert "AGREE" in capsys.readouterr().out
     assert (tmp_path / "plots" / "theory.png").stat().st_size > 10_000
+
+
+def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    """Before anything is played."""
+    (tmp_path / "kept").write_text("something")
+    with pytest.raises(RunDirectoryTaken):
+        validate([], [], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def far_off(found: Replication) -> dict[str, float]:

@@ -21,15 +21,15 @@ class Applicant(Script):
     __slots__ = ("_code", "_mail_ns", "_said", "_told")
 
     def _converse(self) -> Last:
-        proof = self._dialog.proof
+        proof = self.dialog.proof
         assert proof is not None, "who is planned to show who they are has a way to"
         self._code, self._said, self._mail_ns, self._told = "", "", 0, False
         if proof.mail_ms is not None:
-            self._world.mailboxes[self._dialog.index] = self._mailed
+            self._world.mailboxes[self.dialog.index] = self._mailed
         self._channel.open(self._start_ns)
         self._reply_ns = self._start_ns
         request = ""
-        for step, turn in zip(proof.steps, self._dialog.turns, strict=True):
+        for step, turn in zip(proof.steps, self.dialog.turns, strict=True):
             for _ in range(AGAIN_MOST):
                 if not (yield from self._take(proof, step, turn)):
                     return self._over or (yield from self._give_up())
@@ -57,14 +57,14 @@ class Applicant(Script):
 
     def _look_for_mail(self) -> Yes:
         """Wait for the code; False if the dialog is over, or patience ends before."""
-        until_ns = self._reply_ns + self._world.wall(self._dialog.reply_patience_ms)
+        until_ns = self._reply_ns + self._world.wall(self.dialog.reply_patience_ms)
         while not self._code and self._over is None and self._world.clock.now_ns() < until_ns:
             yield until_ns
         return bool(self._code) and self._over is None
 
     def _write(self, proof: Proof, step: ProofStep) -> None:
         """Send what this step says; a code stands alone, or it would be none."""
-        words = {"ask": self._world.plan.asking(self._dialog.index, self._sent), "account": proof.account}.get(step, "")
+        words = {"ask": self._world.plan.asking(self.dialog.index, self._sent), "account": proof.account}.get(step, "")
         message = self._actor.message(self._subject, self._sent + 1, words, self._due_ns)
         message.to, message.final = "bot", True  # new words would be stored under a mask, too
         if not words:
@@ -99,7 +99,7 @@ class Applicant(Script):
         super().saw(entry, identity, stamp_ns)
 
     def _leave(self) -> None:
-        self._world.mailboxes.pop(self._dialog.index, None)
+        self._world.mailboxes.pop(self.dialog.index, None)
         super()._leave()
 
 

@@ -24,7 +24,7 @@ class Caller(Script):
         super().saw(entry, identity, stamp_ns)
 
     def _converse(self) -> Last:
-        line, dialog, world = self._channel, self._dialog, self._world
+        line, dialog, world = self._channel, self.dialog, self._world
         assert isinstance(line, Line), "who is planned to call has a line"
         assert dialog.call is not None, "and something to say"
         gave_up_ns = yield from self._ring(line, self._start_ns)
@@ -45,7 +45,7 @@ class Caller(Script):
         self._due_ns = due_ns
         yield from self._on_the_line(due_ns)
         self._due_ns = NEVER
-        patience_ends_ns = due_ns + self._world.wall(self._dialog.patience_ms)
+        patience_ends_ns = due_ns + self._world.wall(self.dialog.patience_ms)
         if self._waits() and not line.busy:
             line.ring(due_ns)
             yield from self._on_the_line(patience_ends_ns)

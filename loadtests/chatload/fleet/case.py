@@ -12,12 +12,16 @@ from chatload.plan import Destination, Reply
 
 
 class Waiting(NamedTuple):
-    """A customer's message without an answer: its place, its dialog in the plan and number there, when it was seen."""
+    """A customer's message without an answer: its place, its dialog in the plan and number there, when it was seen.
+
+    Of messages that are written at once it is the first, seen when the latest of them was; `missing` are not here yet.
+    """
 
     seq: int
     plan: int
     counter: int
     seen_ns: int
+    missing: frozenset[int] = frozenset()
 
 
 class Desk(Protocol):
@@ -47,7 +51,8 @@ class Case:
 
     One thing at a time: the desk's `answer`, `close` or `send_on` is called when due, and nothing else until `settled`
     says that it is done, or refused. The entries are the truth: who takes a dialog over answers what is unanswered, and
-    sends nothing on, nor puts on hold, what somebody has before.
+    sends nothing on, nor puts on hold, what somebody has before. What is written at once is answered once, when all of
+    it is here.
     """
 
     def __init__(self, world: World, desk: Desk, operator: str, subject: Subject, dialog: str, number: int) -> None:
@@ -58,6 +63,7 @@ class Case:
         self._timer: Timer | None = None
         self._acted_ns = 0
         self._last: int | None = None  # the plan's index, once the last turn is answered
+        self._replied: set[tuple[int, int]] = set()  # answered: the dialog in the plan, and the first message's number
         self.subject = subject
         self.dialog = dialog
         self.number = number
@@ -94,9 +100,10 @@ class Case:
         self.stop()
         if self.message is not None or self.closing is not None or self.sending_on is not None:
             return
-        if self._waiting:
-            self._plan_answer(self._waiting[0])
-        elif self._last is not None:
+        whole = next((waiting for waiting in self._waiting if not waiting.missing), None)
+        if whole is not None:
+            self._plan_answer(whole)
+        elif self._last is not None and not self._waiting:
             due_ns = self._acted_ns + self._world.wall(self._world.plan.wrap_up_ms(self._last))
             self._timer = self._world.clock.at(due_ns, lambda: self._desk.close(self, due_ns))
 
@@ -118,7 +125,7 @@ class Case:
         elif "held" not in self._seen and plan.holds(head.plan):
             self._timer = clock.at(begun_ns + react_ns // 2, self._hold)
         else:
-            self._timer = clock.at(due_ns, lambda: self._answer(reply, due_ns))
+            self._timer = clock.at(due_ns, lambda: self._answer(head, reply, due_ns))
 
     def _send_on(self, to: Destination) -> None:
         self._seen.add("transferred")
@@ -131,29 +138,46 @@ class Case:
         self._desk.hold(self)
         self.plan()
 
-    def _answer(self, reply: Reply, due_ns: int) -> None:
+    def _answer(self, waiting: Waiting, reply: Reply, due_ns: int) -> None:
         if self._on_hold:
             self._on_hold = False
             self._desk.resume(self)
-        waiting = self._waiting.popleft()
+        self._waiting.remove(waiting)
         self._acted_ns = self._world.clock.now_ns()
         self._answered(waiting)
         self._desk.answer(self, waiting, reply, due_ns)
 
     def _answered(self, waiting: Waiting) -> None:
+        self._replied.add((waiting.plan, waiting.counter))
         if self._world.plan.is_last(waiting.plan, waiting.counter):
             self._last = waiting.plan
 
     def _message(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         if entry.author == "customer":
             if identity is not None and identity.role == CUSTOMER and self._world.planned(identity):
-                self._waiting.append(Waiting(entry.seq, identity.n, identity.counter, stamp_ns))
+                self._asked(entry.seq, identity, stamp_ns)
         elif entry.author == "bot":
             answered = entry.cause.seq if entry.cause else -1
             self._waiting = deque(waiting for waiting in self._waiting if waiting.seq != answered)
         elif entry.author != "system" and self._waiting and not self._is_mine(entry, identity):
             self._acted_ns = stamp_ns
             self._answered(self._waiting.popleft())
+
+    def _asked(self, seq: int, identity: Identity, stamp_ns: int) -> None:
+        """A message waits for an answer, with those written at once with it, unless these have one."""
+        self.subject.plan = identity.n  # of a customer who has come back another worker knows no more than the contact
+        burst = self._world.plan.burst(identity.n, identity.counter - 1)
+        plan, first = identity.n, burst.start + 1
+        if (plan, first) in self._replied:
+            return
+        at = next((at for at, each in enumerate(self._waiting) if (each.plan, each.counter) == (plan, first)), None)
+        if at is None:
+            missing = frozenset(range(first, burst.stop + 1)) - {identity.counter}
+            self._waiting.append(Waiting(seq, plan, first, stamp_ns, missing))
+            return
+        known = self._waiting[at]
+        kept_seq = seq if identity.counter == first else known.seq
+        self._waiting[at] = Waiting(kept_seq, plan, first, stamp_ns, known.missing - {identity.counter})
 
     def _is_mine(self, entry: Entry, identity: Identity | None) -> bool:
         """Whether this is the message under way, shown again after a broken socket."""

@@ -5,11 +5,14 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
+from chatload.accounts import user_of
 from chatload.fleet.applicant import Applicant
 from chatload.fleet.caller import Caller
+from chatload.fleet.clock import NEVER
 from chatload.fleet.live import Live
 from chatload.fleet.script import Join, Script
-from chatload.fleet.session import Session
 from chatload.fleet.world import World
 from chatload.plan import Dialog
 
@@ -17,7 +20,11 @@ LATE_S: Final = 0.5  # a loop busier than this at the end of a run has left work
 
 
 class Customers:
-    """This worker's share of the plan, in order of start. Every due dialog ends as a DIALOG row or as an UNSENT row."""
+    """This worker's share of the plan, in order of start. Every due dialog ends as a DIALOG row or as an UNSENT row.
+
+    Who comes back while the platform may still have their earlier dialog open comes as somebody new, at the same time
+    and with the same words: the load stays what was planned, and one dialog in the plan is one on the platform.
+    """
 
     def __init__(self, world: World, live: Live, dialogs: tuple[Dialog, ...], joins: Mapping[str, Join]) -> None:
         self._world = world
@@ -27,6 +34,8 @@ class Customers:
         self._next = 0
         self._playing: dict[Script, None] = {}  # in order of start
         self._staying: dict[Script, None] = {}  # their dialogs are over, and they will rate them once asked
+        self._return = {dialog.person for dialog in dialogs if dialog.person is not None}
+        self._closed_ns: dict[int, int] = {}  # of these: from when on their latest dialog is closed
         self._empty = asyncio.Event()
         self._stopped = False
         self.unsent = 0
@@ -35,7 +44,7 @@ class Customers:
     def begin(self) -> None:
         """Start every dialog that is due, and come back for the next."""
         for dialog in self._due():
-            script = self._script(dialog)
+            script = self._script(self._as_they_come(dialog))
             self._playing[script] = None
             script.play()
         if self._next < len(self._dialogs) and not self._stopped:
@@ -95,24 +104,39 @@ class Customers:
                 self.unsent += 1
         self._stopped = True
 
+    def _as_they_come(self, dialog: Dialog) -> Dialog:
+        """As themselves, or as somebody new."""
+        if dialog.person is None:
+            return dialog
+        if self._closed_ns.get(dialog.person, NEVER) <= self._world.clock.now_ns():
+            del self._closed_ns[dialog.person]
+            return dialog
+        return replace(dialog, user=user_of(dialog.index, dialog.channel), person=None)
+
     def _script(self, dialog: Dialog) -> Script:
         script = Caller if dialog.call is not None else Applicant if dialog.proof is not None else Script
         return script(
             self._world,
             self._live,
             dialog,
-            self._joins.get(dialog.channel, Session),
+            self._joins[dialog.channel],
             self._ended,
-            self._left,
+            self._gone,
         )
 
     def _ended(self, script: Script, unsent: bool) -> None:
         del self._playing[script]
         if script.stays:
             self._staying[script] = None
+        else:
+            self._gone(script)
         self.unsent += unsent
         if not self._playing:
             self._empty.set()
 
-    def _left(self, script: Script) -> None:
+    def _gone(self, script: Script) -> None:
+        """This customer may come back."""
         self._staying.pop(script, None)
+        person = script.dialog.index if script.dialog.person is None else script.dialog.person
+        if person in self._return:
+            self._closed_ns[person] = script.closed_ns

@@ -1,6 +1,7 @@
 """One worker's share of a run: everything that plays, and the order in which it starts and ends."""
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
+from chatload.fleet.script import Join
+from chatload.fleet.session import Session
 from chatload.fleet.staff import Seats
 from chatload.fleet.tally import Tally
 from chatload.fleet.uploads import Uploads
@@ -125,9 +128,11 @@ class Fleet:
             provider.begin()
             await provider.greet()
         self._history = HistoryReader(self.world)
-        office = Office(Link, self._history, Uploads(self.world, self._history.http))
+        uploads = Uploads(self.world, self._history.http)
+        office = Office(Link, self._history, uploads)
         self._seats = Seats(self.world, self._live, office, self._seated)
-        joins = {channel: provider.join for channel, provider in self._providers.items()}
+        joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
+        joins |= {channel: provider.join for channel, provider in self._providers.items()}
         self._customers = Customers(self.world, self._live, self.dialogs, joins)
         if self._asks is not None:
             self._probes = Probes(self.world, self._config.index, *self._asks)

@@ -42,10 +42,15 @@ class Subject:
 
 
 def subject_of(world: World, dialog: str) -> Subject:
-    """The subject of a dialog id on the wire; its index in the plan follows from the contact."""
+    """The subject of a dialog id on the wire.
+
+    Its index in the plan follows from the contact: the latest dialog of a customer who has come back, as far as this
+    worker plays them; else their first, until a text in it says otherwise.
+    """
     contact, number = split(dialog)
     account, _, user = contact.partition("/")
-    subject = Subject(world, contact, index_of(account, user))
+    returned = world.returned.get(contact)
+    subject = Subject(world, contact, index_of(account, user) if returned is None else returned)
     subject.number = number
     return subject
 
@@ -54,25 +59,13 @@ class Message:
     """A message on its way; the identity, also its `cid`, is the same in every attempt.
 
     `begun_ns`: when its sender meant it to go, -1 where nobody asks; `started_ns`: when the present attempt went, -1
-    while none is open. `away_ns`: the sender's socket closes right after the first attempt, for so long. `final`: never
-    edited.
+    while none is open. `away_ns`: the sender's socket closes right after the first attempt, for so long. `attachment`:
+    the name of a file that goes with the text, or in its place, as the channel has it. `final`: never edited.
     """
 
     __slots__ = (
-        "assignment",
-        "attempt",
-        "away_ns",
-        "begun_ns",
-        "cid",
-        "counter",
-        "final",
-        "frame",
-        "intended_ns",
-        "size",
-        "started_ns",
-        "subject",
-        "text",
-        "to",
+        "assignment", "attachment", "attempt", "away_ns", "begun_ns", "cid", "counter", "final", "frame", "intended_ns",
+        "size", "started_ns", "subject", "text", "to",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +83,7 @@ class Message:
         self.assignment = -1
         self.to = ""
         self.away_ns = -1
+        self.attachment = ""
         self.final = False
         self.frame = b""
 

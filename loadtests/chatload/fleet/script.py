@@ -1,41 +1,21 @@
 """What one customer does in one planned dialog, and how long they put up with what the platform does."""
 
 from collections.abc import Callable, Generator
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from chatload.fleet import codes
+from chatload.fleet.channel import Channel
 from chatload.fleet.clock import NEVER, Timer
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import OPERATOR, Identity
 from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
 from chatload.fleet.live import Live
+from chatload.fleet.providers import media
 from chatload.fleet.session import Customer
 from chatload.fleet.world import World
 from chatload.plan import Dialog, Turn
 
 _NOT_HUMAN: Final = frozenset({"customer", "bot", "system"})
-
-
-class Channel(Protocol):
-    """What a customer needs of a channel; `Session` is the platform's own, the simulated messengers have theirs."""
-
-    shows_queue: bool
-
-    def open(self, intended_ns: int) -> None:
-        """Connect."""
-
-    def send(self, message: Message) -> None:
-        """Send, now or as soon as possible; then be away for `message.away_ns`, where the channel has that."""
-
-    def end(self, intended_ns: int) -> None:
-        """Ask for the end of the dialog."""
-
-    def rate(self, rating: Rating) -> None:
-        """Rate the dialog, which an operator has closed."""
-
-    def leave(self) -> None:
-        """Be gone."""
-
 
 Join = Callable[[Actor, Subject, Customer], Channel]
 
@@ -58,26 +38,31 @@ class Script:
     What the customer does is told by a generator, in the order in which it happens. Where it waits, it yields until
     when; it is resumed then, or in the loop's next turn after something changed, and looks at the facts again.
     `ended(script, unsent)` is called when the dialog is over, `unsent` being whether a due step was never started; who
-    `stays` to rate it calls `left(script)` last.
+    `stays` to rate it calls `left(script)` last. `closed_ns` is then from when on the platform has closed the dialog
+    for certain, NEVER if nobody can know.
     """
 
     __slots__ = (
-        "_actor", "_answers", "_asked_ns", "_changed", "_channel", "_dialog", "_due_ns", "_ended", "_human_answers",
+        "_actor", "_answers", "_asked_ns", "_changed", "_channel", "_due_ns", "_ended", "_human_answers",
         "_human_ns", "_invited_ns", "_left", "_live", "_over", "_owned", "_queued_ns", "_rated", "_reply_ns", "_sent",
-        "_start_ns", "_started_ns", "_steps", "_subject", "_timer", "_until_ns", "_world", "stays",
+        "_start_ns", "_started_ns", "_steps", "_subject", "_timer", "_until_ns", "_world", "closed_ns", "dialog",
+        "stays",
     )  # fmt: skip
 
     def __init__(self, world: World, live: Live, dialog: Dialog, join: Join, ended: "Ended", left: "Left") -> None:
         self._world = world
         self._live = live
-        self._dialog = dialog
+        self.dialog = dialog
         self._actor = Actor(world, f"c{dialog.index}")
         contact = f"{world.account(dialog.channel)}/{dialog.user}"
         self._subject = Subject(world, contact, dialog.index)
+        if dialog.person is not None:
+            world.returned[contact] = dialog.index
         self._channel = join(self._actor, self._subject, self)
         self._ended = ended
         self._left = left
         self.stays = False
+        self.closed_ns = NEVER
         self._invited_ns = 0  # when the platform asked for a rating
         self._rated = False
         self._steps: Steps | None = None
@@ -100,7 +85,7 @@ class Script:
         tally.lag(self._started_ns - self._start_ns)
         tally.open += 1
         tally.started += 1
-        self._live.begin(self._dialog.index, self._subject.channel)
+        self._live.begin(self.dialog.index, self._subject.channel)
         self._steps = self._play()
         self._go_on()
 
@@ -130,13 +115,13 @@ class Script:
         """The platform has stored the message."""
         if self.stays:
             return
-        self._live.acknowledged(self._dialog.index, self._actor.name, message.counter)
+        self._live.acknowledged(self.dialog.index, self._actor.name, message.counter)
         if not self._channel.shows_queue and message.to == "handover":
             self._queue(stamp_ns)  # who cannot see the queue counts from here
 
     def saw(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         """Take a new entry of this dialog."""
-        if self._dialog.rating is not None and entry.kind == "message" and entry.text == self._world.asks_to_rate:
+        if self.dialog.rating is not None and entry.kind == "message" and entry.text == self._world.asks_to_rate:
             self._invited_ns = self._invited_ns or stamp_ns
         elif self.stays:
             return
@@ -186,10 +171,11 @@ class Script:
     def _end(self, end: End, unsent: bool) -> None:
         """The dialog is over."""
         may_be_asked = bool(self._invited_ns) or not self._channel.shows_queue
-        self.stays = self._dialog.rating is not None and end.outcome == codes.COMPLETED and may_be_asked
+        self.stays = self.dialog.rating is not None and end.outcome == codes.COMPLETED and may_be_asked
+        self.closed_ns = self._closes_ns(end.outcome)
         if not self.stays:
             self._leave()
-        self._live.end(self._dialog.index)
+        self._live.end(self.dialog.index)
         tally = self._world.tally
         tally.open -= 1
         tally.waiting -= bool(self._queued_ns and not self._human_ns)
@@ -197,6 +183,14 @@ class Script:
         if unsent:
             self.unsent("step", self._due_ns)
         self._ended(self, unsent)
+
+    def _closes_ns(self, outcome: int) -> int:
+        """From when on the platform has this dialog closed: who sees no end counts on the inactivity timer."""
+        now = self._world.clock.now_ns()
+        if self._invited_ns or (self._over is not None and self._over.reason.startswith("closed")):
+            return now
+        idle_ns = self._world.wall(self._world.plan.scenario.timers.inactivity)
+        return now + idle_ns if outcome == codes.COMPLETED else NEVER
 
     def _leave(self) -> None:
         """Be gone."""
@@ -207,6 +201,7 @@ class Script:
         self._channel.leave()
         if self.stays:
             self.stays = False
+            self.closed_ns = self._closes_ns(codes.COMPLETED)
             self._left(self)
 
     def _stop_timer(self) -> None:
@@ -226,13 +221,13 @@ class Script:
             self._human_ns = stamp_ns
             self._world.tally.waiting -= bool(self._queued_ns)
         if identity is not None and identity.role == OPERATOR:
-            self._live.seen(self._dialog.index, identity.sender, identity.counter, stamp_ns)
-        self._live.answered(self._dialog.index)
+            self._live.seen(self.dialog.index, identity.sender, identity.counter, stamp_ns)
+        self._live.answered(self.dialog.index)
 
     def _queue(self, stamp_ns: int) -> None:
         if not self._queued_ns:
             self._queued_ns = stamp_ns
-            self._live.queued(self._dialog.index, stamp_ns)
+            self._live.queued(self.dialog.index, stamp_ns)
             self._world.tally.waiting += not self._human_ns
 
     def _play(self) -> Steps:
@@ -243,21 +238,25 @@ class Script:
     def _converse(self) -> Last:
         self._channel.open(self._start_ns)
         trigger_ns = self._start_ns
-        for position, turn in enumerate(self._dialog.turns):
-            self._due_ns = self._due(position, turn, trigger_ns)
-            if not (yield from self._come(self._due_ns)):
-                return self._over or End(codes.FAILED)
-            before = self._score(turn)
-            self._send(position, turn)
+        for burst in self.dialog.bursts():
+            turn, before = self.dialog.turns[burst.start], 0
+            for position in burst:
+                self._due_ns = self._due(position, trigger_ns)
+                if not (yield from self._come(self._due_ns)):
+                    return self._over or End(codes.FAILED)
+                if position == burst.start:
+                    before = self._score(turn)
+                trigger_ns = self._due_ns
+                self._send(position)
             if not (yield from self._answer(turn, before)):
                 return self._over or (yield from self._give_up())
             trigger_ns = self._reply_ns
         return (yield from self._finish())
 
-    def _due(self, position: int, turn: Turn, trigger_ns: int) -> int:
-        due_ns = trigger_ns + self._world.wall(turn.think_ms)
-        if position == 1 and self._dialog.hold_ms:
-            due_ns = max(due_ns, self._world.when(self._dialog.hold_ms))
+    def _due(self, position: int, trigger_ns: int) -> int:
+        due_ns = trigger_ns + self._world.wall(self.dialog.turns[position].think_ms)
+        if position == 1 and self.dialog.hold_ms:
+            due_ns = max(due_ns, self._world.when(self.dialog.hold_ms))
         return due_ns
 
     def _come(self, due_ns: int) -> Yes:
@@ -266,13 +265,15 @@ class Script:
             yield due_ns
         return self._over is None
 
-    def _send(self, position: int, turn: Turn) -> None:
-        index = self._dialog.index
+    def _send(self, position: int) -> None:
+        index, turn = self.dialog.index, self.dialog.turns[position]
         words = self._world.plan.text(index, position)
         message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
-        if self._dialog.walks and (press := self._world.plan.press(index, position)):
+        if self.dialog.walks and (press := self._world.plan.press(index, position)):
             message.text, message.size = press, len(press)
+        if turn.attachment is not None:
+            message.attachment = media.named(message.cid, turn.attachment.size, turn.attachment.kind)
         self._asked_ns = self._due_ns
         if turn.drop_ms is not None:
             message.away_ns = self._world.wall(turn.drop_ms)
@@ -297,8 +298,8 @@ class Script:
 
     def _patience_ends(self) -> int:
         if self._queued_ns and not self._human_ns:
-            return self._queued_ns + self._world.wall(self._dialog.patience_ms)
-        return self._asked_ns + self._world.wall(self._dialog.reply_patience_ms)
+            return self._queued_ns + self._world.wall(self.dialog.patience_ms)
+        return self._asked_ns + self._world.wall(self.dialog.reply_patience_ms)
 
     def _give_up(self) -> Last:
         reason = "queue" if self._queued_ns and not self._human_ns else "reply"
@@ -306,7 +307,7 @@ class Script:
         return End(codes.ABANDONED, reason)
 
     def _finish(self) -> Last:
-        if self._dialog.contained:
+        if self.dialog.contained:
             yield from self._goodbye(self._reply_ns)
         elif self._channel.shows_queue:
             yield from self._come(NEVER)
@@ -316,13 +317,13 @@ class Script:
 
     def _goodbye(self, intended_ns: int) -> Steps:
         """End the dialog and see it closed, unless this customer just goes away."""
-        if not self._dialog.silent and self._channel.shows_queue:
+        if not self.dialog.silent and self._channel.shows_queue:
             self._channel.end(intended_ns)
             yield from self._come(NEVER)
 
     def _rate(self) -> Steps:
         """Rate the closed dialog some time after the platform has asked for it; it may never ask."""
-        rating, asked = self._dialog.rating, self._world.plan.scenario.feedback
+        rating, asked = self.dialog.rating, self._world.plan.scenario.feedback
         if rating is None or asked is None:
             return
         while not self._invited_ns:
@@ -350,10 +351,10 @@ class Script:
             intended=self._start_ns,
             started=self._started_ns,
             done=self._world.clock.now_ns(),
-            plan=self._dialog.index,
+            plan=self.dialog.index,
             number=self._subject.number,
             counter=self._sent,
-            size=len(self._dialog.turns),
+            size=len(self.dialog.turns),
             who=self._actor.id,
             contact=self._subject.contact_id,
             reason=recorder.text(end.reason),

@@ -4,6 +4,8 @@ The session keeps what a real client keeps: a cursor, and the messages that were
 it shows the cursor, takes the missed entries and sends those messages again under their old ids.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +20,8 @@ from chatload.fleet.outbox import NOT_YET, Outbox
 END: Final = encode({"op": "end"})
 
 Place = tuple[int, int]  # dialog number and seq, as a cursor orders them
+Stored = Callable[[dict[str, str] | None, int], None]
+Store = Callable[[str, str, Stored], None]  # `Uploads.store`
 
 
 class Customer(Protocol):
@@ -41,12 +45,13 @@ class Session:
 
     __slots__ = (
         "_actor", "_cursor", "_customer", "_end", "_link", "_missing", "_outbox", "_rating", "_resumed_ns", "_shown",
-        "_subject", "_world",
+        "_store", "_subject", "_world",
     )  # fmt: skip
     shows_queue = True  # the customer sees the queue and the closing; a messenger shows neither
 
-    def __init__(self, actor: Actor, subject: Subject, customer: Customer) -> None:
+    def __init__(self, actor: Actor, subject: Subject, customer: Customer, store: Store | None = None) -> None:
         self._actor = actor
+        self._store = store
         self._subject = subject
         self._customer = customer
         self._world = actor.world
@@ -64,8 +69,15 @@ class Session:
         self._link.open(intended_ns)
 
     def send(self, message: Message) -> None:
-        """Send, now or as soon as there is a connection; then be away, if the message says so."""
-        self._outbox.send(message)
+        """Send, now or as soon as there is a connection; then be away, if the message says so.
+
+        An attachment is stored first, and sent in place of the text; where that fails, the text goes.
+        """
+        if message.attachment and self._store is not None:
+            token = self._world.token("customer", self._subject.contact)
+            self._store(message.attachment, token, partial(self._stored, message))
+        else:
+            self._outbox.send(message)
 
     def end(self, intended_ns: int) -> None:
         """Ask the platform to close the dialog; the closed entry is the answer."""
@@ -121,6 +133,14 @@ class Session:
         """The platform will not have us."""
         self._outbox.clear(reason)
         self._customer.failed(reason)
+
+    def _stored(self, message: Message, file: dict[str, str] | None, stamp_ns: int) -> None:
+        message.intended_ns = stamp_ns
+        if file is None:
+            self._outbox.send(message)
+        else:
+            message.text, message.size = "", 0
+            self._outbox.send(message, files=[file])
 
     def _written(self, message: Message) -> None:
         if message.attempt == 1 and message.away_ns >= 0:

@@ -1,4 +1,4 @@
-"""Operators store an attachment over REST before they name it in a message."""
+"""Operators, and customers of the platform's own chat, store an attachment over REST before a message names it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,9 +9,9 @@ import msgspec
 from chatload.fleet.clock import now_ns
 from chatload.fleet.http import Answer, Http, NoAnswer
 from chatload.fleet.providers import media
-from chatload.fleet.tally import DESK
 from chatload.fleet.world import World
 
+REST: Final = "REST"  # the "method" in Locust's tables
 Stored = Callable[[dict[str, str] | None, int], None]  # what a message says of it (None: it failed), and when
 
 
@@ -23,10 +23,10 @@ _uploaded: Final = msgspec.json.Decoder(_Uploaded)
 
 
 class Stores(Protocol):
-    """Who stores attachments for the operators."""
+    """Who stores attachments."""
 
     def store(self, name: str, token: str, stored: Stored) -> None:
-        """Store the attachment of this name as the operator with this token."""
+        """Store the attachment of this name as whoever has this token."""
 
 
 class Uploads:
@@ -37,7 +37,7 @@ class Uploads:
         self._http = http
 
     def store(self, name: str, token: str, stored: Stored) -> None:
-        """Store the attachment of this name as the operator with this token."""
+        """Store the attachment of this name as whoever has this token."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
         head = self._http.head("POST", "/v1/files", headers)
         self._http.ask(head, partial(self._answered, name, now_ns(), stored), media.content(name))
@@ -49,12 +49,12 @@ class Uploads:
             except msgspec.DecodeError:
                 self._failed(stored, "not understood")
                 return
-            self._world.tally.add("upload", DESK, answer.stamp_ns - started_ns)
+            self._world.tally.add("upload", REST, answer.stamp_ns - started_ns)
             kind = "image" if media.is_image(name) else "document"
             stored({"kind": kind, "ref": ref, "name": name, "mime": media.TYPES[name[-3:]]}, answer.stamp_ns)
         else:
             self._failed(stored, answer.reason if isinstance(answer, NoAnswer) else f"http {answer.status}")
 
     def _failed(self, stored: Stored, reason: str) -> None:
-        self._world.tally.fail("upload", DESK, reason)
+        self._world.tally.fail("upload", REST, reason)
         stored(None, now_ns())

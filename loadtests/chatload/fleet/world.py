@@ -71,6 +71,7 @@ class World:
         self.silence_ns = 0  # when customers fall silent; what was due before and never started is unsent
         asked = plan.scenario.feedback
         self.asks_to_rate = asked.request if asked is not None else None
+        self.returned: dict[str, int] = {}  # by contact: the latest dialog in the plan of who has come back
         said = plan.scenario.replies
         self.automatic = frozenset(said.by_event().values()) if said is not None else frozenset()
 

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate, count
 from typing import Final
 
@@ -55,23 +55,28 @@ def arrivals(
 
     A surge's are layers of their own, which begin when it does: without it, the others are the same.
     """
-    yield from _between(draws, rate, _layers(load), 0.0, horizon_ms)
-    if surge is not None:
-        yield from _between(draws, rate, _layers(load * (surge.load - 1), SURGE), surge.after, horizon_ms)
-
-
-def _between(
-    draws: Draws, rate: Rate, layers: Iterable[tuple[int, float]], from_ms: float, horizon_ms: float
-) -> Iterator[tuple[int, float]]:
-    for layer, kept in layers:
-        expected = rate.expected(from_ms)
-        for index in count(layer * LAYER):
-            expected += draws.exponential(1.0, Purpose.ARRIVAL, index)
-            start_ms = rate.when(expected)
-            if start_ms >= horizon_ms:
-                break
+    for layer, kept, from_ms in layers(load, surge):
+        for index, start_ms in whole_layer(draws, rate, layer, from_ms, horizon_ms):
             if draws.happens(kept, Purpose.KEPT, index):
                 yield index, start_ms
+
+
+def layers(load: float, surge: Surge | None = None) -> Iterator[tuple[int, float, float]]:
+    """Each layer that begins at t0 or later, with the share of it that is kept and when it begins."""
+    yield from ((layer, kept, 0.0) for layer, kept in _layers(load))
+    if surge is not None:
+        yield from ((layer, kept, surge.after) for layer, kept in _layers(load * (surge.load - 1), SURGE))
+
+
+def whole_layer(draws: Draws, rate: Rate, layer: int, from_ms: float, horizon_ms: float) -> Iterator[tuple[int, float]]:
+    """(index, start) of one layer, in order of start, with those that a load keeps only a part of."""
+    expected = rate.expected(from_ms)
+    for index in count(layer * LAYER):
+        expected += draws.exponential(1.0, Purpose.ARRIVAL, index)
+        start_ms = rate.when(expected)
+        if start_ms >= horizon_ms:
+            return
+        yield index, start_ms
 
 
 def past_arrivals(draws: Draws, rate: Rate, load: float, back_ms: float) -> Iterator[tuple[int, float]]:

@@ -7,22 +7,20 @@ from msgspec.structs import replace
 
 from chatload.accounts import user_of
 from chatload.draws import Draws, Purpose
-from chatload.plan.model import Attachment, BotSays, Call, Destination, Dialog, Rating, Reply, To, Turn
+from chatload.plan.model import Attachment, BotSays, Call, Destination, Dialog, Rating, Reply
 from chatload.plan.proofs import proven
+from chatload.plan.turns import IDLE_SHARE, WITHOUT_FILES, Turns, drawn_file
 from chatload.scenario import Channel, Scenario, Shape
 from chatload.scenario.channels import Phone
-from chatload.scenario.shape import MS_PER_MIN, bot_length
+from chatload.scenario.shape import MS_PER_MIN
 
-LONGEST: Final = 1000  # characters of one message
 ODD: Final[tuple[Literal["slow", "broken", "wrong", "suggestion"], ...]] = ("slow", "broken", "wrong", "suggestion")
 REACT_CV: Final = 0.6
 TALK_CV: Final = 0.6
 PATIENCE_CV: Final = 0.5
+GIVEN_UP: Final = 1.25  # inactivity times after which the platform has closed a dialog, however slow it is
 FORESEEN: Final = 0  # the offer that stands for those whose numbers nobody knows yet
-SMALLEST, SIZES = 256, 20_000  # bytes of an attachment, and by how many it may be larger
 SOCKETS: Final = frozenset({"web", "app"})
-WITHOUT_FILES: Final = frozenset({"sms"})
-IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
 
 
 class Dialogs:
@@ -33,25 +31,24 @@ class Dialogs:
         self._shape = shape
         self._draws = draws
         self._played = scenario.channels.played()
-        self._written = scenario.channels.written()
-        self._bot_reading_ms = bot_length(scenario) / scenario.dialog.reads_per_min * MS_PER_MIN
+        self._turns = Turns(scenario, shape, draws)
 
-    def whole(self, index: int, start_ms: float) -> Dialog:
-        """The dialog of this index from its first turn on."""
+    def whole(self, index: int, start_ms: float, person: int | None = None) -> Dialog:
+        """The dialog of this index from its first turn on; `person` is whose, if they had one before."""
         scenario, draws = self._scenario, self._draws
-        name = self._channel(index)
+        name = self.channel(index)
         has_bot = self._played[name].bot
         contained = has_bot and draws.happens(scenario.bot.contained, Purpose.CONTAINED, index)
         phone = scenario.channels.calls() if name == "phone" else None
         patience_ms = scenario.patience.queue if phone is None else phone.patience
         dialog = Dialog(
             index=index,
-            user=user_of(index, name),
+            user=user_of(index if person is None else person, name),
             channel=name,
             phase="ramp" if start_ms < 0 else "main",
             start_ms=start_ms,
             hold_ms=0.0,
-            turns=() if phone else self._turns(index, name, has_bot, contained),
+            turns=() if phone else self._turns.of(index, name, contained),
             contained=contained,
             patience_ms=draws.exponential(patience_ms, Purpose.PATIENCE, index),
             reply_patience_ms=draws.lognormal(scenario.patience.reply, PATIENCE_CV, Purpose.REPLY_PATIENCE, index),
@@ -59,6 +56,7 @@ class Dialogs:
             call=self._call(index, phone) if phone else None,
             rating=None if contained or phone else self._rating(index),
             walks=has_bot and self._walks(index, name),
+            person=person,
         )
         return proven(dialog, scenario, self._shape, draws) if contained else dialog
 
@@ -84,8 +82,9 @@ class Dialogs:
     def reply(self, dialog: Dialog, turn: int) -> Reply:
         """How the operator answers this turn."""
         people, draws, index = self._scenario.operators, self._draws, dialog.index
-        length = self._reply_length(index, turn)
-        reading_and_typing = dialog.turns[turn].length / people.reads_per_min + length / people.types_per_min
+        length = self._turns.reply_length(index, turn)
+        written = sum(dialog.turns[part].length for part in dialog.burst(turn))
+        reading_and_typing = written / people.reads_per_min + length / people.types_per_min
         return Reply(
             react_ms=reading_and_typing * MS_PER_MIN
             + draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, index, turn),
@@ -94,12 +93,10 @@ class Dialogs:
         )
 
     def _attachment(self, dialog: Dialog, turn: int) -> Attachment | None:
-        share, draws = self._scenario.operators.attachment_share, self._draws
-        point = draws.uniform(Purpose.ATTACHMENT, dialog.index, turn)
-        if point >= share or dialog.channel in WITHOUT_FILES:
+        share, draws, index = self._scenario.operators.attachment_share, self._draws, dialog.index
+        if dialog.channel in WITHOUT_FILES:
             return None
-        size = SMALLEST + int(SIZES * draws.uniform(Purpose.ATTACHMENT_SIZE, dialog.index, turn))
-        return Attachment("png" if point < share / 2 else "pdf", size)
+        return drawn_file(draws, share, Purpose.ATTACHMENT, Purpose.ATTACHMENT_SIZE, index, turn)
 
     def bot_says(self, dialog: Dialog, turn: int) -> BotSays:
         """What the bank's own bot makes of this turn."""
@@ -162,13 +159,26 @@ class Dialogs:
         now_ms, moments = dialog.start_ms, []
         if dialog.call is not None:
             return [now_ms + self.accept_ms(dialog, FORESEEN) + dialog.call.talk_ms]
-        for position, turn in enumerate(dialog.turns):
-            now_ms += turn.think_ms
-            moments.append(now_ms)
-            if turn.to != "bot":
-                accept_ms = self.accept_ms(dialog, FORESEEN) if turn.to == "handover" else 0.0
-                now_ms += self.reply(dialog, position).react_ms + accept_ms
+        for burst in dialog.bursts():
+            for position in burst:
+                now_ms += dialog.turns[position].think_ms
+                moments.append(now_ms)
+            asked = dialog.turns[burst.start].to
+            if asked != "bot":
+                accept_ms = self.accept_ms(dialog, FORESEEN) if asked == "handover" else 0.0
+                now_ms += self.reply(dialog, burst.start).react_ms + accept_ms
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
+
+    def over_ms(self, dialog: Dialog) -> float:
+        """When a dialog is over for certain, and its customer gone, if the platform takes no time of its own.
+
+        Nobody sees the end in a messenger, nor after going without a word: there it is the inactivity time later.
+        """
+        end_ms = self.sends(dialog)[-1]
+        if dialog.rating is not None:
+            return end_ms + dialog.rating.after_ms
+        seen = dialog.channel in SOCKETS and not (dialog.contained and dialog.silent)
+        return end_ms if seen else end_ms + GIVEN_UP * self._scenario.timers.inactivity
 
     def left_at_start(self, dialog: Dialog, ramp_ms: float) -> Dialog | None:
         """What is left at t0 of a dialog that began before: an opening turn in the ramp, then the turns still to come.
@@ -181,7 +191,7 @@ class Dialogs:
         if dialog.call is not None:
             start_ms = self._introduced(dialog.index, ramp_ms, end_ms)
             return replace(dialog, start_ms=start_ms, hold_ms=end_ms, call=Call(0.0, None))
-        past = sum(1 for moment in sends if moment < 0) or 1
+        past = dialog.burst((sum(1 for moment in sends if moment < 0) or 1) - 1).stop
         to_come = dialog.turns[past:]
         with_operator = any(turn.to == "handover" for turn in dialog.turns[:past])
         opening = replace(dialog.turns[0], to="handover" if with_operator else "bot")
@@ -195,55 +205,11 @@ class Dialogs:
         earliest_ms = max(-ramp_ms, min(hold_ms - idle_ms, -1.0))
         return earliest_ms * self._draws.uniform(Purpose.INTRODUCED, index)
 
-    def _channel(self, index: int) -> Channel:
+    def channel(self, index: int) -> Channel:
+        """Where the dialog of this index takes place."""
         point, channels = self._draws.uniform(Purpose.CHANNEL, index), list(self._shape.mix)
         for name in channels[:-1]:
             point -= self._shape.mix[name]
             if point < 0:
                 return name
         return channels[-1]
-
-    def _turns(self, index: int, channel: Channel, has_bot: bool, contained: bool) -> tuple[Turn, ...]:
-        bot, draws = self._scenario.bot, self._draws
-        if contained:
-            with_bot, with_operator = draws.count(bot.turns_contained, 1, Purpose.BOT_TURNS, index), 0
-        else:
-            with_bot = draws.count(bot.turns_before, 1, Purpose.BOT_TURNS, index) if has_bot else 0
-            least = 1 if self._shape.operator_turns >= 1 else 0
-            with_operator = draws.count(self._shape.operator_turns, least, Purpose.OPERATOR_TURNS, index)
-        turns = [self._turn(index, turn, channel, "bot", turn > 0) for turn in range(with_bot)]
-        if not contained:
-            turns.append(self._turn(index, with_bot, channel, "handover", with_bot > 0))
-            for turn in range(with_bot + 1, with_bot + 1 + with_operator):
-                turns.append(self._turn(index, turn, channel, "operator", True))
-        return tuple(turns)
-
-    def _turn(self, index: int, turn: int, channel: Channel, to: To, after_answer: bool) -> Turn:
-        shape, draws = self._scenario.dialog, self._draws
-        length = min(
-            LONGEST, max(1, round(draws.lognormal(shape.length, shape.length_cv, Purpose.LENGTH, index, turn)))
-        )
-        think_ms = length / self._written[channel].types_per_min * MS_PER_MIN
-        if after_answer:
-            think_ms += self._reading_ms(index, turn, to)
-            think_ms += draws.lognormal(self._shape.thinking_ms, shape.thinking_cv, Purpose.THINKING, index, turn)
-            think_ms = min(think_ms, IDLE_SHARE * self._scenario.timers.inactivity)
-        return Turn(think_ms, length, to, self._drop_ms(index, turn, channel))
-
-    def _reading_ms(self, index: int, turn: int, to: To) -> float:
-        """Reading the answer to the turn before."""
-        if to != "operator":
-            return self._bot_reading_ms
-        return self._reply_length(index, turn - 1) / self._scenario.dialog.reads_per_min * MS_PER_MIN
-
-    def _reply_length(self, index: int, turn: int) -> int:
-        drawn = self._draws.lognormal(
-            self._scenario.operators.length, self._scenario.dialog.length_cv, Purpose.REPLY_LENGTH, index, turn
-        )
-        return min(LONGEST, max(1, round(drawn)))
-
-    def _drop_ms(self, index: int, turn: int, channel: Channel) -> float | None:
-        app = self._scenario.channels.app
-        if channel != "app" or app is None or not self._draws.happens(app.drops, Purpose.DROP, index, turn):
-            return None
-        return self._draws.exponential(app.away, Purpose.DROP_TIME, index, turn)

@@ -1,5 +1,6 @@
 """What a plan is made of. Times are business milliseconds; wall time is business time divided by the speed."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -8,7 +9,14 @@ from chatload.scenario import Channel
 
 Phase = Literal["ramp", "main"]
 ProofStep = Literal["ask", "account", "code", "wrong"]
-To = Literal["bot", "handover", "operator"]
+To = Literal["bot", "handover", "operator", "more"]
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """An image or a document of so many bytes."""
+
+    kind: Literal["png", "pdf"]
+    size: int
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -16,14 +24,17 @@ class Turn(msgspec.Struct, frozen=True):
 
     `think_ms`: from its trigger (receipt of the previous answer; for the first turn the dialog's start) to the send.
     `length`: characters of the words, identity not counted.
-    `to`: who answers it; the text of a "handover" turn asks for an operator.
+    `to`: who answers it; the text of a "handover" turn asks for an operator. "more" goes on with the burst that a turn
+    before it began: its trigger is the send before, and the whole gets one answer.
     `drop_ms`: the app closes its socket right after this send and redials so much later; None keeps it open.
+    `attachment`: what is sent instead of the words, or has them as its caption, as the channel has it.
     """
 
     think_ms: float
     length: int
     to: To
     drop_ms: float | None = None
+    attachment: Attachment | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -69,6 +80,7 @@ class Dialog(msgspec.Struct, frozen=True):
     `call`: of a dialog by phone, which has no turns.
     `walks`: they take what the service menu offers, instead of writing to the bot.
     `proof`: they ask for what only the owner of an account may know.
+    `person`: the index of the first dialog of a customer who comes back, whose `user` they are; None of a first one.
     `rating`: how the customer rates the dialog once an operator has closed it; None if they do not.
     """
 
@@ -87,6 +99,24 @@ class Dialog(msgspec.Struct, frozen=True):
     rating: Rating | None = None
     walks: bool = False
     proof: Proof | None = None
+    person: int | None = None
+
+    def burst(self, position: int) -> range:
+        """The turns, by their positions, that are written at once with this one and get one answer."""
+        turns, first, end = self.turns, position, position + 1
+        while turns[first].to == "more":
+            first -= 1
+        while end < len(turns) and turns[end].to == "more":
+            end += 1
+        return range(first, end)
+
+    def bursts(self) -> Iterator[range]:
+        """All of them in order; most are of one turn."""
+        end = 0
+        while end < len(self.turns):
+            burst = self.burst(end)
+            yield burst
+            end = burst.stop
 
 
 class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -102,13 +132,6 @@ class BotSays(msgspec.Struct, frozen=True):
 
     kind: Literal["answer", "suggestion", "handover", "slow", "broken", "wrong"]
     topic: str = ""
-
-
-class Attachment(msgspec.Struct, frozen=True):
-    """An image or a document of so many bytes."""
-
-    kind: Literal["png", "pdf"]
-    size: int
 
 
 class Reply(msgspec.Struct, frozen=True):

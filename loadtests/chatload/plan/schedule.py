@@ -35,9 +35,10 @@ that we do not know has stored, split and forwarded it: the text is the one thin
 from functools import cached_property
 
 from chatload.draws import Draws
-from chatload.plan.arrivals import Rate, arrivals, past_arrivals
+from chatload.plan.arrivals import Rate, arrivals, layers, past_arrivals
 from chatload.plan.dialogs import Dialogs
 from chatload.plan.model import BotSays, Destination, Dialog, Reply
+from chatload.plan.returning import returning
 from chatload.plan.roster import Roster, Stint
 from chatload.plan.texts import Keywords, Texts
 from chatload.scenario import Part, Scenario, shape_of
@@ -80,7 +81,10 @@ class Plan:
         return self._by_index[index]
 
     def share(self, worker: int, workers: int) -> tuple[Dialog, ...]:
-        """The dialogs that worker `worker` of `workers` plays; 0 also has the bank, and whoever it mails codes."""
+        """The dialogs that worker `worker` of `workers` plays: all of a customer's.
+
+        Worker 0 also has the bank, and whoever it mails codes.
+        """
         return tuple(dialog for dialog in self.dialogs if _player(dialog, workers) == worker)
 
     def roster(self, seat: int) -> tuple[Stint, ...]:
@@ -88,7 +92,7 @@ class Plan:
         return self.staff.stints(seat)
 
     def reply(self, index: int, turn: int) -> Reply:
-        """How the operator answers turn `turn` (from 0) of this dialog."""
+        """How the operator answers turn `turn` (from 0) of this dialog, with all that was written at once with it."""
         return self._details.reply(self._by_index[index], turn)
 
     def bot_says(self, index: int, turn: int) -> BotSays:
@@ -112,8 +116,13 @@ class Plan:
         return self._details.wrap_up_ms(index)
 
     def is_last(self, index: int, counter: int) -> bool:
-        """Whether the customer's message number `counter` (from 1) is the last planned turn of its dialog."""
-        return counter >= len(self._by_index[index].turns)
+        """Whether nothing is planned after the customer's message number `counter` (from 1) and its burst."""
+        dialog = self._by_index[index]
+        return counter >= len(dialog.turns) or dialog.burst(counter - 1).stop == len(dialog.turns)
+
+    def burst(self, index: int, turn: int) -> range:
+        """The turns (from 0) that are written at once with this one and get one answer."""
+        return self._by_index[index].burst(turn)
 
     def text(self, index: int, turn: int) -> str:
         """The customer's words in turn `turn` (from 0); identity goes before them."""
@@ -139,6 +148,10 @@ class Plan:
         """How long the dialog takes, first step to end, if the platform takes no time."""
         return self._details.sends(dialog)[-1] - dialog.start_ms
 
+    def expected_messages(self, dialog: Dialog) -> int:
+        """Its messages of both sides: the customer's, and one answer to each, or to each burst."""
+        return len(dialog.turns) + sum(1 for _ in dialog.bursts())
+
     @property
     def main(self) -> tuple[Dialog, ...]:
         """The dialogs that start at t0 or later."""
@@ -151,12 +164,13 @@ class Plan:
 
     @property
     def messages(self) -> int:
-        """Messages of both sides if every turn happens: one of the customer and one answer a turn."""
-        return 2 * sum(len(dialog.turns) for dialog in self.dialogs)
+        """Messages of both sides if every turn happens."""
+        return sum(map(self.expected_messages, self.dialogs))
 
 
 def _player(dialog: Dialog, workers: int) -> int:
-    return dialog.index % workers if dialog.proof is None else 0
+    first = dialog.index if dialog.person is None else dialog.person
+    return first % workers if dialog.proof is None else 0
 
 
 def make_plan(
@@ -179,7 +193,9 @@ def make_plan(
     rate = Rate(scenario, part, draws)
     horizon_ms, ramp_ms = duration_s * 1000 * speed, ramp_s * 1000 * speed
     surge = scenario.surge if part == "surge" else None
-    dialogs = [details.whole(index, start_ms) for index, start_ms in arrivals(draws, rate, load, horizon_ms, surge)]
+    persons = returning(scenario, details, draws, rate, layers(load, surge), horizon_ms)
+    starts = arrivals(draws, rate, load, horizon_ms, surge)
+    dialogs = [details.whole(index, start_ms, persons.get(index)) for index, start_ms in starts]
     if ramp_ms > 0:
         back_ms = PAST_DURATIONS * scenario.dialog.duration
         for index, start_ms in past_arrivals(draws, rate, load, back_ms):

@@ -87,7 +87,7 @@ class Texts:
 
     def question(self, dialog: int, turn: int, to: To, length: int) -> str:
         """A customer's words; at least as long as the word that the turn needs."""
-        if to == "operator":
+        if to in ("operator", "more"):
             return self._filler(dialog, turn, length)
         choices = self._handover
         if to == "bot":
@@ -103,7 +103,7 @@ class Texts:
 
     def press(self, dialog: int, turn: int, to: To) -> str:
         """The number of a line of the menu, which the first message has brought up; "" for other messages."""
-        if self._menu is None or turn == 0 or to == "operator":
+        if self._menu is None or turn == 0 or to in ("operator", "more"):
             return ""
         fitting = [at for at, line in enumerate(self._menu.lines, 1) if bool(line.topic) == (to == "handover")]
         return str(fitting[int(self.draws.uniform(Purpose.WORDS, dialog, turn) * len(fitting))])

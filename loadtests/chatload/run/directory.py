@@ -59,7 +59,7 @@ def planned(plan: Plan, until_ms: float = math.inf) -> dict[str, Any]:
     return {
         "dialogs": len(main),
         "ramp_dialogs": len(dialogs) - len(main),
-        "messages": 2 * sum(len(dialog.turns) for dialog in dialogs),
+        "messages": sum(map(plan.expected_messages, dialogs)),
         "operators": plan.operators + plan.staff.hired,
         "mean_dialog_s": round(mean_ms / 1000, 3),
         "contained": sum(dialog.contained for dialog in main),

@@ -24,7 +24,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
     open_most = most_open(plan)
     played, published = scenario.channels.played(), scenario.channels.published()
     rows = plan.messages * ROWS_A_MESSAGE
-    main_messages = 2 * sum(len(dialog.turns) for dialog in plan.main)
+    main_messages = sum(map(plan.expected_messages, plan.main))
     shared = f", shared by {settings.workers:,} workers" if settings.workers > 1 else ""
     return [
         f"{settings.file.name}: {scenario.title}",
@@ -38,12 +38,25 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         f"  a dialog    {main_messages / max(dialogs, 1):.1f} messages, {figures['mean_dialog_s'] / 60:.1f} min;"
         f" the bot keeps {100 * figures['contained'] / max(dialogs, 1):.0f} %",
         f"  messages    {plan.messages:,} of both sides, {per_wall_s:,.0f}/s of wall time{shared}",
+        *_habits(plan),
         f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _attendance(plan),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
         f" {plan.operators + plan.staff.hired + open_most + FILES_BESIDES:,} open files a process",
         *_notices(settings, plan),
         *_strangers(settings, plan),
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",
+    ]
+
+
+def _habits(plan: Plan) -> list[str]:
+    """Who comes back, what is written at once, and what is no text; nothing where the scenario has none of it."""
+    turns = [turn for dialog in plan.dialogs for turn in dialog.turns]
+    at_once, files = sum(turn.to == "more" for turn in turns), sum(turn.attachment is not None for turn in turns)
+    back = sum(dialog.person is not None for dialog in plan.dialogs)
+    if not (at_once or files or back):
+        return []
+    return [
+        f"  customers   {back:,} of them come back, {at_once:,} messages follow at once on another, {files:,} are files"
     ]
 
 

@@ -8,7 +8,7 @@ from chatload.scenario.units import shown_clock, spoken
 
 def explain(file: ScenarioFile) -> list[str]:
     """Paragraphs for people."""
-    return [*_demand(file), *_a_dialog(file), *_a_call(file), *_floor(file), *_surge(file), *_run(file)]
+    return [*_demand(file), *_a_dialog(file), *_habits(file), *_a_call(file), *_floor(file), *_surge(file), *_run(file)]
 
 
 def _per_s(file: ScenarioFile) -> float:
@@ -49,6 +49,29 @@ def _a_dialog(file: ScenarioFile) -> list[str]:
         f"Customers write {dialog.length:g} characters and think {shape.thinking_ms / 1000:.0f} s before they do (what"
         f" reading, typing and the operators leave of the {lasts}).",
     ]
+
+
+def _habits(file: ScenarioFile) -> list[str]:
+    """What customers do besides writing one text after the other."""
+    dialog, back = file.scenario.dialog, file.scenario.returning
+    said = []
+    if dialog.bursts is not None:
+        said.append(
+            f"{100 * dialog.bursts.share:.0f} % of what they ask operators comes in {dialog.bursts.messages:g} messages"
+            " at once, 50 to 200 ms apart, and gets one answer."
+        )
+    if dialog.attachment_share:
+        said.append(
+            f"{100 * dialog.attachment_share:.0f} % of their messages to operators are images and documents, but over"
+            " SMS and Messenger."
+        )
+    if back is not None:
+        said.append(
+            f"{100 * back.share:.0f} % of the dialogs in which people write are begun by somebody who has had one,"
+            f" {spoken(back.after)} after it was over on average; of a short run fewer, for nobody comes back from"
+            " before it."
+        )
+    return said
 
 
 def _a_call(file: ScenarioFile) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Channels, Messenger
-from chatload.scenario.people import DialogShape, Feedback, Operators, Patience
+from chatload.scenario.people import DialogShape, Feedback, Operators, Patience, Returning
 from chatload.scenario.service import Authentication, Hostile, Notice, Replies
 from chatload.scenario.shifts import Surge
 from chatload.scenario.tables import Positive, Table
@@ -70,6 +70,7 @@ class Scenario(Table):
     objectives: list[Objective]
     published: dict[str, float]
     feedback: Feedback | None = None
+    returning: Returning | None = None
     replies: Replies | None = None
     authentication: Authentication | None = None
     hostile: Hostile | None = None

@@ -72,8 +72,22 @@ class Operators(Table):
         return self.teams[(seat - 1) % len(self.teams)]
 
 
+class Bursts(Table):
+    """Of what customers ask operators, `share` is written in several messages at once, `messages` on average.
+
+    They follow each other 50 to 200 ms apart, as of a phone that was out of reach, and get one answer.
+    """
+
+    share: Share
+    messages: Annotated[float, Field(ge=2)]
+
+
 class DialogShape(Table):
-    """What written dialogs amount to on average, both sides together, and how customers read and write."""
+    """What written dialogs amount to on average, both sides together, and how customers read and write.
+
+    Instead of a text, `attachment_share` of the customers' messages to operators are an image or a document, where the
+    channel carries them together with words (not SMS, nor Messenger). `bursts`: some of these messages come at once.
+    """
 
     messages: Annotated[float, Field(ge=2)]
     duration: DurationMs
@@ -81,6 +95,8 @@ class DialogShape(Table):
     length_cv: Annotated[float, Field(ge=0, le=3)]
     thinking_cv: Annotated[float, Field(ge=0, le=3)]
     reads_per_min: Positive
+    attachment_share: Share = 0.0
+    bursts: Bursts | None = None
 
 
 class Patience(Table):
@@ -89,6 +105,18 @@ class Patience(Table):
     queue: DurationMs
     reply: DurationMs
     silent: Share
+
+
+class Returning(Table):
+    """Customers who come back: `share` of the written dialogs are begun by somebody who has had one on that channel.
+
+    `after`: how long after the earlier dialog is over, on average. Where customers do not see its end (in messengers,
+    or when they left without a word), it is over when the platform closes it because nobody writes. Whose earlier
+    dialog would have been before the run comes as somebody new, so of a short run a smaller share returns.
+    """
+
+    share: Share
+    after: DurationMs
 
 
 class Feedback(Table):

@@ -11,6 +11,9 @@ from chatload.scenario.channels import Channel, Played, Web
 from chatload.scenario.model import Scenario
 
 MS_PER_MIN = 60_000.0
+LEAST_AT_ONCE = 2  # messages of a burst
+GAP_LEAST_MS, GAP_MOST_MS = 50.0, 200.0  # between them
+GAP_MEAN_MS = (GAP_LEAST_MS + GAP_MOST_MS) / 2
 
 
 class Impossible(ValueError):
@@ -52,6 +55,7 @@ def shape_of(scenario: Scenario) -> Shape:
     per_turn = sum(mix[name] * _typing_ms(scenario, channel) for name, channel in written.items())
     customer = operator_turns * (thinking_ms + per_turn + _reading_ms(scenario, scenario.operators.length))
     operator_ms = replies * react_ms(scenario) + customer + scenario.operators.wrap_up
+    operator_ms += operator_turns * (at_once(scenario) - 1) * (per_turn + GAP_MEAN_MS + _read_ms(scenario))
     return Shape(_mix(scenario.channels.played()), contained, operator_turns, thinking_ms, operator_ms)
 
 
@@ -65,6 +69,20 @@ def react_ms(scenario: Scenario) -> float:
     people = scenario.operators
     reading = scenario.dialog.length / people.reads_per_min
     return (reading + people.length / people.types_per_min) * MS_PER_MIN + people.thinking
+
+
+def at_once(scenario: Scenario) -> float:
+    """Mean messages in which an operator is asked one thing."""
+    bursts = scenario.dialog.bursts
+    return 1.0 if bursts is None else 1 + bursts.share * (bursts.messages - 1)
+
+
+def hands_over_in_bursts(scenario: Scenario, channel: Channel) -> bool:
+    """Whether more may follow at once on the message that asks for an operator.
+
+    Not where the bank's own bot takes its time to hand over, and would be asked about the rest, too.
+    """
+    return not (scenario.channels.played()[channel].bot and scenario.bot.service is not None)
 
 
 def bot_length(scenario: Scenario) -> float:
@@ -82,6 +100,16 @@ def _typing_ms(scenario: Scenario, channel: Web) -> float:
 
 def _reading_ms(scenario: Scenario, length: float) -> float:
     return length / scenario.dialog.reads_per_min * MS_PER_MIN
+
+
+def _read_ms(scenario: Scenario) -> float:
+    """An operator reading one message."""
+    return scenario.dialog.length / scenario.operators.reads_per_min * MS_PER_MIN
+
+
+def _more_at_handover(scenario: Scenario, name: Channel) -> float:
+    """Mean messages that follow at once on the one that asks for an operator."""
+    return at_once(scenario) - 1 if hands_over_in_bursts(scenario, name) else 0.0
 
 
 def _kept_turns(scenario: Scenario, name: Channel) -> float:
@@ -106,18 +134,18 @@ def _bot_turns_before(scenario: Scenario, channel: Web) -> float:
 
 
 def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: float) -> float:
-    """Solve mean messages = 2 × mean turns for the operators' turns."""
+    """Solve mean messages, of turns with their answers and of what is written at once with them, for these turns."""
     before = 0.0
     for name, channel in scenario.channels.written().items():
         share = _contained(scenario, channel)
-        human = _bot_turns_before(scenario, channel) + 1
-        before += mix[name] * (share * _kept_turns(scenario, name) + (1 - share) * human)
+        human = 2 * (_bot_turns_before(scenario, channel) + 1) + _more_at_handover(scenario, name)
+        before += mix[name] * (share * 2 * _kept_turns(scenario, name) + (1 - share) * human)
     if contained == 1:
         return 0.0
-    turns = (scenario.dialog.messages / 2 - before) / (1 - contained)
+    turns = (scenario.dialog.messages - before) / ((1 - contained) * (at_once(scenario) + 1))
     if turns < 0:
         raise Impossible(
-            "dialog.messages", f"the bot's and the hand-over turns alone make {2 * before:.1f} messages a dialog"
+            "dialog.messages", f"the bot's and the hand-over turns alone make {before:.1f} messages a dialog"
         )
     return turns
 
@@ -133,7 +161,9 @@ def _thinking_ms(scenario: Scenario, mix: dict[Channel, float], operator_turns: 
         turns = before + 1 + operator_turns
         readings = before * after_bot + operator_turns * _reading_ms(scenario, scenario.operators.length)
         work = scenario.operators.accept + (1 + operator_turns) * react_ms(scenario) + scenario.operators.wrap_up
-        fixed += mix[name] * (1 - share) * (turns * typing + readings + work)
+        more = _more_at_handover(scenario, name) + operator_turns * (at_once(scenario) - 1)
+        at_once_ms = more * (typing + GAP_MEAN_MS + _read_ms(scenario))
+        fixed += mix[name] * (1 - share) * (turns * typing + readings + work + at_once_ms)
         thinking_turns += mix[name] * (share * (kept - 1) + (1 - share) * (turns - 1))
     left = scenario.dialog.duration - fixed
     if left < 0:

@@ -110,9 +110,8 @@ def _dispatch(each: Comparison) -> str:
 
 
 def _page(folder: Path, word: Word, comparisons: Mapping[str, Comparison]) -> str:
-    plays = {kind: each.replications for kind, each in comparisons.items()}
     (folder / "plots").mkdir(exist_ok=True)
-    save(draw_theory(plays, WIDE_PX), folder / "plots" / "theory.png")
+    save(draw_theory(comparisons, WIDE_PX), folder / "plots" / "theory.png")
     label = "Measured points on the curves of Erlang A, over the offered load"
     sizes = {"wide": WIDE_PX, "narrow": NARROW_PX}
     return _template().render(
@@ -120,7 +119,7 @@ def _page(folder: Path, word: Word, comparisons: Mapping[str, Comparison]) -> st
         look=LOOKS[word],
         answer=ANSWERS[word],
         kinds={kind: _shown(each) for kind, each in comparisons.items()},
-        pictures={size: svg(draw_theory(plays, width), f"theory-{size}", label) for size, width in sizes.items()},
+        pictures={size: svg(draw_theory(comparisons, width), f"theory-{size}", label) for size, width in sizes.items()},
         definitions=DEFINITIONS,
         style=(files("chatreport.report") / "style.css").read_text(encoding="utf-8"),
     )

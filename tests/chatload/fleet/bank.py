@@ -11,6 +11,7 @@ from aiohttp import web
 from chatload.accounts import ACCOUNTS, user_of
 from chatload.fleet.clock import now_ns
 from chatload.fleet.ledger import Actor, Subject
+from chatload.fleet.providers import media
 from chatload.fleet.providers.chat import Chat
 from chatload.fleet.world import MessengerAccount, Target
 from chatload.targets.nullserver.dialects import DIALECTS, Said
@@ -99,9 +100,11 @@ class Person:
         self._subject = Subject(stage.world, f"{ACCOUNTS[channel]}/{self.user}", index)
         self.chat: Chat = stage.provider.join(self._actor, self._subject, self.heard)
 
-    def say(self, counter: int) -> None:
-        """Send the n-th message."""
-        self.chat.send(self._actor.message(self._subject, counter, "Привет", now_ns()))
+    def say(self, counter: int, file: str = "") -> None:
+        """Send the n-th message, with a file of this kind if one is named."""
+        message = self._actor.message(self._subject, counter, "Привет", now_ns())
+        message.attachment = media.named(message.cid, 1000 + counter, file) if file else ""
+        self.chat.send(message)
 
 
 async def ask(

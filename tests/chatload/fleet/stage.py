@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.recorder import Recorder
+from chatload.fleet.script import Join
+from chatload.fleet.session import Session
 from chatload.fleet.staff import Seats
 from chatload.fleet.tally import Tally
 from chatload.fleet.uploads import Uploads
@@ -137,9 +140,11 @@ class Stage:
         self.world.target = target
         self.provider.begin()
         self.history = HistoryReader(self.world)
-        office = Office(Link, self.history, Uploads(self.world, self.history.http))
+        uploads = Uploads(self.world, self.history.http)
+        office = Office(Link, self.history, uploads)
         self.seats = Seats(self.world, self.live, office, lambda n, on: self.seated.append((n, on)))
-        joins = {self.provider.channel: self.provider.join}
+        joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
+        joins[self.provider.channel] = self.provider.join
         self.customers = Customers(self.world, self.live, self.plan.dialogs, joins)
         self.world.t0_ns = now_ns()
 

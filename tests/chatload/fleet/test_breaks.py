@@ -30,9 +30,13 @@ def test_the_app_drops_its_socket_and_comes_back(tmp_path: Path) -> None:
     turns = tuple(msgspec.structs.replace(turn, drop_ms=20_000.0) for turn in planned.turns)
     ledger = played(tmp_path, [msgspec.structs.replace(planned, turns=turns)], act)
     assert columns(of(ledger, "DIALOG"), "outcome") == [("COMPLETED",)]
-    first, again = of(ledger, "SEND", who="c5", counter=1)
-    assert (first["outcome"], first["reason"], first["attempt"], first["done"]) == ("INDETERMINATE", "dropped", 1, -1)
-    assert (again["outcome"], again["attempt"], again["seq"], again["intended"]) == ("OK", 2, 1, first["intended"])
+    *cut, last = of(
+        ledger, "SEND", who="c5", counter=1
+    )  # a bot's quick answer, and the next drop, may overtake its ack
+    assert cut
+    assert {(row["outcome"], row["reason"], row["done"]) for row in cut} == {("INDETERMINATE", "dropped", -1)}
+    assert [row["attempt"] for row in (*cut, last)] == list(range(1, len(cut) + 2))
+    assert (last["outcome"], last["seq"], last["intended"]) == ("OK", 1, cut[0]["intended"])
     resumes = of(ledger, "RESUME", who="c5")
     assert columns(resumes, "outcome", "epoch") == [("OK", 2), ("OK", 3), ("OK", 4)]
     assert all(row["intended"] <= row["started"] <= row["done"] for row in resumes)

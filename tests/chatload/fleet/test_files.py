@@ -40,14 +40,14 @@ async def urls_of(stage: Stage, channel: str, body: Any) -> list[str]:
 
 @pytest.mark.parametrize("channel", [channel for channel in CHANNELS if channel != "sms"])
 def test_customers_send_files_that_can_be_fetched(channel: str, tmp_path: Path) -> None:
-    """Ten messages with a share of one are images and documents, each whole and named after its message."""
+    """Images and documents, each whole and named after its message."""
     bank = Bank(channel)
     names: list[str] = []
 
     async def act(stage: Stage) -> None:
         person = Person(stage, channel, 1)
         for counter in range(1, 11):
-            person.say(counter)
+            person.say(counter, ("png", "pdf")[counter % 2])
         await stage.until(lambda: len(bank.calls) == 10)
         bearer = {"Authorization": f"Bearer {KEYS.token}"}
         for call in bank.calls:
@@ -56,7 +56,7 @@ def test_customers_send_files_that_can_be_fetched(channel: str, tmp_path: Path) 
                 assert status == 200
                 names.append(media.name_in(data))
 
-    at_a_bank(tmp_path, bank, act, attachment_share=1.0, batch_share=0.0)
+    at_a_bank(tmp_path, bank, act, batch_share=0.0)
     assert sorted(name.rsplit("-", 1)[0] for name in names) == sorted(f"abc123-c1-{n}" for n in range(1, 11))
     assert {name[-3:] for name in names} == {"png", "pdf"}
 

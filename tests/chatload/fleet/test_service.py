@@ -1,13 +1,15 @@
 """What customers and operators do besides writing, on every channel at once, with the reference core as a process."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS, BANK, BANKS_BOT, RELAY
+from chatload.accounts import ACCOUNTS, BANK, BANKS_BOT, RELAY, channel_of
 from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import now_ns
@@ -15,14 +17,17 @@ from chatload.fleet.customers import Customers
 from chatload.fleet.history import HistoryReader
 from chatload.fleet.link import Link
 from chatload.fleet.office import Office
-from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers import PROVIDERS, media
+from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
+from chatload.fleet.script import Join
+from chatload.fleet.session import Session
 from chatload.fleet.staff import Seats
 from chatload.fleet.uploads import Uploads
 from chatload.fleet.world import Target
 from chatload.host import LOOPBACK
 from chatload.plan import Dialog
-from chatload.plan.model import Rating
+from chatload.plan.model import Attachment, Rating
 from chatload.scenario import Scenario, load
 from chatload.scenario.bot import Line, Menu
 from chatload.scenario.bot import Service as BankService
@@ -31,6 +36,7 @@ from chatload.scenario.people import Feedback
 from chatload.scenario.service import Replies
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
+from chatload.targets.rest import Admin
 from chatreport.evidence import Evidence
 from chatreport.floor import Floor
 from chatreport.ledger import Ledger
@@ -49,6 +55,11 @@ LINKED = ("INFOBIP", "MESSENGER", "TELEGRAM", "VIBER", "WHATSAPP")  # which fetc
 REPLIES = Replies(greeting="Welcome.", waiting="Everybody is busy, please wait.", closing="Good bye.")
 MESSENGERS = {name: made for name, made in PROVIDERS.items() if name != "phone"}  # where customers write
 CHANNELS = ("web", "app", *sorted(MESSENGERS))
+FILES = {
+    name: None if name in ("sms", "messenger") else Attachment("png", 1000 + len(name)) for name in CHANNELS
+}  # of customers
+BACK = 200  # the index of who comes back, beyond that of their first dialog
+LATER_MS = 3_600_000_000.0  # when: not before the test turns the clock forward
 
 
 def scenario() -> Scenario:
@@ -81,12 +92,27 @@ def asking(played: Scenario) -> dict[str, int]:
 
 
 def everywhere() -> list[Dialog]:
-    """One dialog on each channel, in the order of `CHANNELS`, and one for each thing that the bank's bot can say."""
+    """Two dialogs of one customer on each channel, the first in the order of `CHANNELS`, with a file and a burst.
+
+    And one dialog for each thing that the bank's bot can say.
+    """
     score = Rating(score=2, after_ms=1000.0)
-    return [
-        dialog(index, "handover", "operator", channel=channel, rating=score)
+    first = [
+        with_file(dialog(index, "handover", "operator", "more", channel=channel, rating=score), FILES[channel])
         for index, channel in enumerate(CHANNELS, 1)
-    ] + [dialog(index, "bot", "handover") for index in asking(scenario()).values()]
+    ]
+    asked = [dialog(index, "bot", "handover") for index in asking(scenario()).values()]
+    again = [
+        dialog(BACK + n, "handover", channel=one.channel, start_ms=LATER_MS, user=one.user, person=n)
+        for n, one in enumerate(first, 1)
+    ]
+    return [*first, *asked, *again]
+
+
+def with_file(planned: Dialog, file: Attachment | None) -> Dialog:
+    """The dialog with a file in place of its last text."""
+    *turns, last = planned.turns
+    return msgspec.structs.replace(planned, turns=(*turns, msgspec.structs.replace(last, attachment=file)))
 
 
 def judged(folder: Path, claims: list[Row]) -> dict[str, Finding]:
@@ -106,6 +132,7 @@ class Service:
         self._scenario = scenario
         self._planned = planned
         self.history: list[Row] = []
+        self.sent: list[tuple[str, str]] = []  # customers' files: channel, and the name if they came whole with it
         self.state: list[Row] = []
         self.enclosed: dict[str, list[int]] = {}  # by channel: bytes of what operators are planned to send
 
@@ -118,9 +145,9 @@ class Service:
     async def _play(self) -> None:
         planned = self._planned
         stage = Stage(self._folder, planned, speed=SPEED, scenario=self._scenario)
-        for each in planned[: len(CHANNELS)]:
-            files = [stage.plan.reply(each.index, turn).attachment for turn in range(len(each.turns))]
-            self.enclosed[each.channel.upper()] = sorted(file.size for file in files if file)
+        for each in planned:
+            files = [stage.plan.reply(each.index, burst.start).attachment for burst in each.bursts()]
+            self.enclosed.setdefault(each.channel.upper(), []).extend(file.size for file in files if file)
         providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in MESSENGERS.items()}
         bot, bank = BankBot(stage.world), Bank(stage.world)
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
@@ -134,18 +161,19 @@ class Service:
                 provider.begin()
                 await provider.greet()
             history = HistoryReader(stage.world)
-            office = Office(Link, history, Uploads(stage.world, history.http))
+            uploads = Uploads(stage.world, history.http)
+            office = Office(Link, history, uploads)
             seats = Seats(stage.world, stage.live, office, lambda n, on: stage.seated.append((n, on)))
-            customers = Customers(
-                stage.world, stage.live, tuple(planned), {name: provider.join for name, provider in providers.items()}
-            )
+            customers = self._customers(stage, providers, uploads)
             stage.world.t0_ns = now_ns()
             for number in range(1, 4):
                 seats.set(number, on=True)
             await stage.until(lambda: len(stage.seated) == 3)
             customers.begin()
-            await stage.until(lambda: stage.tally.started == len(planned))
-            await stage.until(lambda: not customers.busy)
+            await self._to_the_end(stage, customers, sum(each.start_ms < LATER_MS for each in planned))
+            stage.world.t0_ns -= stage.world.wall(LATER_MS)
+            customers.begin()
+            await self._to_the_end(stage, customers, len(planned))
             await asyncio.to_thread(self._read, core)
             seats.shut()
             await history.close()
@@ -158,6 +186,15 @@ class Service:
             stage.clock.close()
             stage.recorder.close()
 
+    def _customers(self, stage: Stage, providers: dict[str, Provider], uploads: Uploads) -> Customers:
+        joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
+        joins |= {name: provider.join for name, provider in providers.items()}
+        return Customers(stage.world, stage.live, tuple(self._planned), joins)
+
+    async def _to_the_end(self, stage: Stage, customers: Customers, dialogs: int) -> None:
+        await stage.until(lambda: stage.tally.started == dialogs)
+        await stage.until(lambda: not customers.busy)
+
     def judged(self) -> dict[str, Finding]:
         """What the checkers find in the ledger and the platform's own history."""
         return judged(self._folder, [*self.history, *self.state])
@@ -166,6 +203,18 @@ class Service:
         reach = core.auditor()
         self.history = list(audit.history(reach["url"], reach["token"], reach["partitions"], RUN))
         self.state = list(audit.state(reach["url"], reach["token"]))
+        with Admin(reach["url"], reach["token"]) as admin:
+            kept = [entry for partition in range(reach["partitions"]) for entry in audit._pages(admin, partition)]
+        for entry in kept:
+            if entry.get("author") == "customer" and entry["kind"] == "message" and entry.get("files"):
+                (file,) = entry["files"]
+                name = self._name_of(f"{reach['url']}/v1/files/{file['ref']}", reach["token"]) if file["ref"] else ""
+                self.sent.append((channel_of(entry["dialog"].partition("/")[0]), name))
+
+    @staticmethod
+    def _name_of(url: str, token: str) -> str:
+        with urlopen(Request(url, headers={"Authorization": f"Bearer {token}"})) as answer:
+            return media.name_in(answer.read())
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +231,50 @@ def test_customers_of_every_channel_rate_once_asked(service: tuple[list[Row], Se
     assert given == {(channel.upper(), 2, 2) for channel in CHANNELS}
     kept = sorted((row["contact"], row["number"], row["size"]) for row in history if row["what"] == What.AUDIT_RATING)
     assert kept == sorted((row["contact"], 1, 2) for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS))
-    assert {row["number"] for row in history} == {1}
     assert all(row["intended"] <= row["started"] < row["done"] for row in of(ledger, "RATING", outcome="OK"))
     assert {row["outcome"] for row in of(ledger, "DIALOG")} == {"COMPLETED"}
+
+
+def test_who_comes_back_has_another_dialog_of_the_same_contact(service: tuple[list[Row], Service]) -> None:
+    """Begun by the first word after the rating, on every channel; both are known by what is in their texts."""
+    ledger, history = service[0], service[1].history
+    contacts = {row["contact"]: row["plan"] for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)}
+    back = of(ledger, "DIALOG", counter=1)
+    assert {row["contact"]: row["plan"] - BACK for row in back} == contacts
+    said = [row for row in history if row.get("author") == "customer" and row.get("sender")]  # and not a rating's words
+    assert {(row["sender"], row["contact"], row["number"]) for row in said if row["contact"] in contacts} == {
+        (f"c{index + more}", contact, number)
+        for contact, index in contacts.items()
+        for more, number in ((0, 1), (BACK, 2))
+    }
+    assert {row["number"] for row in history} == {1, 2}
+    for row in (row for row in ledger if row["what"] in ("SEND", "CLOSE") and row["who"][0] == "o"):
+        assert (row["number"] == 2) == (row["plan"] > BACK and row["contact"] in contacts)
+
+
+def test_customers_write_at_once_and_get_one_answer(service: tuple[list[Row], Service]) -> None:
+    """An operator answers the hand-over, then the two messages after it together, on every channel."""
+    ledger = service[0]
+    for row in (row for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)):
+        shown = of(ledger, "ENTRY", author="customer", contact=row["contact"], number=1)
+        seen = [entry for entry in shown if entry["sender"]]  # and not the words of a rating
+        assert sorted({(entry["sender"], entry["counter"]) for entry in seen}) == [(row["who"], n) for n in (1, 2, 3)]
+        mine = [s for s in of(ledger, "SEND", outcome="OK", contact=row["contact"], number=1) if s["sender"][0] == "o"]
+        assert len({(s["sender"], s["counter"]) for s in mine}) == 2
+        assert max(s["done"] for s in mine) > max(entry["done"] for entry in seen)
+
+
+def test_customers_send_files_on_every_channel(service: tuple[list[Row], Service]) -> None:
+    """In place of the text where files are stored first, with it where a messenger has captions; each kept whole."""
+    ledger, played = service
+    said = [row for row in played.history if row.get("kind") == Kind.MESSAGE and row.get("author") == "customer"]
+    third = [row for row in said if row.get("counter") == 3]
+    assert {row["channel"].name for row in third if not row["size"]} == {"WEB", "APP"}
+    assert sorted(row["sender"] for row in third) == sorted(row["who"] for row in of(ledger, "DIALOG", counter=3))
+    whole = {name: media.named(f"[{RUN}:c{n}:3]", 1000 + len(name), "png") for n, name in enumerate(CHANNELS, 1)}
+    enclosing = ("web", "app", "email")  # the others' files are fetched from their messengers
+    sent = {name: whole[name] if name in enclosing else "" for name, file in FILES.items() if file}
+    assert sorted(played.sent) == sorted(sent.items())
 
 
 def test_the_platform_speaks_by_itself_on_every_channel(service: tuple[list[Row], Service]) -> None:
@@ -192,29 +282,28 @@ def test_the_platform_speaks_by_itself_on_every_channel(service: tuple[list[Row]
     ledger, history = service[0], service[1].history
     events = [f"auto:{event}" for event in (*REPLIES.by_event(), "feedback")]
     for row in (row for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)):
-        stored = [each for each in history if each["contact"] == row["contact"] and each.get("author") == "system"]
-        assert [each["rule"] for each in stored if each["what"] == What.AUDIT and each["rule"]] == events
+        stored = [each for each in history if each["contact"] == row["contact"] and each["number"] == 1]
+        said = [each for each in stored if each["what"] == What.AUDIT and each["author"] == "system"]
+        assert [each["rule"] for each in said if each["rule"]] == events
         seen = [each for each in of(ledger, "ENTRY", who=row["who"], kind="MESSAGE") if each["author"] == "system"]
         assert {each["size"] for each in seen} >= {len(text) for text in REPLIES.by_event().values()}
-        assert (row["outcome"], row["counter"]) == ("COMPLETED", 2)
+        assert (row["outcome"], row["counter"]) == ("COMPLETED", 3)
 
 
 def test_operators_send_attachments_on_every_channel(service: tuple[list[Row], Service]) -> None:
     """Each is stored once, reaches its customer, and is whole where its messenger fetches it; SMS carries texts."""
     ledger, planned = service[0], service[1].enclosed
-    assert {channel: len(sizes) for channel, sizes in planned.items()} == {
-        channel.upper(): 0 if channel == "sms" else 2 for channel in CHANNELS
+    assert {channel: len(sizes) for channel, sizes in planned.items() if channel not in ("WEB", "APP")} == {
+        channel: 0 if channel == "SMS" else 3 for channel in planned if channel not in ("WEB", "APP")
     }
     fetched = of(ledger, "FETCH")
     assert {channel: sorted(row["size"] for row in of(fetched, "FETCH", channel=channel)) for channel in LINKED} == {
-        channel: planned[channel] for channel in LINKED
+        channel: sorted(planned[channel]) for channel in LINKED
     }
     assert {row["outcome"] for row in fetched} == {"OK"}
     sent = of(ledger, "SEND", outcome="OK")
     for row in (row for row in of(ledger, "DIALOG") if row["plan"] <= len(CHANNELS)):
-        replies = {
-            (s["sender"], s["counter"]) for s in sent if s["contact"] == row["contact"] and s["sender"][0] == "o"
-        }
+        replies = {(s["sender"], s["counter"]) for s in sent if s["plan"] == row["plan"] and s["sender"][0] == "o"}
         assert len(replies) == 2
         assert {(seen["sender"], seen["counter"]) for seen in of(ledger, "ENTRY", who=row["who"])} >= replies
     kept = {(row["sender"], row["counter"]) for row in service[1].history if str(row.get("sender", "")).startswith("o")}
@@ -222,13 +311,15 @@ def test_operators_send_attachments_on_every_channel(service: tuple[list[Row], S
 
 
 def test_customers_edit_wherever_a_messenger_lets_them(service: tuple[list[Row], Service]) -> None:
-    """Each message is given new words, which the platform keeps behind it under its identity."""
+    """Each message is given new words, a caption, too, which the platform keeps behind it under its identity."""
     ledger = service[0]
     told = {(row["channel"], row["counter"]) for row in of(ledger, "SEND", kind="EDITED", outcome="OK")}
-    assert told == {(channel, counter) for channel in EDITABLE for counter in (1, 2)}
+    back = {row["channel"] for row in of(ledger, "SEND", kind="EDITED", outcome="OK") if row["plan"] > BACK}
+    assert back == set(EDITABLE)
+    assert told == {(channel, counter) for channel in EDITABLE for counter in (1, 2, 3)}
     kept = [row for row in service[1].history if row.get("kind") == Kind.EDITED]
     assert sorted((row["channel"].name, row["counter"], row["cursor"]) for row in kept) == sorted(
-        (channel, counter, 1) for channel, counter in told
+        [(channel, counter, 1) for channel, counter in told] + [(channel, 1, 1) for channel in back]
     )
 
 

@@ -126,3 +126,21 @@ def simulated(folder: Path, dialogs: list[Dialog]) -> tuple[Run, Plan]:
     times = {"t0_ns": simulation.t0_ns, "end_ns": simulation.end_ns, "drained_ns": simulation.drained_ns}
     write_manifest(folder, {"simulated": True, "target": {"observes": []}, "speed": 1, **times})
     return Run(folder), plan
+
+
+def test_who_comes_back_has_a_dialog_of_their_own_each_time(tmp_path: Path) -> None:
+    """One in the plan is one on the platform, also with bursts, files and ratings; the promises hold over all of it."""
+    teams = load(str(Path(__file__).parents[2] / "end_to_end" / "teams.toml"))
+    asked = settled(settle(teams, speed=1.0, seed=1, out=tmp_path / "run", duration="30 min"))
+    run = Run(simulate(asked))
+    run.manifest["target"]["observes"] = [guarantee.id for guarantee in GUARANTEES]
+    findings, _ = check_all(run.evidence, run.floor)
+    # not G2: of the request for a rating, which carries no identity, a simulation records no receipt
+    shown = ("G1", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10")
+    assert {name: findings[name].status for name in shown} == dict.fromkeys(shown, "held")
+    writers: dict[tuple[str, int], set[str]] = {}
+    for row in read_ledger(asked.out or tmp_path).to_pylist():
+        if row["what"] == What.AUDIT and str(row["sender"] or "").startswith("c"):
+            writers.setdefault((row["contact"], row["number"]), set()).add(row["sender"])
+    assert {len(each) for each in writers.values()} == {1}
+    assert sum(number > 1 for _, number in writers) > 20

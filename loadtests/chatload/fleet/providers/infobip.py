@@ -137,7 +137,6 @@ class Sms(Infobip):
     channel = "sms"
     profile = INFOBIP_SMS
     statuses = ("delivered", "failed")
-    carries_files = False
 
     def said(self, chat: Chat, heard: Heard) -> bytes:
         """A text, in parts of 67 characters."""

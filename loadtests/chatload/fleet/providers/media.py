@@ -13,10 +13,8 @@ from urllib.parse import unquote, urlsplit
 from chatload.fleet import codes
 from chatload.fleet.clock import Time
 from chatload.fleet.http import Answer, Http, NoAnswer
-from chatload.fleet.providers.limits import share_of
 
 TYPES: Final = {"png": "image/png", "pdf": "application/pdf"}
-SMALLEST, SIZES = 256, 20_000
 CONNECTIONS: Final = 16
 TIMEOUT_S: Final = 10.0
 _MAGIC: Final = {"png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-1.7\n"}
@@ -32,15 +30,6 @@ def mark_of(name: str) -> str:
     """The own id of the message that an attachment belongs to; "" if the name is none of ours."""
     found = _NAME.fullmatch(name)
     return f"[{found[1]}:{found[2]}:{found[3]}]" if found else ""
-
-
-def drawn(cid: str, key: str, share: float) -> str:
-    """The name of a message's attachment; "" for a message without one."""
-    point = share_of(f"attachment:{key}")
-    if point >= share:
-        return ""
-    size = SMALLEST + int(SIZES * share_of(f"size:{key}"))
-    return named(cid, size, "png" if point < share / 2 else "pdf")
 
 
 def is_image(name: str) -> bool:

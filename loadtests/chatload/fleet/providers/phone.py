@@ -117,7 +117,6 @@ class Phone(Provider):
 
     channel = "phone"
     profile = PHONE
-    carries_files = False
     refusals: ClassVar = {
         "token": Refusal(401, 0, "wrong token"),
         "method": Refusal(404, 0, "no such method"),

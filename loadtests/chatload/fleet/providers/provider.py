@@ -75,7 +75,6 @@ class Provider(ABC):
     refusals: ClassVar[Mapping[Problem, Refusal]]
     statuses: tuple[str, ...] = ()
     watermarks: frozenset[str] = frozenset()
-    carries_files = True
     edits: ClassVar[bool] = False  # the event of an edit has other words than the message, and is recorded
 
     def __init__(self, world: World, account: str, settings: Settings, worker: int = 0, workers: int = 1) -> None:
@@ -214,9 +213,7 @@ class Provider(ABC):
     def post(self, chat: Chat, message: Message) -> None:
         """Post a customer's message, and now and then an event of another kind after it."""
         key = f"{message.subject.plan}:{message.counter}"
-        share = self._settings.attachment_share
-        attachment = media.drawn(message.cid, key, share) if share and self.carries_files else ""
-        heard = Heard(self.new_id(chat), message.text, attachment, now_ms())
+        heard = Heard(self.new_id(chat), message.text, message.attachment, now_ms())
         settled: Settled = partial(self._posted.message, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()
         point, share = share_of(f"other:{key}"), 0.0 if message.final else self._settings.other_share
