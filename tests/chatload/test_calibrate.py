@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from benchmarks.calibrate import KNOBS, Knob, calibrate, turned, value_of
+from scripts.calibrate import KNOBS, Knob, calibrate, turned, value_of
 
 from chatload.scenario import ScenarioFile, load
 

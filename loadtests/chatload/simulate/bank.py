@@ -24,6 +24,7 @@ from chatload.targets.configuration import answered, configuration
 SPEED: Final = 1.0
 BROKEN: Final = c.Choice("handover", reason="bot_broken")
 WRONG: Final = c.Choice("handover", reason="bot_wrong")
+FILES_NEED_A_PERSON: Final = c.Choice("handover")
 ASK: Final = c.Choice("ask")
 
 
@@ -85,9 +86,11 @@ class Bank:
         self.installation.ask(c.Ring(key, call, state, now_ms, of.department, 0, of.wish))
 
     def _chosen(self, of: Account, key: str, text: str) -> c.Choice | None:
+        if of.bot == "none":
+            return None
+        if not text:
+            return FILES_NEED_A_PERSON
         match of.bot:
-            case "none":
-                return None
             case "http":
                 return ASK
             case "keywords":

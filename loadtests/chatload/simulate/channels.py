@@ -42,7 +42,12 @@ class Session:
         self._core.watch(self._subject.contact, self)
 
     def send(self, message: Message) -> None:
-        """Send; then be away, if the message says so."""
+        """Send, now or on coming back; then be away, if the message says so. A file goes in place of the text."""
+        if self._missed is not None:
+            self._missed.append(partial(self.send, message))
+            return
+        if message.attachment:
+            message.text, message.size = "", 0
         message.attempt, message.started_ns = 1, self._clock.now_ns()
         if message.away_ns >= 0:
             self._actor.sent(message, codes.INDETERMINATE, -1, "dropped")
@@ -89,7 +94,7 @@ class Session:
         missed, self._missed = self._missed or [], None
         for act in missed:
             if not self._left:
-                act()
+                self._here(act)
 
     def _saw(self, entry: Entry) -> None:
         now_ns = self._clock.now_ns()

@@ -43,7 +43,7 @@ class Play(NamedTuple):
 
 def on_the_wire(*, quick: bool) -> list[Play]:
     """What is played in real time."""
-    return _plays((1.0,) * 4, 15, usual_speed()) if quick else _plays(LOADS * 3, 30, usual_speed())
+    return _plays((1.0,) * 6, 15, usual_speed()) if quick else _plays(LOADS * 3, 30, usual_speed())
 
 
 def simulated(*, quick: bool) -> list[Play]:

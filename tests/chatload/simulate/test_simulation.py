@@ -144,3 +144,18 @@ def test_who_comes_back_has_a_dialog_of_their_own_each_time(tmp_path: Path) -> N
             writers.setdefault((row["contact"], row["number"]), set()).add(row["sender"])
     assert {len(each) for each in writers.values()} == {1}
     assert sum(number > 1 for _, number in writers) > 20
+
+
+def test_an_app_that_is_away_learns_everything_on_coming_back(tmp_path: Path) -> None:
+    """Its message is taken at once; what follows, and that it was taken, are seen when the socket is there again."""
+    planned = dialog(0, "bot", "handover", channel="app")
+    turns = (replace(planned.turns[0], drop_ms=20_000.0), planned.turns[1])
+    ledger = read_ledger(simulated(tmp_path, [replace(planned, turns=turns)])[0].path).to_pylist()
+    mine = [row for row in ledger if row["who"] == "c0"]
+    first, again = [row for row in mine if row["what"] == What.SEND and row["counter"] == 1]
+    assert (first["outcome"], first["reason"], first["done"]) == (Outcome.INDETERMINATE, "dropped", -1)
+    back_ns = first["started"] + int(20_000 * MS)
+    assert (again["outcome"], again["attempt"], again["started"], again["seq"]) == (Outcome.OK, 2, back_ns, 1)
+    answer = next(row for row in mine if row["what"] == What.ENTRY and row["author"] == "bot")
+    stored = next(row for row in ledger if row["what"] == What.AUDIT and row["seq"] == answer["seq"])
+    assert (stored["done"], answer["done"]) == (first["started"], back_ns)

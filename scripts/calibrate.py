@@ -1,6 +1,6 @@
 """The numbers that nobody publishes, found by simulation such that the published figures come out.
 
-    python -m benchmarks.calibrate SCENARIO [--days N] [--rounds N]
+    python -m scripts.calibrate SCENARIO [--days N] [--rounds N]
 
 Each number of a scenario that may be turned (`KNOBS`) has a published figure that it moves. In every round the same
 simulated days are played, and each number is turned by what its figure misses; days are the same from round to round,
