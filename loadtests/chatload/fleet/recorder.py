@@ -38,9 +38,10 @@ if not _same_layout():
 
 
 def _warm_up(rows: int) -> None:
-    """Write a part to nowhere: Arrow imports for a second at its first write."""
-    part = np.zeros(rows, ROW)
-    part["intended"] = part["done"] = np.arange(rows)
+    """Write a part to nowhere, in the writer's thread: a second of imports, and all memory that the thread keeps."""
+    part = np.frombuffer(np.random.default_rng(0).bytes(rows * _SIZE), ROW).copy()
+    for name in TEXT_COLUMNS:
+        part[name] = 0
     with TemporaryDirectory() as nowhere:
         write_part(Path(nowhere), "warm", 0, part, ["x"])
 
@@ -64,7 +65,7 @@ class Recorder:
         self._texts: list[str] = []
         self._writer = ThreadPoolExecutor(1, "ledger")
         self._writing: deque[Future[None]] = deque()
-        _warm_up(rows_per_part)
+        self._writer.submit(_warm_up, rows_per_part).result()
 
     @property
     def rows(self) -> int:
