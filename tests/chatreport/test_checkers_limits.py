@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chatreport.evidence import Evidence
-from chatreport.rundir import Kind, Outcome, What
+from chatreport.rundir import Channel, Kind, Outcome, What
 from chatreport.verify import GUARANTEES, check_all
 from chatreport.verify.finding import CannotTell, Finding, Guarantee, Tally
 from tests.chatreport.breaks import at_night, bot_dialog, honest, left_waiting, owned_entry, skipped_on_a_screen
@@ -54,6 +54,17 @@ def test_a_message_without_an_answer_may_appear_or_not() -> None:
     counts = record.counts()
     assert record.violated() == set()
     assert (counts["messages_indeterminate"], counts["messages_recovered"], counts["messages_lost"]) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("channel, status", [(Channel.TELEGRAM, "violated"), (Channel.INFOBIP, "held")])
+def test_what_webhooks_brought_at_once_has_an_order_only_where_the_chat_has_one(channel: Channel, status: str) -> None:
+    """A customer wrote twice before an answer: a messenger that posts in order keeps it, another one may not."""
+    record = honest().copy()
+    first, second = (record.one(What.SEND, sender="c5", counter=counter) for counter in (3, 4))
+    for row in (first, second):
+        row["channel"] = channel
+    second["started"] = first["started"] - MS
+    assert record.findings()["G4"].status == status
 
 
 @pytest.mark.parametrize("counters, kind", [([1], "prefix"), ([2], "middle"), ([3], "postfix"), ([1, 2, 3], "postfix")])

@@ -1,6 +1,7 @@
 """G4: one order in a dialog, dense, the same for every observer, and true to each sender's own."""
 
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from chatreport.grouping import (
 from chatreport.ledger import OPERATOR, Rows
 from chatreport.rundir import IN_ORDER, Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
+
+
+NO_SOCKET: Final = 0
+"""The epoch of whom the platform hears of by webhooks alone."""
 
 
 def ordered(tally: Tally) -> None:
@@ -115,7 +120,8 @@ def _before_in_line(evidence: Evidence, rows: Rows, place: Ints, first: Mask) ->
     line = dense(np.where(by_chat, -1, rows["sender"]), rows["contact"], np.where(by_chat, 0, rows["epoch"]))
     order = order_by(line, rows["started"])
     result[order] = running_max(line[order], place[order], before=True) > place[order]
-    return result & first
+    in_line = by_chat | (rows["epoch"] > NO_SOCKET)  # what a webhook brought has no order but its answers'
+    return result & in_line & first
 
 
 def _provider_order(tally: Tally) -> int:
