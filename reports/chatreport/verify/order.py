@@ -24,7 +24,6 @@ from chatreport.ledger import OPERATOR, Rows
 from chatreport.rundir import IN_ORDER, Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
 
-
 NO_SOCKET: Final = 0
 """The epoch of whom the platform hears of by webhooks alone."""
 
