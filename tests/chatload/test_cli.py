@@ -244,7 +244,7 @@ def test_shifts_breaks_and_a_surge_are_mentioned(tmp_path: Path) -> None:
     ):
         assert piece in in_words
     assert "400 with 3 dialogs each\n" in without
-    assert "on duty" not in plainly
+    assert "on duty in the peak hour" not in plainly
     assert "10 s of after-work" in plainly
 
 
