@@ -119,8 +119,8 @@ def _before_in_line(evidence: Evidence, rows: Rows, place: Ints, first: Mask) ->
     line = dense(np.where(by_chat, -1, rows["sender"]), rows["contact"], np.where(by_chat, 0, rows["epoch"]))
     order = order_by(line, rows["started"])
     result[order] = running_max(line[order], place[order], before=True) > place[order]
-    in_line = by_chat | (rows["epoch"] > NO_SOCKET)  # what a webhook brought has no order but its answers'
-    return result & in_line & first
+    result &= by_chat | (rows["epoch"] > NO_SOCKET)  # what a webhook brought has no order but its answers'
+    return result & first
 
 
 def _provider_order(tally: Tally) -> int:
