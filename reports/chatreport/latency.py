@@ -40,7 +40,7 @@ OPERATIONS: Final = {
     "deliver_out": "operator's intended send → frame of the connected customer, or the provider's request",
     "assign": "later of queued and slot free → offer on the desk",
     "bot": "intended send → the bot's answer on the same connection",
-    "receipt": "intended callback, or the provider's answer where none tells it → receipt on the operator's screen",
+    "receipt": "intended callback, or the provider's answer if that told it first → receipt on the operator's screen",
     "history": "request → last row",
     "resume": "intended redial → last missed frame",
 }
@@ -244,14 +244,15 @@ def _bot(evidence: Evidence) -> Samples:
 
 
 def _receipt(evidence: Evidence) -> Samples:
-    """From the callback that tells the same; from the provider's answer, where no callback does."""
+    """From the callback that tells the same; from the provider's answer, where none does, or none did by then."""
     rows = _main(evidence.ledger.of(What.RECEIPT))
     rows = rows.where((rows["provider_id"] >= 0) & evidence.one_clock(rows["contact"], rows["who"]))
     callbacks = evidence.ledger.of(What.CALLBACK)
     intended, started = _told(callbacks, rows, ("intended", "started"), ("contact", "provider_id", "reason"))
     taken = evidence.ledger.of(What.ATTEMPT).is_("outcome", Outcome.OK)
     (answered,) = _told(taken, rows, ("done",), ("contact", "provider_id"))
-    intended, started = np.where(intended >= 0, (intended, started), answered)
+    tells = (intended >= 0) & (started <= rows["done"])
+    intended, started = np.where(tells, (intended, started), answered)
     known = intended >= 0
     channel = evidence.channels[rows["contact"][known]]
     return _samples(channel, intended[known], started[known], rows["done"][known])

@@ -78,6 +78,8 @@ def tiny() -> Record:
         row(What.SEND, TELEGRAM, said("o1", 2), at(intended=5200, started=5200, done=5203), who="o1", seq=4, epoch=1),
         row(What.ATTEMPT, TELEGRAM, said("o1", 2), at(started=5210, done=5212), who="telegram", provider_id=70),
         row(What.RECEIPT, TELEGRAM, at(done=5219), who="o1", seq=4, provider_id=70, reason="sent"),
+        row(What.CALLBACK, TELEGRAM, at(intended=5240, started=5241, done=5243), who="telegram", provider_id=70,
+            reason="sent"),  # the echo of what the answer had told
         row(What.CALLBACK, TELEGRAM, READ, at(intended=5300, started=5302, done=5305), who="telegram"),
         row(What.RECEIPT, TELEGRAM, READ, at(done=5310), who="o1", seq=4),
         row(What.DIALOG, TELEGRAM, at(intended=100, started=100), outcome=Outcome.IN_FLIGHT, who="c1", plan=1),
