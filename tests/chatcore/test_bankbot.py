@@ -164,7 +164,9 @@ def test_a_slow_bot_hands_over_and_its_late_answer_changes_nothing() -> None:
         await customer.say("c0", "quick?")
         await customer.until(author="bot")
         owner = core.core.partitions[0]
-        await until(lambda: owner._armed == {1: owner.state.contacts[1].deadline})  # the reminder of inactivity is on
+        await until(
+            lambda: owner._deadlines._armed == {1: owner.state.contacts[1].deadline}
+        )  # the reminder of inactivity is on
         bot.hold()
         await customer.say("c1", "how much?")
         assert (await customer.until(kind="queued"))["reason"] == "bot_slow"

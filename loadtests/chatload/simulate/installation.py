@@ -11,6 +11,7 @@ from chatcore.machines import commands as c
 from chatcore.machines import dialog, floor, links
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Contacts
+from chatcore.machines.deadlines import Deadlines
 from chatload.fleet.clock import MS, Time
 from chatload.fleet.frames import DeskFrame, Entry
 from chatload.simulate import views
@@ -111,7 +112,7 @@ class Installation:
         self._threads: dict[int, Thread] = {}
         self._by_key: dict[str, Thread] = {}
         self._watching: dict[str, Customers] = {}
-        self._armed: dict[int, int] = {}  # contact → the earliest deadline that it is reminded of
+        self._deadlines = Deadlines(self.dialogs.contacts, self._wake)
         self._told: deque[tuple[Callable[[c.FloorCommand], None] | Callable[[c.DialogCommand], None], object]] = deque()
         self._telling = False
 
@@ -128,7 +129,7 @@ class Installation:
         for event in events:
             dialog.apply(state, event)
             if isinstance(event, _TIMED) and event.deadline:
-                self._arm(event.contact, event.deadline)
+                self._deadlines.arm(event.contact, event.deadline)
         if answer is not None:
             answer(events)
         self._show(events, origin)
@@ -218,7 +219,7 @@ class Installation:
             if isinstance(event, e.Said):
                 self._show_said(event, origin, ended)
             elif isinstance(event, e.Asked):
-                self._asked(self._threads[event.contact], _message_of(event, events))
+                self._asked(self._threads[event.contact], event.about(events))
             elif (show := _SHOWS.get(type(event))) is not None:
                 show(self, event)
 
@@ -286,29 +287,13 @@ class Installation:
 
     # --- deadlines ---------------------------------------------------------------------------------------------------
 
-    def _arm(self, contact: int, deadline_ms: int) -> None:
-        armed_ms = self._armed.get(contact)
-        if armed_ms is None or deadline_ms < armed_ms:
-            self._armed[contact] = deadline_ms
-            self._clock.at(deadline_ms * MS, lambda: self._remind(contact))
+    def _wake(self, deadline_ms: int, contact: int) -> None:
+        self._clock.at(deadline_ms * MS, lambda: self._remind(contact))
 
     def _remind(self, number: int) -> None:
-        now_ms = self._now_ms()
-        if self._armed.get(number, now_ms) > now_ms:
-            return  # asked for before an earlier one was, which has armed the next
-        self._armed.pop(number, None)
-        contact = self.dialogs.contacts.active.get(number)
-        if contact is None or not contact.deadline:
-            return
-        if contact.deadline > now_ms:
-            self._arm(number, contact.deadline)
-        else:
+        contact = self._deadlines.fallen(number, self._now_ms())
+        if contact is not None:
             self.ask(self._reminder(contact))
-
-
-def _message_of(asked: e.Asked, events: list[e.DialogEvent]) -> e.Said:
-    """The message, of the same record, about which the bank's bot is asked."""
-    return next(event for event in events if isinstance(event, e.Said) and event.seq == asked.seq)
 
 
 _SHOWS: Final[dict[type[e.Event], Callable[[Installation, Any], None]]] = {

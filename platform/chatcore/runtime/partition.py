@@ -11,6 +11,7 @@ from chatcore.machines import dialog, links
 from chatcore.machines import events as e
 from chatcore.machines.commands import Remind
 from chatcore.machines.contacts import Contact, Resting
+from chatcore.machines.deadlines import Deadlines
 from chatcore.machines.events import OWNED
 from chatcore.runtime.owner import Owner, Poisoned
 from chatcore.runtime.reminders import Reminders
@@ -89,15 +90,14 @@ class PartitionOwner(Owner):
         self._audience = audience
         self._rows: list[Row] = []
         self._contacts: list[tuple[int, str]] = []
-        self._reminders = Reminders(self._now_ms, self._remind)
-        self._armed: dict[int, int] = {}  # contact → the earliest deadline that its reminder was asked for
+        self._deadlines = Deadlines(state.contacts, Reminders(self._now_ms, self._remind).at)
 
     def _step(self, command: Any, now: int) -> list[e.DialogEvent]:
         events = dialog.decide(self.state, command, now)
         for event in events:
             dialog.apply(self.state, event)
             if isinstance(event, _TIMED) and event.deadline:
-                self._arm(event.contact, event.deadline)
+                self._deadlines.arm(event.contact, event.deadline)
         return events
 
     def _apply(self, event: e.DialogEvent) -> None:
@@ -143,7 +143,7 @@ class PartitionOwner(Owner):
                 continue
             contact = self.state.contacts[event.contact]
             if isinstance(event, e.Asked):
-                self._audience.asked(self, contact, message_of(event, events))
+                self._audience.asked(self, contact, event.about(events))
             if isinstance(event, e.Entry):
                 own = isinstance(event, e.Said) and event.id  # what follows from a message, its sender is shown, too
                 self._audience.customers(self, position, contact, event, origin if own else None)
@@ -181,23 +181,9 @@ class PartitionOwner(Owner):
 
     # --- deadlines -------------------------------------------------------------------------------------------------
 
-    def _arm(self, contact: int, deadline_ms: int) -> None:
-        armed_ms = self._armed.get(contact)
-        if armed_ms is None or deadline_ms < armed_ms:
-            self._armed[contact] = deadline_ms
-            self._reminders.at(deadline_ms, contact)
-
     def _remind(self, number: int) -> None:
-        now_ms = self._now_ms()
-        if self._armed.get(number, now_ms) > now_ms:
-            return  # asked for before an earlier one was, which has armed the next
-        self._armed.pop(number, None)
-        contact = self.state.contacts.active.get(number)
-        if contact is None or not contact.deadline:
-            return
-        if contact.deadline > now_ms:
-            self._arm(number, contact.deadline)
-        else:
+        contact = self._deadlines.fallen(number, self._now_ms())
+        if contact is not None:
             with suppress(Poisoned):
                 self.submit(self.reminder(contact))
 
@@ -214,7 +200,7 @@ class PartitionOwner(Owner):
         """Arm the deadlines that the restored state holds."""
         for contact in self.state.contacts.active.values():
             if contact.deadline:
-                self._arm(contact.id, contact.deadline)
+                self._deadlines.arm(contact.id, contact.deadline)
 
     async def said(self, contact: int, number: int, seq: int) -> e.Said:
         """A durable message of a dialog, read from the history."""
@@ -232,8 +218,3 @@ class PartitionOwner(Owner):
     def unsettled(self) -> int:
         """Outbound messages whose end is not known yet."""
         return sum(len(contact.unsettled) for contact in self.state.contacts.active.values())
-
-
-def message_of(asked: e.Asked, events: list[e.DialogEvent]) -> e.Said:
-    """The message, of the same record, about which the bank's bot is asked."""
-    return next(event for event in events if isinstance(event, e.Said) and event.seq == asked.seq)

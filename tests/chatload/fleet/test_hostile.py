@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,7 +47,7 @@ def planned() -> list[Attack]:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[str, object]]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[str, Any]]:
     """The ledger of all of them, and the core's state afterwards."""
     folder = tmp_path_factory.mktemp("hostile")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -54,7 +55,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[st
     return rows(folder), state
 
 
-async def play(folder: Path) -> dict[str, object]:
+async def play(folder: Path) -> dict[str, Any]:
     stage = Stage(folder, [], scenario=hostile())
     providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], Settings()) for name in WEBHOOKS}
     core = Embedded(stage.plan.scenario, 500.0, folder / "core.log")
@@ -80,12 +81,12 @@ async def play(folder: Path) -> dict[str, object]:
         stage.recorder.close()
 
 
-def state_of(core: Embedded) -> dict[str, object]:
+def state_of(core: Embedded) -> dict[str, Any]:
     with Admin(core.url, core.auditor()["token"]) as admin:
         return admin.get("/v1/state")
 
 
-def test_every_stranger_is_refused(played: tuple[list[Row], dict[str, object]]) -> None:
+def test_every_stranger_is_refused(played: tuple[list[Row], dict[str, Any]]) -> None:
     """Each in the way that fits; a flood is not listened to any more before its end."""
     ledger = played[0]
     assert {row["outcome"] for row in of(ledger, "HOSTILE")} == {"REJECTED"}
@@ -97,11 +98,11 @@ def test_every_stranger_is_refused(played: tuple[list[Row], dict[str, object]]) 
     assert len(contacts) == 2 * (len(WEBHOOKS) - 1)
 
 
-def test_no_stranger_leaves_a_trace(played: tuple[list[Row], dict[str, object]]) -> None:
+def test_no_stranger_leaves_a_trace(played: tuple[list[Row], dict[str, Any]]) -> None:
     """The core has no dialog and no message; of the flood it looked at no more than an address may have refused."""
     found = played[1]
     assert (found["messages"], found["open"], found["waiting"]) == (0, [], 0)
-    assert found["counters"]["webhook_secret_wrong"] <= HOSTILE.allowed_burst  # type: ignore[index]  # it is JSON
+    assert found["counters"]["webhook_secret_wrong"] <= HOSTILE.allowed_burst
 
 
 @pytest.mark.parametrize("host, limited", [("127.0.0.1", True), ("127.0.0.2", False)])

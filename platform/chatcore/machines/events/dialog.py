@@ -1,5 +1,6 @@
 """What happens in a contact's dialogs."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from chatcore.machines.events.base import Entry, Event, File, State, Wish
@@ -168,6 +169,10 @@ class Asked(Event, tag=45):
     number: int
     seq: int
     deadline: int
+
+    def about(self, record: Iterable[Event]) -> Said:
+        """The message, of the same record."""
+        return next(event for event in record if isinstance(event, Said) and event.seq == self.seq)
 
 
 class MenuMoved(Event, tag=46):
