@@ -4,7 +4,6 @@ What it makes of a message is the plan's to say, which the message's identity le
 asked again, and one worker's bot serves all.
 """
 
-import hmac
 from functools import partial
 from typing import Final
 
@@ -53,8 +52,7 @@ class BankBot:
 
     def answer(self, request: Request) -> bytes | Pending:
         """The answer to a question of the platform."""
-        shown = request.headers.get(b"authorization", b"")
-        if not hmac.compare_digest(shown, f"Bearer {self._world.target.bot_token}".encode()):
+        if not request.bears(self._world.target.bot_token):
             return reply(401, b"{}")
         try:
             question = _question.decode(request.body)

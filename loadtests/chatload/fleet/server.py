@@ -1,6 +1,7 @@
 """An HTTP/1.1 server, of the simulated providers and the null target: it stamps and answers in the read callback."""
 
 import asyncio
+import hmac
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -30,6 +31,10 @@ class Request(NamedTuple):
     open: bool
     query: str = ""
     headers: Mapping[bytes, bytes] = {}
+
+    def bears(self, token: str) -> bool:
+        """Whether it shows this token as a bearer's; takes as long whatever it shows."""
+        return hmac.compare_digest(self.headers.get(b"authorization", b""), f"Bearer {token}".encode())
 
 
 class Pending:

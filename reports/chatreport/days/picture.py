@@ -1,41 +1,28 @@
 """The picture of many days: how far simulated figures are from published ones, with their spread."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chatreport.days.figures import Figure
-from chatreport.kpi.published import TOLERANCE
-from chatreport.plots.canvas import COLOURS, WIDE_PX, new_figure, stripe
+from chatreport.plots.canvas import COLOURS, NARROW_BELOW_PX, WIDE_PX
+from chatreport.plots.centre import deviations, reach_of
 from chatreport.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-FURTHEST: Final = 1.0
-NARROW_BELOW_PX: Final = 600
-
 
 def draw_days(compared: Sequence[Figure], width_px: int = WIDE_PX) -> "Drawing":
     """One line a published figure: thin from the days' mean by two standard deviations, thick the mean's interval."""
     narrow = width_px < NARROW_BELOW_PX
-    left_px, right_px = (20, 20) if narrow else (260, 250)
-    drawing = new_figure(width_px, 74 + (46 if narrow else 34) * len(compared), 46, left_px, right_px)
-    axis = drawing.subplots()
-    reach = min(FURTHEST, max(2.5 * TOLERANCE, *(1.15 * _furthest(each) for each in compared)))
-    stripe(
-        axis, "Days against published, %" if narrow else "How far the simulated days are from the published figure, %"
-    )
-    axis.axvspan(-100 * TOLERANCE, 100 * TOLERANCE, color=COLOURS["band"], linewidth=0)
-    axis.axvline(0, color=COLOURS["muted"], linewidth=0.8)
+    reach = reach_of([_furthest(each) for each in compared])
+    title = "Days against published, %" if narrow else "How far the simulated days are from the published figure, %"
+    drawing, axis = deviations(len(compared), reach, title, width_px)
     for line, each in enumerate(compared):
         _line(axis, line, each, reach, narrow=narrow)
-    axis.set_ylim(len(compared) - 0.4, -0.75 if narrow else -0.6)
-    axis.set_xlim(-100 * reach, 100 * reach)
-    axis.set_yticks([])
-    axis.xaxis.set_major_formatter(lambda tick, _: f"{tick:+,.0f}".replace("-", "−") if tick else "published")
     return drawing
 
 

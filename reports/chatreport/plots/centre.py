@@ -33,24 +33,34 @@ class Pair:
 def draw_published(pairs: Sequence[Pair], width_px: int = WIDE_PX) -> "Figure":
     """One line a figure: the published value in the middle, the measured one as far off as it is."""
     narrow = width_px < NARROW_BELOW_PX
-    row_px = 46 if narrow else 34
-    left_px, right_px = (20, 20) if narrow else (260, 250)
-    figure = new_figure(width_px, 74 + row_px * len(pairs), 46, left_px, right_px)
-    axis = figure.subplots()
-    reach = min(FURTHEST, max(2.5 * TOLERANCE, *(1.15 * abs(pair.deviation) for pair in pairs)))
-    stripe(
-        axis, "Measured against published, %" if narrow else "How far the measured figure is from the published one, %"
-    )
-    axis.axvspan(-100 * TOLERANCE, 100 * TOLERANCE, color=COLOURS["band"], linewidth=0)
-    axis.axvline(0, color=COLOURS["muted"], linewidth=0.8)
+    reach = reach_of([abs(pair.deviation) for pair in pairs])
+    title = "Measured against published, %" if narrow else "How far the measured figure is from the published one, %"
+    figure, axis = deviations(len(pairs), reach, title, width_px)
     for line, pair in enumerate(pairs):
         _pair(axis, line, pair, reach, narrow=narrow)
-    axis.set_ylim(len(pairs) - 0.4, -0.75 if narrow else -0.6)
+    return figure
+
+
+def reach_of(furthest: Sequence[float]) -> float:
+    """How far an axis of deviations goes to either side, for these, all as shares."""
+    return min(FURTHEST, max(2.5 * TOLERANCE, *(1.15 * each for each in furthest)))
+
+
+def deviations(lines: int, reach: float, title: str, width_px: int) -> tuple["Figure", "Axes"]:
+    """A panel of so many lines over deviations from what is published, in %, with the tolerance shaded."""
+    narrow = width_px < NARROW_BELOW_PX
+    left_px, right_px = (20, 20) if narrow else (260, 250)
+    figure = new_figure(width_px, 74 + (46 if narrow else 34) * lines, 46, left_px, right_px)
+    axis = figure.subplots()
+    stripe(axis, title)
+    axis.axvspan(-100 * TOLERANCE, 100 * TOLERANCE, color=COLOURS["band"], linewidth=0)
+    axis.axvline(0, color=COLOURS["muted"], linewidth=0.8)
+    axis.set_ylim(lines - 0.4, -0.75 if narrow else -0.6)
     axis.set_xlim(-100 * reach, 100 * reach)
     axis.locator_params(axis="x", nbins=4 if narrow else 8)
     axis.set_yticks([])
     axis.xaxis.set_major_formatter(lambda tick, _: f"{tick:+,.0f}".replace("-", "−") if tick else "published")
-    return figure
+    return figure, axis
 
 
 def _pair(axis: "Axes", line: int, pair: Pair, reach: float, *, narrow: bool) -> None:

@@ -281,7 +281,7 @@ class Provider(ABC):
 
     def may(self, request: Request) -> bool:
         """Whether a request shows the account's token as a bearer's."""
-        return request.headers.get(b"authorization") == b"Bearer " + self.keys.token.encode()
+        return request.bears(self.keys.token)
 
     def refuse(self, problem: Problem, wait_s: int = 0) -> bytes:
         """The refusal of this problem."""
