@@ -8,23 +8,18 @@ so that chance does not move the figures. The last lines are for the scenario's 
 """
 
 import argparse
-import shutil
-import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
-from chatload.run.settings import settle
+from scripts.published import published
+
 from chatload.scenario import ScenarioFile, load
 from chatload.simulate.changes import changed
-from chatload.simulate.run import settled, simulate
-from chatreport.judge import Run
+from chatreport.kpi.published import TOLERANCE
 
 NEAR: Final = 0.01  # so near to what is published a number is left as it is
-COARSE: Final = 2  # rounds in which whole numbers are turned; what they cannot reach is left to the others
 MOST_TURN: Final = 1.6  # by this factor at most in a round
 
 
@@ -45,6 +40,11 @@ class Knob:
 
 
 KNOBS: Final = {
+    "tbank": (
+        Knob("dialog.messages", "messages_per_dialog", 1.1),
+        Knob("dialog.duration", "duration_s", 1.0, "min"),
+    ),
+    "alfabank_kz": (Knob("dialog.duration", "duration_s", 1.0, "min"),),
     "halyk": (
         Knob("dialog.duration", "handling_time_s", 1.2, "min"),
         Knob("bot.contained", "bot_containment", 1.0),
@@ -60,22 +60,9 @@ KNOBS: Final = {
 }
 
 
-def figures(file: ScenarioFile, days: int) -> dict[str, float]:
-    """The published figures' means over so many simulated days, which differ by their seed."""
-    found: dict[str, list[float]] = {}
-    folder = Path(tempfile.mkdtemp(prefix="chatload-calibrate-"))
-    try:
-        for seed in range(1, days + 1):
-            out = folder / f"{seed}"
-            settings = settled(settle(file, part="day", speed=1.0, seed=seed, out=out))
-            kpi = Run(simulate(replace(settings, out=out))).verdict.kpi
-            shutil.rmtree(out)
-            for name in file.scenario.published:
-                if kpi[name]["value"] is not None:
-                    found.setdefault(name, []).append(kpi[name]["value"])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return {name: statistics.fmean(values) for name, values in found.items()}
+def means(file: ScenarioFile, days: int) -> dict[str, float]:
+    """The published figures' means over so many simulated days."""
+    return {each.name: each.mean for each in published(file, days)}
 
 
 def value_of(file: ScenarioFile, knob: Knob) -> float:
@@ -87,43 +74,68 @@ def value_of(file: ScenarioFile, knob: Knob) -> float:
     return found / {"": 1.0, "s": 1e3, "min": 6e4}[knob.unit]
 
 
-def turned(value: float, knob: Knob, measured: float, published: float) -> float:
-    """The number after a round; as it was, if its figure is near."""
-    if not measured or abs(measured / published - 1) <= NEAR:
-        return value
-    factor = (published / measured) ** (1 / knob.moves)
-    return value * float(min(MOST_TURN, max(1 / MOST_TURN, factor)))
+class Turning:
+    """A knob on its way: where it stands, and by value tried what its figure was, as a share of the published one."""
+
+    def __init__(self, knob: Knob, value: float) -> None:
+        self.knob, self.value = knob, value
+        self.tried: dict[float, float] = {}
+
+    def turn(self, reached: float) -> None:
+        """On from a round in which the figure was this share of what is published.
+
+        A number stays where its figure is near. A step behind which the figure would lie on the other side of the
+        published one is half as long when it has been there; a whole number that has been tried is not tried again:
+        of those the nearest stays.
+        """
+        last = next(reversed(self.tried.values()), reached)
+        self.tried[self.value] = reached
+        if not reached or abs(reached - 1) <= NEAR:
+            return
+        crossed = (last - 1) * (reached - 1) < 0
+        factor = (1 / reached) ** ((0.5 if crossed else 1.0) / self.knob.moves)
+        value = self.value * float(min(MOST_TURN, max(1 / MOST_TURN, factor)))
+        self.value = value if not self.knob.whole else self._whole(max(1.0, float(round(value))))
+
+    def _whole(self, value: float) -> float:
+        return value if value not in self.tried else min(self.tried, key=lambda each: abs(self.tried[each] - 1))
 
 
 Play = Callable[[ScenarioFile, int], dict[str, float]]
 
 
-def calibrate(name: str, days: int, rounds: int, play: Play = figures) -> int:
+def calibrate(name: str, days: int, rounds: int, play: Play = means) -> int:
     """Turn, print, and say in the end what is to be written; 1 if a published figure is missed by more than 10 %."""
-    file, knobs = load(name), KNOBS[name]
-    values = {knob: value_of(file, knob) for knob in knobs}
-    best: tuple[float, dict[Knob, float], dict[str, float]] | None = None
+    file, told = load(name), load(name).scenario.published
+    turning = [Turning(knob, value_of(file, knob)) for knob in KNOBS[name]]
+    best: tuple[float, list[str]] | None = None
     for number in range(1, rounds + 1):
-        asked = [f"{knob.key}={knob.written(value)}" for knob, value in values.items()]
+        asked = [f"{each.knob.key}={each.knob.written(each.value)}" for each in turning]
         found = play(changed(file, asked), days)
-        published = file.scenario.published
-        missed = max(abs(found[figure] / published[figure] - 1) for figure in {knob.figure for knob in knobs})
+        reached = [found.get(each.knob.figure, 0.0) / told[each.knob.figure] for each in turning]
+        missed = max(abs(share - 1) for share in reached)
         print(f"round {number}: {', '.join(asked)}: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()), flush=True)
         if best is None or missed < best[0]:
-            best = (missed, dict(values), found)
+            best = (
+                missed,
+                [
+                    _line(each, share * told[each.knob.figure], told, days)
+                    for each, share in zip(turning, reached, strict=True)
+                ],
+            )
         if missed <= NEAR:
             break
-        values = {
-            knob: turned(value, knob, found[knob.figure], published[knob.figure])
-            if not knob.whole or number <= COARSE
-            else value
-            for knob, value in values.items()
-        }
+        for each, share in zip(turning, reached, strict=True):
+            each.turn(share)
     assert best is not None, "there is at least one round"
-    for knob, value in best[1].items():
-        says = f"{knob.figure} {best[2][knob.figure]:.4g} of {file.scenario.published[knob.figure]:g}, {days} days"
-        print(f"{knob.key} = {knob.written(value)} # calibrated: {says}")
-    return 0 if best[0] <= 0.1 else 1
+    print(*best[1], sep="\n")
+    return 0 if best[0] <= TOLERANCE else 1
+
+
+def _line(each: Turning, figure: float, told: dict[str, float], days: int) -> str:
+    """What is to be written into the scenario's file."""
+    says = f"{each.knob.figure} {figure:.4g} of {told[each.knob.figure]:g}, {days} days"
+    return f"{each.knob.key} = {each.knob.written(each.value)} # calibrated: {says}"
 
 
 def main(argv: Sequence[str]) -> int:

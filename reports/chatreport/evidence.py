@@ -268,9 +268,10 @@ class Evidence:
 
     @cached_property
     def operators(self) -> Ints:
-        """The operators that took part, sorted."""
-        rows = self.ledger.of(What.PRESENCE, What.OFFER, What.ACCEPT)
-        people = unique(rows["who"]).astype(np.int64)
+        """The operators that took part, sorted: who was on duty at some time, not who was only logged on."""
+        on_duty = self.ledger.of(What.PRESENCE).is_("reason", self.ledger.number("online"))
+        rows = self.ledger.of(What.OFFER, What.ACCEPT)
+        people = unique(np.concatenate([on_duty["who"], rows["who"]])).astype(np.int64)
         operators: Ints = people[self.ledger.role(people) == OPERATOR]
         return operators
 

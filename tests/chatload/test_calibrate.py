@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from scripts.calibrate import KNOBS, Knob, calibrate, turned, value_of
+from scripts.calibrate import KNOBS, Knob, Turning, calibrate, value_of
 
 from chatload.scenario import ScenarioFile, load
 
@@ -20,13 +20,30 @@ def test_what_is_turned_is_there_and_moves_something_published(name: str) -> Non
         assert not line[1].startswith("published")
 
 
+def after(knob: Knob, value: float, *reached: float) -> float:
+    """A knob's value after rounds in which its figure was these shares of what is published."""
+    turning = Turning(knob, value)
+    for share in reached:
+        turning.turn(share)
+    return turning.value
+
+
 def test_a_number_is_turned_towards_its_figure_and_not_too_far() -> None:
     """Up where that raises the figure and too little was measured; left where it is near."""
     up, down = Knob("a.b", "f", 1.0), Knob("a.b", "f", -2.0)
-    assert turned(10.0, up, measured=80.0, published=100.0) == pytest.approx(12.5)
-    assert turned(10.0, down, measured=81.0, published=100.0) == pytest.approx(9.0)
-    assert turned(10.0, up, measured=100.5, published=100.0) == 10.0
-    assert turned(10.0, up, measured=1.0, published=100.0) == pytest.approx(16.0)
+    assert after(up, 10.0, 0.8) == pytest.approx(12.5)
+    assert after(down, 10.0, 0.81) == pytest.approx(9.0)
+    assert after(up, 10.0, 1.005) == 10.0
+    assert after(up, 10.0, 0.01) == pytest.approx(16.0)
+
+
+def test_a_number_does_not_swing() -> None:
+    """Beyond the published figure it goes back by half a step; a whole number stays at the nearest that was tried."""
+    assert after(Knob("a.b", "f", 1.0), 10.0, 0.8, 1.21) == pytest.approx(12.5 / 1.1)
+    staff = Knob("a.b", "f", -6.0, whole=True)
+    assert after(staff, 20.0, 1.4) == 21.0
+    assert after(staff, 20.0, 0.7) == 19.0
+    assert after(staff, 20.0, 0.7, 1.1, 1.1) == 19.0
 
 
 def test_the_figures_come_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,7 +126,7 @@ def test_too_few_files(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500)),
     )  # fmt: skip
     needs = (
-        r"400 operators and about 7\d\d open dialogs need 1\d\d\d open files a process, the limit is 500; raise it .*"
+        r"543 operators and about 7\d\d open dialogs need 1\d\d\d open files a process, the limit is 500; raise it .*"
     )
     check_refusal(answer, needs)
     assert list(tmp_path.iterdir()) == []
@@ -167,7 +167,7 @@ def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
     answer = chatload("run", "tbank", "--load", "2", "--workers", "4", "--dry-run", cwd=tmp_path)
     assert answer.returncode == 0
     for piece in (
-        "800 with 3 dialogs each",
+        "1,086 with 3 dialogs each, 731 to 736 of them on duty",
         "6 of 6 channels",
         "messages",
         "open files",
@@ -229,8 +229,12 @@ over = "10 min"
 
 def test_shifts_breaks_and_a_surge_are_mentioned(tmp_path: Path) -> None:
     """By the plan and by the explanation, and only where there are any."""
-    (tmp_path / "hours.toml").write_text(TBANK.replace("\n[channels.web]", HOURS))
-    options = {"hours.toml": ["--part", "surge"], "tbank": []}
+    all_day = re.sub(r"\[\[operators\.shifts\]\].*?(?=\[channels)", "", TBANK, flags=re.DOTALL).replace(
+        "= 543 ", "= 400 ", 1
+    )
+    (tmp_path / "all_day.toml").write_text(all_day)
+    (tmp_path / "hours.toml").write_text(all_day.replace("\n[channels.web]", HOURS))
+    options = {"hours.toml": ["--part", "surge"], "all_day.toml": []}
     said = [
         (chatload("run", name, *rest, "--dry-run", cwd=tmp_path).stdout, explained(name, tmp_path))
         for name, rest in options.items()

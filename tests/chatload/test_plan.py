@@ -16,7 +16,9 @@ from chatload.plan.proofs import GUESSED, MISTYPED
 from chatload.scenario import load
 from chatload.scenario.service import Authentication
 
-TBANK = load("tbank").scenario
+BANK = load("tbank").scenario
+PLAIN = BANK.dialog.model_copy(update={"bursts": None, "attachment_share": 0.0})
+TBANK = BANK.model_copy(update={"dialog": PLAIN, "returning": None})  # one customer a dialog, one message at a time
 SMOKE = load("smoke").scenario
 
 
@@ -164,9 +166,12 @@ def test_messages_and_minutes_come_out_as_the_scenario_says(long: Plan) -> None:
     messages = [2 * len(d.turns) for d in long.main]
     minutes = [long.expected_ms(d) / 60_000 for d in long.main]
     assert statistics.fmean(messages) == pytest.approx(
-        15, abs=5 * statistics.stdev(messages) / math.sqrt(len(messages))
+        TBANK.dialog.messages, abs=5 * statistics.stdev(messages) / math.sqrt(len(messages))
     )
-    assert statistics.fmean(minutes) == pytest.approx(12, abs=5 * statistics.stdev(minutes) / math.sqrt(len(minutes)))
+    lasts = TBANK.dialog.duration / 60_000
+    assert statistics.fmean(minutes) == pytest.approx(
+        lasts, abs=5 * statistics.stdev(minutes) / math.sqrt(len(minutes))
+    )
 
 
 def test_starts_are_poisson(long: Plan) -> None:

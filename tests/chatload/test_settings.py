@@ -15,15 +15,15 @@ TBANK, SMOKE = load("tbank"), load("smoke")
 
 
 def test_what_is_not_asked_for_comes_from_the_scenario() -> None:
-    """The peak hour in a minute, after a ramp of ten seconds, with 400 operators."""
+    """The peak hour in a minute, after a ramp of ten seconds, with all 543 operators, on shift or not."""
     settings = settle(TBANK)
-    assert (settings.part, settings.load, settings.speed, settings.operators, settings.seed) == ("peak", 1, 60, 400, 1)
-    assert (settings.duration_s, settings.ramp_s, settings.drain_s) == (60, 10, 24)
+    assert (settings.part, settings.load, settings.speed, settings.operators, settings.seed) == ("peak", 1, 60, 543, 1)
+    assert (settings.duration_s, settings.ramp_s, settings.drain_s) == (60, 10, 24.8)
 
 
 def test_load_multiplies_operators_and_speed_compresses_time() -> None:
     """Unless operators and times are given."""
-    assert settle(TBANK, load=2.5).operators == 1000
+    assert settle(TBANK, load=2).operators == 1086
     assert settle(TBANK, load=2.5, operators=7).operators == 7
     assert settle(TBANK, speed=120).duration_s == 30
     assert settle(TBANK, speed=120, duration="90s").duration_s == 90

@@ -24,7 +24,7 @@ def test_what_is_begun_from_a_scenario_is_that_scenario(name: str) -> None:
 def test_the_numbers_say_whose_they_are() -> None:
     """Each keeps the comment that it had, after the name of the scenario it came from."""
     text = str(begun("mine", load("tbank")))
-    assert "count = 400          # tbank: published: up to 400" in text
+    assert "count = 543          # tbank: derived: 400 of them are on shift" in text
     assert "[channels.viber]     # tbank: published" in text
     assert "# tbank: shown beside" not in text
 
