@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from chatreport.errors import UnreadableRun
 from chatreport.kpi.published import beside
@@ -75,7 +75,7 @@ def figures(values: dict[str, list[float]], manifest: dict[str, Any]) -> list[Fi
 def _figure(named: dict[str, str], values: "np.ndarray[Any, Any]", published: float | None) -> Figure:
     mean, n = float(values.mean()), len(values)
     deviates = float(values.std(ddof=1)) if n > 1 else None
-    half = None if deviates is None else float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviates / n**0.5
+    half = None if deviates is None else float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviates / n**0.5
     low, high = (None, None) if half is None else (mean - half, mean + half)
     more = beside(published, mean) if published is not None else {}
     name, label, unit = (named[key] for key in ("name", "label", "unit"))
