@@ -14,6 +14,7 @@ WORDS: Final = ("bad", "good")
 BEST: Final = 5
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d").match
 _RUSSIAN: Final = re.compile(r"\d\d\.\d\d\.\d{4} ").match
+_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII).fullmatch
 _DEPARTMENT: Final = re.compile(r"[\w .@-]{1,64}")
 _YES: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
@@ -56,7 +57,7 @@ def _channel(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+    if not _WHOLE(text):
         raise ValueError(f'"{text}" is no whole number from 0 up')
     return int(text)
 
