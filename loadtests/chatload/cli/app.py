@@ -211,7 +211,10 @@ def validate(
     Customers arrive at random, wait as long as they bear it, and ten operators with four slots hold each for a random
     time: for that queue the Erlang A formula says how many wait, how long, and how many leave. It is played several
     times under a virtual clock and several times over the wire against the reference core, recorded and judged like
-    any run.
+    any run. The machine should have nothing else to do meanwhile: a quarter of an hour, with --quick ten minutes.
+
+    Agreement is claimed only where it says something: of intervals that contain theory's value and reach no further
+    than half of it to either side. Interrupted, the plays that ended are compared.
 
     Exit codes: 0 agree, 1 disagree (and what that points to: a capacity leak, a dispatch delay, the patience timer, the
     arrivals), 2 bad input, 3 not decidable, 130 interrupted.
