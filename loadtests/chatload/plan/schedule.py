@@ -105,7 +105,20 @@ class Plan:
 
     def transfer(self, index: int, seat: int) -> Destination | None:
         """Where the operator at `seat`, its first, sends this dialog on to; None if they keep it."""
-        return self._details.transfer(self._by_index[index], seat, self.operators)
+        if not self._details.sends_on(index):
+            return None
+        dialog = self._by_index[index]
+        return self._details.destination(dialog, self._topic_department(dialog), seat, self.operators)
+
+    def _topic_department(self, dialog: Dialog) -> str:
+        """The department of the topic with which the bot hands the dialog over; "" for its channel's."""
+        bot, asks = self.scenario.bot, next((at for at, turn in enumerate(dialog.turns) if turn.to == "handover"), None)
+        if asks is None or not bot.topics or not self.scenario.channels.played()[dialog.channel].bot:
+            return ""
+        if bot.menu is None:
+            return bot.topics.get(self.bot_says(dialog.index, asks).topic, "")
+        line = self.press(dialog.index, asks)
+        return bot.menu.lines[int(line) - 1].department if line else ""
 
     def holds(self, index: int) -> bool:
         """Whether this dialog is put on hold while its operator prepares the first answer."""
@@ -150,7 +163,7 @@ class Plan:
 
     def expected_messages(self, dialog: Dialog) -> int:
         """Its messages of both sides: the customer's, and one answer to each, or to each burst."""
-        return len(dialog.turns) + sum(1 for _ in dialog.bursts())
+        return 2 * len(dialog.turns) - sum(turn.to == "more" for turn in dialog.turns)
 
     @property
     def main(self) -> tuple[Dialog, ...]:
@@ -202,6 +215,11 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    hired = round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
-    staff = Roster(scenario, part, draws, horizon_ms, operators, hired)
+    staff = Roster(scenario, part, draws, horizon_ms, operators, hired(scenario, part, operators))
     return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, staff)
+
+
+def hired(scenario: Scenario, part: Part, operators: int) -> int:
+    """How many operators join a floor of `operators` in the surge, in the scenario's proportion; 0 in other parts."""
+    surge = scenario.surge if part == "surge" else None
+    return round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0

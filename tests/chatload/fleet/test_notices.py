@@ -5,17 +5,14 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS, user_of
+from chatload.accounts import user_of
 from chatload.draws import Draws
 from chatload.fleet.clock import now_ns
 from chatload.fleet.notices import Notices
-from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.world import Target
 from chatload.plan.notices import EACH, FIRST, Letter, letters
 from chatload.scenario import Scenario
 from chatload.scenario.service import Notice
@@ -23,7 +20,7 @@ from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
 from chatreport.verify.finding import Finding
-from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, of, rows
+from tests.chatload.fleet.stage import PATIENCE_S, RUN, Row, Stage, attached, columns, dialog, of, rows
 from tests.chatload.fleet.test_service import judged, scenario
 
 NEWS = Notice(
@@ -68,36 +65,21 @@ def played_in(folder: Path) -> Played:
 
 
 async def play(folder: Path) -> list[Row]:
-    stage = Stage(folder, [], scenario=noticing())
-    names = ("whatsapp", "sms")
-    providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], TOLD) for name in names}
-    core = Embedded(stage.plan.scenario, 500.0, folder / "core.log")
-    notices = None
-    try:
-        urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
-        await asyncio.to_thread(core.start, urls)
-        stage.world.target = msgspec.convert(core.wire(), Target)
-        for provider in providers.values():
-            provider.begin()
-            await provider.greet()
-        notices = Notices(stage.world, planned(), providers.values())
+    stage = Stage(folder, [], speed=500.0, scenario=noticing())
+    core = Embedded(stage.plan.scenario, stage.world.speed, folder / "core.log")
+    async with attached(stage, core, ("whatsapp", "sms"), TOLD) as messengers:
+        notices = Notices(stage.world, planned(), messengers.values())
         stage.world.t0_ns = now_ns()
         notices.begin()
-        claims: list[Row] = []
-        for _ in range(200):
-            await asyncio.sleep(0.05)  # the core is polled: it tells nobody when all is delivered
-            claims = await asyncio.to_thread(claimed, core)
-            if sum(row["size"] for row in claims if row["what"] == What.BILL) >= 2:
-                break
-        return claims
-    finally:
-        if notices is not None:
+        try:
+            claims: list[Row] = []
+            async with asyncio.timeout(PATIENCE_S):
+                while sum(row["size"] for row in claims if row["what"] == What.BILL) < 2:
+                    await asyncio.sleep(0.05)  # the core is polled: it tells nobody when all is delivered
+                    claims = await asyncio.to_thread(claimed, core)
+            return claims
+        finally:
             await notices.close()
-        for provider in providers.values():
-            await provider.close()
-        await asyncio.to_thread(core.stop)
-        stage.clock.close()
-        stage.recorder.close()
 
 
 def claimed(core: Embedded) -> list[Row]:
