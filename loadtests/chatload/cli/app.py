@@ -163,7 +163,8 @@ def simulate(
     """The same customers and operators under a virtual clock: a day in seconds, judged and drawn like a run.
 
     What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
-    fewer operators, more dialogs, less patience? Exit codes as of `run`, but nothing is claimed about a platform.
+    fewer operators, more dialogs, less patience? Strangers of the scenario's [hostile] are left out, for they have no
+    door to try. Exit codes as of `run`, but nothing is claimed about a platform.
     """
     from chatload.cli.simulate import play, play_days
     from chatload.run.settings import settle

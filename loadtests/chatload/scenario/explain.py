@@ -197,6 +197,7 @@ def _hostile(file: ScenarioFile) -> list[str]:
         f"Strangers try to get in {hostile.per_s:g} times a second, with forged and broken webhooks, sockets and calls;"
         f" {100 * hostile.flood_share:.0f} % of these are floods of {hostile.flood:,}. The platform refuses one address"
         f" {hostile.allowed_per_s:g} requests a second, and then does not listen to it any more. None may take a place."
+        " A simulation leaves them out: it has no doors."
     ]
 
 

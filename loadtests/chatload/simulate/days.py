@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from chatload.run import directory
 from chatload.run.settings import Settings
-from chatload.simulate.run import simulate
+from chatload.simulate.run import notes, simulate
 from chatreport.days.figures import write_days
 from chatreport.judge import Run
 from chatreport.rundir import write_manifest
@@ -102,5 +102,5 @@ def _manifest(settings: Settings, days: list[Day], changes: Sequence[str], start
         "verdicts": dict(Counter(day.verdict for day in days)),
         "versions": directory.versions(),
         "hardware": directory.hardware(),
-        "notes": [f"set on the command line: {change}" for change in changes],
+        "notes": notes(settings.file.scenario, changes),
     }

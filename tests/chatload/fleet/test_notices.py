@@ -11,6 +11,7 @@ import uvloop
 
 from chatload.accounts import ACCOUNTS, user_of
 from chatload.draws import Draws
+from chatload.fleet.administrator import RestAdministrator
 from chatload.fleet.clock import now_ns
 from chatload.fleet.notices import Notices
 from chatload.fleet.providers import PROVIDERS
@@ -23,6 +24,7 @@ from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
 from chatreport.verify.finding import Finding
+from chatreport.verify.notices import REACHED
 from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, of, rows
 from tests.chatload.fleet.test_service import judged, scenario
 
@@ -61,18 +63,19 @@ class Played(NamedTuple):
         return judged(self.folder, self.claims)
 
 
-def played_in(folder: Path) -> Played:
+def played_in(folder: Path, reach: int) -> Played:
+    """Until `reach` people have had their notice."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        claims = runner.run(play(folder))
+        claims = runner.run(play(folder, reach))
     return Played(rows(folder), claims, folder)
 
 
-async def play(folder: Path) -> list[Row]:
+async def play(folder: Path, reach: int) -> list[Row]:
     stage = Stage(folder, [], scenario=noticing())
     names = ("whatsapp", "sms")
     providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], TOLD) for name in names}
     core = Embedded(stage.plan.scenario, 500.0, folder / "core.log")
-    notices = None
+    administrator = None
     try:
         urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
         await asyncio.to_thread(core.start, urls)
@@ -80,19 +83,20 @@ async def play(folder: Path) -> list[Row]:
         for provider in providers.values():
             provider.begin()
             await provider.greet()
-        notices = Notices(stage.world, planned(), providers.values())
+        administrator = RestAdministrator(stage.world)
+        notices = Notices(stage.world, planned(), providers, administrator)
         stage.world.t0_ns = now_ns()
         notices.begin()
         claims: list[Row] = []
         for _ in range(200):
             await asyncio.sleep(0.05)  # the core is polled: it tells nobody when all is delivered
             claims = await asyncio.to_thread(claimed, core)
-            if sum(row["size"] for row in claims if row["what"] == What.BILL) >= 2:
+            if len({row["contact"] for row in claims if row.get("reason") in REACHED}) >= reach:
                 break
         return claims
     finally:
-        if notices is not None:
-            await notices.close()
+        if administrator is not None:
+            await administrator.close()
         for provider in providers.values():
             await provider.close()
         await asyncio.to_thread(core.stop)
@@ -108,7 +112,7 @@ def claimed(core: Embedded) -> list[Row]:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The ledger of all of them, and what the core says."""
-    return played_in(tmp_path_factory.mktemp("notices"))
+    return played_in(tmp_path_factory.mktemp("notices"), reach=2)
 
 
 def test_notices_reach_who_may_get_them(played: Played) -> None:
@@ -137,7 +141,7 @@ def test_the_bill_is_what_was_delivered(played: Played) -> None:
 def test_a_core_that_asks_nobody_for_consent_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broadcast to who did not agree violates G5, and nothing else."""
     monkeypatch.setattr(Embedded, "command", (sys.executable, "-m", "tests.end_to_end.mutants", "G5-consent"))
-    found = played_in(tmp_path).found()
+    found = played_in(tmp_path, reach=3).found()
     assert {name for name, each in found.items() if each.status == "violated"} == {"G5"}
 
 
