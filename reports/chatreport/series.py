@@ -100,7 +100,11 @@ def timeline(evidence: Evidence, floor: Floor, samples: dict[str, Samples]) -> T
 
 
 def starts(evidence: Evidence) -> Starts | None:
-    """The main part's starts, by when they were due; None if the manifest has no planned curve."""
+    """The main part's starts, by when they were due; None if the manifest has no planned curve.
+
+    Customers who come back are among both: they begin dialogs that would start anyway, and add none. A caller who calls
+    again does so in the same dialog.
+    """
     manifest = evidence.manifest
     curve = (manifest.get("planned") or {}).get("curve") or {}
     if not curve.get("starts"):

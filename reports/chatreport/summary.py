@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from chatreport import isolation
 from chatreport.calibration import simulated
+from chatreport.kpi import HEADLINES, is_variant
 from chatreport.verdict import Verdict
 from chatreport.verify import GUARANTEES
 from chatreport.wording import (
@@ -26,7 +27,6 @@ REASONS: Final = 4
 SHOWN: Final = 17  # figures of a simulation
 WIDEST: Final = 280  # a reason with what to do about it
 LATENCIES: Final = ("accept", "deliver_in", "deliver_out", "assign", "bot")
-FIGURES: Final = ("service_level_20s", "accepted_share", "asa_s", "handling_time_s", "occupancy", "bot_containment")
 
 
 def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> list[str]:
@@ -47,8 +47,8 @@ def lines(verdict: Verdict, manifest: dict[str, Any], report: Path | None) -> li
 def _beside_published(verdict: Verdict) -> list[str]:
     """The contact centre's figures, those that somebody has published first."""
     found = []
-    for figure in sorted(verdict.kpi.values(), key=lambda each: "published" not in each):
-        if figure["value"] is not None:
+    for name, figure in sorted(verdict.kpi.items(), key=lambda each: "published" not in each[1]):
+        if figure["value"] is not None and not is_variant(name, figure):
             unit, published = figure["unit"], figure.get("published")
             beside = "" if published is None else f"published {number(published, unit)}"
             label = str(figure["definition"]["label"])
@@ -164,7 +164,7 @@ def _marks(verdict: Verdict) -> str:
 
 def _figures(verdict: Verdict) -> str:
     parts = []
-    for name in FIGURES:
+    for name in HEADLINES:
         figure = verdict.kpi[name]
         if figure.get("withheld"):
             return f"withheld: {figure['withheld']}"

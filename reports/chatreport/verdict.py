@@ -106,7 +106,8 @@ def decide(
         word, reasons = "pass", [_kept(findings, objectives, manifest)]
     if simulated(manifest):
         reasons[0] = f"simulated, no platform was tested: {reasons[0]}"
-    reasons[0] += _left_out(findings)
+    else:
+        reasons[0] += _left_out(findings)
     return word, reasons
 
 

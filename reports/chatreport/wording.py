@@ -97,10 +97,11 @@ def played(verdict: Verdict, manifest: dict[str, Any]) -> str:
     seconds = number(float(manifest.get("duration_s") or 0), "s")
     speed = float(manifest.get("speed") or 1)
     compressed = f" at {number(speed)}× speed" if speed != 1 else ""
+    against = f"against {(manifest.get('target') or {}).get('name', 'a target')} on {machine(manifest)}"
     return (
         f"{title}: {verdict.counts['dialogs']:,} dialogs and {verdict.counts['operators']:,} operators over "
         f"{channels(manifest)}, load {number(float(manifest.get('load') or 0))}{compressed} for {seconds}, "
-        f"against {(manifest.get('target') or {}).get('name', 'a target')} on {machine(manifest)}."
+        f"{'under a virtual clock' if simulated(manifest) else against}."
     )
 
 
@@ -112,10 +113,13 @@ def conditions(verdict: Verdict) -> str:
 
 def not_claimed(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
     """What a reader might take from the run and must not."""
+    if simulated(manifest):
+        alone = (
+            "Anything about a platform, its guarantees, its latencies or its capacity: there was none, nor any wire."
+        )
+        return [alone, *_not_played(manifest)]
     speed = float(manifest.get("speed") or 1)
     found: list[str] = []
-    if simulated(manifest):
-        found.append("Anything about a platform, its guarantees or its latencies: there was none, nor any wire.")
     if generator_alone(manifest):
         found.append("Anything about a platform: a stand-in answered, which stores nothing and checks nothing.")
     if speed != 1:
@@ -126,15 +130,18 @@ def not_claimed(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
     left = [f"{name} ({each.why})" for name, each in verdict.guarantees.items() if each.status == "unknown"]
     if left:
         found.append(f"Guarantees not judged: {', '.join(left)}.")
-    offered = manifest.get("channels") or {}
-    missing = [name for name in offered.get("published") or [] if name not in (offered.get("played") or [])]
-    if missing:
-        found.append(f"Channels not played: {', '.join(missing)}.")
+    found += _not_played(manifest)
     found.append("A larger installation: figures are of this machine, load generator included, over loopback.")
     found.append("Power loss or media failure: durable means through kill -9 of the process.")
-    if {channel.name.lower() for channel in MESSENGERS} & set(offered.get("played") or []):
+    if {channel.name.lower() for channel in MESSENGERS} & set((manifest.get("channels") or {}).get("played") or []):
         found.append("Exactly once inside a messenger: without an idempotency key nobody can promise that.")
     return found
+
+
+def _not_played(manifest: dict[str, Any]) -> list[str]:
+    offered = manifest.get("channels") or {}
+    missing = [name for name in offered.get("published") or [] if name not in (offered.get("played") or [])]
+    return [f"Channels not played: {', '.join(missing)}."] if missing else []
 
 
 def headline_latency(verdict: Verdict) -> tuple[str, dict[str, Any]] | None:

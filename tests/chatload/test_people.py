@@ -68,6 +68,13 @@ def test_a_customers_dialogs_are_played_by_one_worker(workers: int, seed: int) -
     assert all(played_by[d.channel, d.user] == worker for worker, share in enumerate(shares) for d in share)
 
 
+def test_who_comes_back_adds_no_dialog_and_moves_none(hours: Plan) -> None:
+    """They begin dialogs that would start anyway: the starts are the Poisson process that the planned curve tells."""
+    nobody = make_plan(LIVELY.model_copy(update={"returning": None}), 5, "peak", 4, 60, 200, 5, 12)
+    assert any(dialog.person is not None for dialog in hours.main)
+    assert [(d.index, d.start_ms) for d in hours.dialogs] == [(d.index, d.start_ms) for d in nobody.dialogs]
+
+
 def test_who_comes_back_has_been_here_on_that_channel_and_is_done(hours: Plan) -> None:
     """Under the name of their first dialog; no two of a customer's dialogs overlap, nor the rating and the silence."""
     details = Dialogs(LIVELY, shape_of(LIVELY), Draws(5))

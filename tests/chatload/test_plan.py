@@ -134,6 +134,22 @@ def test_without_departments_or_skills_a_dialog_is_sent_to_a_colleague() -> None
     assert {alone.transfer(dialog.index, 1) for dialog in alone.dialogs} == {None}
 
 
+def test_a_dialog_is_sent_on_to_who_may_have_it() -> None:
+    """A customer's to no internal department and to nobody who is in these alone; an employee's within its own."""
+    halyk = load("halyk").scenario
+    assert halyk.operators.internal == ("legal", "hr")
+    people = halyk.operators.model_copy(update={"transfer_share": 1.0})
+    plan = make_plan(halyk.model_copy(update={"operators": people}), 1, "peak", 2, 1, 3600, 0, 14)
+    found: dict[str, set[Destination | None]] = {"": set(), "general": set(), "legal": set(), "hr": set()}
+    for dialog in plan.dialogs:
+        asks = next((at for at, turn in enumerate(dialog.turns) if turn.to == "handover"), None)
+        says = plan.bot_says(dialog.index, asks) if asks is not None else None
+        topics = halyk.bot.topics
+        found[topics.get(says.topic, "general") if says else ""].add(plan.transfer(dialog.index, 7))
+    customers = {Destination(operator=f"o{n}") for n in range(1, 14) if n != 7}
+    assert (found["general"], found["legal"], found["hr"]) == (customers, *2 * [{Destination(operator="o14")}])
+
+
 def test_load_multiplies_arrivals(peak: Plan) -> None:
     """Load 3 starts three times as many dialogs as load 1, within sampling error."""
     assert len(plan_of(load=3).main) == pytest.approx(3 * len(peak.main), abs=5 * math.sqrt(9000))

@@ -169,6 +169,7 @@ def test_the_key_figures_are_in_business_time() -> None:
         "service_level_20s_with_abandoned": 50.0, "service_level_20s_of_answered": 50.0,
         "accepted_share": 100.0, "abandonment": 0.0, "abandonment_spoken": 0.0, "abandonment_silent": 0.0,
         "abandonment_short": 0.0, "abandonment_without_short": 0.0, "abandoned_after_s": None,
+            "left_unanswered": 0.0,
         "asa_s": round((0.1 + 50.0) / 2, 4), "time_to_connect_s": round((0.13 + 50.05) / 2, 4),
         "first_response_s": round((0.33 + 51.05) / 2, 4),
         "first_response_from_start_s": round((0.55 + 51.1) / 2, 4), "next_response_s": None,

@@ -51,6 +51,9 @@ def queue(recount: Recount, dialogs: list[Dialog], target_s: float) -> dict[str,
         "abandonment_silent": ratio(len(left) - sum(told), len(offered)),
         "abandonment_short": ratio(short, len(offered)),
         "abandonment_without_short": ratio(len(left) - short, len(offered) - short),
+        "left_unanswered": ratio(sum(
+            each.left is not None and (each.replied is None or each.replied > each.left) for each in answered
+        ), len(offered)),
         "asa_s": mean(waits), "abandoned_after_s": mean(gone),
         "time_to_connect_s": mean(recount.seconds((each.accepted or 0) - recount.sent(m)) for each, m in asked),
         "first_response_s": mean(waited(recount, replied, "replied")),
@@ -147,6 +150,9 @@ def lively(dialogs: int, operators: int, slots: int, seed: int, speed: float) ->
         entry["reason"] = "general" if entry["channel"] != Channel.APP else "apps"
     for closing in record.find(What.AUDIT, kind=Kind.CLOSED, reason="customer")[::2]:
         closing["reason"] = "inactive"
+    for accepted in record.find(What.ACCEPT, outcome=Outcome.OK)[::5]:
+        for script in record.find(What.DIALOG, contact=accepted["contact"], number=accepted["number"]):
+            script |= {"outcome": Outcome.ABANDONED, "done": accepted["done"] + MS}
     pause = record.one(What.PRESENCE, who=f"o{operators}") | {"reason": "away", "done": T0 + 300 * MS}
     record.rows += [pause, pause | {"reason": "online", "done": T0 + 600 * MS}]
     return record

@@ -1,7 +1,7 @@
 """One dialog on an operator's desk: which messages wait for an answer, and when to answer, close or forget it."""
 
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from chatload.fleet.clock import Timer
 from chatload.fleet.frames import Entry
@@ -9,6 +9,8 @@ from chatload.fleet.identity import CUSTOMER, Identity
 from chatload.fleet.ledger import Message, Subject
 from chatload.fleet.world import World
 from chatload.plan import Destination, Reply
+
+LULL_NS: Final = 5_000_000_000  # wall time, for what is missing is on the platform's way; more than a delivery takes
 
 
 class Waiting(NamedTuple):
@@ -52,7 +54,8 @@ class Case:
     One thing at a time: the desk's `answer`, `close` or `send_on` is called when due, and nothing else until `settled`
     says that it is done, or refused. The entries are the truth: who takes a dialog over answers what is unanswered, and
     sends nothing on, nor puts on hold, what somebody has before. What is written at once is answered once, when all of
-    it is here.
+    it is here, or when nothing more of it has come for `LULL_NS`: some of it may be lost, and what comes later is
+    covered by the answer.
     """
 
     def __init__(self, world: World, desk: Desk, operator: str, subject: Subject, dialog: str, number: int) -> None:
@@ -103,7 +106,10 @@ class Case:
         whole = next((waiting for waiting in self._waiting if not waiting.missing), None)
         if whole is not None:
             self._plan_answer(whole)
-        elif self._last is not None and not self._waiting:
+        elif self._waiting:
+            head = self._waiting[0]
+            self._timer = self._world.clock.at(head.seen_ns + LULL_NS, lambda: self._make_do(head))
+        elif self._last is not None:
             due_ns = self._acted_ns + self._world.wall(self._world.plan.wrap_up_ms(self._last))
             self._timer = self._world.clock.at(due_ns, lambda: self._desk.close(self, due_ns))
 
@@ -112,6 +118,11 @@ class Case:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _make_do(self, head: Waiting) -> None:
+        """Take what has come for the whole."""
+        self._waiting[0] = head._replace(seen_ns=self._world.clock.now_ns(), missing=frozenset())
+        self.plan()
 
     def _plan_answer(self, head: Waiting) -> None:
         """Answer, or send on instead; where the plan says so, the customer is put on hold half-way."""

@@ -119,33 +119,44 @@ class Dialogs:
         """From the offer of this number to its acceptance; who lets one lapse is no slower with the next."""
         return self._draws.lognormal(self._scenario.operators.accept, REACT_CV, Purpose.ACCEPT, dialog.index, offer)
 
-    def transfer(self, dialog: Dialog, seat: int, seats: int) -> Destination | None:
-        """Where the operator at `seat` sends this dialog on to, with `seats` there are; None if they keep it."""
-        index, draws = dialog.index, self._draws
-        if not draws.happens(self._scenario.operators.transfer_share, Purpose.TRANSFER, index):
-            return None
-        point = draws.uniform(Purpose.DESTINATION, index)
-        found = self._destinations(dialog.channel)
-        if found:
-            return found[int(point * len(found))]
-        other = 1 + int(point * (seats - 1))  # of all seats but this one
-        return Destination(operator=f"o{other + (other >= seat)}") if seats > 1 else None
+    def sends_on(self, index: int) -> bool:
+        """Whether the operator sends this dialog on."""
+        return self._draws.happens(self._scenario.operators.transfer_share, Purpose.TRANSFER, index)
+
+    def destination(self, dialog: Dialog, department: str, seat: int, seats: int) -> Destination | None:
+        """Where the operator at `seat`, of `seats`, sends this dialog on to; None if there is nobody else.
+
+        `department`: where it is, "" for its channel's.
+        """
+        asked = self._played[dialog.channel]
+        wish = (department or asked.department, asked.skill, asked.language)
+        found = self._destinations(*wish) or self._colleagues(wish, seat, seats)
+        return found[int(self._draws.uniform(Purpose.DESTINATION, dialog.index) * len(found))] if found else None
 
     def holds(self, index: int) -> bool:
         """Whether the operator puts this dialog on hold."""
         return self._draws.happens(self._scenario.operators.hold_share, Purpose.HOLD, index)
 
-    def _destinations(self, channel: Channel) -> list[Destination]:
-        """The other departments and the skills that a dialog of the channel can be sent on to."""
-        asked, operators = self._played[channel], self._scenario.operators
-        own = asked.department
+    def _destinations(self, own: str, skill: str, language: str) -> list[Destination]:
+        """The other departments and the skills that a dialog can be sent on to.
+
+        Never an internal department, which is for employees alone; and an employee's dialog stays in its own.
+        """
+        operators = self._scenario.operators
         if own in operators.internal:
             return []
-        departments = dict.fromkeys(name for team in operators.teams for name in team.departments if name != own)
-        skills = dict.fromkeys(name for team in operators.teams for name in team.skills if name != asked.skill)
-        found = [(Destination(department=name), (name, "", asked.language)) for name in departments]
-        found += [(Destination(skill=name), (own, name, asked.language)) for name in skills]
+        departments = dict.fromkeys(name for team in operators.teams for name in team.departments)
+        skills = dict.fromkeys(name for team in operators.teams for name in team.skills if name != skill)
+        elsewhere = [name for name in departments if name not in (own, *operators.internal)]
+        found = [(Destination(department=name), (name, "", language)) for name in elsewhere]
+        found += [(Destination(skill=name), (own, name, language)) for name in skills]
         return [to for to, wish in found if any(team.fits(*wish) for team in operators.teams)]
+
+    def _colleagues(self, wish: tuple[str, str, str], seat: int, seats: int) -> list[Destination]:
+        """The others who may have what asks for this department, skill and language."""
+        fits = [team.fits(*wish) for team in self._scenario.operators.teams]
+        others = (n for n in range(1, seats + 1) if n != seat and fits[(n - 1) % len(fits)])
+        return [Destination(operator=f"o{n}") for n in others]
 
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""

@@ -26,7 +26,8 @@ def returning(
 
     It follows on a dialog of the same channel and layer that is over by then, and each is followed by one at most. That
     is decided over whole layers in the order of starts, and a dialog follows only on one that every load keeps that
-    keeps itself: so neither a larger load nor a longer run changes who anybody is.
+    keeps itself: so neither a larger load nor a longer run changes who anybody is. When dialogs
+    start is decided before, and stays: with customers who come back, starts are the same Poisson process as without.
     """
     asked = scenario.returning
     if asked is None:

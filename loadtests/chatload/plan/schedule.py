@@ -105,7 +105,20 @@ class Plan:
 
     def transfer(self, index: int, seat: int) -> Destination | None:
         """Where the operator at `seat`, its first, sends this dialog on to; None if they keep it."""
-        return self._details.transfer(self._by_index[index], seat, self.operators)
+        if not self._details.sends_on(index):
+            return None
+        dialog = self._by_index[index]
+        return self._details.destination(dialog, self._topic_department(dialog), seat, self.operators)
+
+    def _topic_department(self, dialog: Dialog) -> str:
+        """The department of the topic with which the bot hands the dialog over; "" for its channel's."""
+        bot, asks = self.scenario.bot, next((at for at, turn in enumerate(dialog.turns) if turn.to == "handover"), None)
+        if asks is None or not bot.topics or not self.scenario.channels.played()[dialog.channel].bot:
+            return ""
+        if bot.menu is None:
+            return bot.topics.get(self.bot_says(dialog.index, asks).topic, "")
+        line = self.press(dialog.index, asks)
+        return bot.menu.lines[int(line) - 1].department if line else ""
 
     def holds(self, index: int) -> bool:
         """Whether this dialog is put on hold while its operator prepares the first answer."""

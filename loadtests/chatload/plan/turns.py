@@ -19,7 +19,6 @@ from chatload.scenario.shape import (
 LONGEST: Final = 1000  # characters of one message
 SMALLEST, SIZES = 256, 20_000  # bytes of an attachment, and by how many it may be larger
 WITHOUT_FILES: Final = frozenset({"sms"})
-WITHOUT_CAPTIONS: Final = frozenset({"messenger"})  # a customer's file comes without a word there: whose is it?
 IDLE_SHARE: Final = 0.8  # of the inactivity time: who means to go on writes before the platform gives them up
 
 
@@ -99,7 +98,7 @@ class Turns:
         """What is sent instead of a text to an operator; what a bot must understand stays a text."""
         share = self._scenario.dialog.attachment_share
         with_bot = to == "bot" or (to == "handover" and self._written[channel].bot)
-        if not share or with_bot or channel in WITHOUT_FILES | WITHOUT_CAPTIONS:
+        if not share or with_bot or channel in WITHOUT_FILES:
             return None
         return drawn_file(self._draws, share, Purpose.SENT_ATTACHMENT, Purpose.SENT_ATTACHMENT_SIZE, index, turn)
 

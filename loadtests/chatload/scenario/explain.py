@@ -63,7 +63,7 @@ def _habits(file: ScenarioFile) -> list[str]:
     if dialog.attachment_share:
         said.append(
             f"{100 * dialog.attachment_share:.0f} % of their messages to operators are images and documents, but over"
-            " SMS and Messenger."
+            " SMS."
         )
     if back is not None:
         said.append(

@@ -86,7 +86,7 @@ class DialogShape(Table):
     """What written dialogs amount to on average, both sides together, and how customers read and write.
 
     Instead of a text, `attachment_share` of the customers' messages to operators are an image or a document, where the
-    channel carries them together with words (not SMS, nor Messenger). `bursts`: some of these messages come at once.
+    channel carries them (not SMS). `bursts`: some of these messages come at once.
     """
 
     messages: Annotated[float, Field(ge=2)]

@@ -14,14 +14,15 @@ from chatreport.kpi.published import beside
 
 FILE: Final = "days.parquet"
 CONFIDENCE: Final = 0.95
+MOST: Final = {"%": 100.0}
 COLUMNS: Final = ("day", "seed", "figure", "value")
 
 
 class Figure(msgspec.Struct, frozen=True):
     """A key figure over the days that have it.
 
-    `low` and `high`: the 95 % interval of the mean, by Student's t over days; None of one day. `deviation`: the mean's
-    from the published value, a share of it, and `within` whether that is near.
+    `low` and `high`: the 95 % interval of the mean, by Student's t over days, no further than the figure can go; None
+    of one day. `deviation`: the mean's from the published value, a share of it, and `within` whether that is near.
     """
 
     name: str
@@ -73,10 +74,10 @@ def figures(values: dict[str, list[float]], manifest: dict[str, Any]) -> list[Fi
 
 
 def _figure(named: dict[str, str], values: "np.ndarray[Any, Any]", published: float | None) -> Figure:
+    name, label, unit = (named[key] for key in ("name", "label", "unit"))
     mean, n = float(values.mean()), len(values)
     deviates = float(values.std(ddof=1)) if n > 1 else None
     half = None if deviates is None else float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviates / n**0.5
-    low, high = (None, None) if half is None else (mean - half, mean + half)
+    low, high = (None, None) if half is None else (max(0.0, mean - half), min(MOST.get(unit, np.inf), mean + half))
     more = beside(published, mean) if published is not None else {}
-    name, label, unit = (named[key] for key in ("name", "label", "unit"))
     return Figure(name, label, unit, n, mean, deviates, low, high, **more)

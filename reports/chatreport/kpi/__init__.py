@@ -3,7 +3,7 @@
 Times are business time: wall time × speed. A figure whose denominator is zero is absent, not zero.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,10 @@ from chatreport.kpi.definition import MAIN, RAMP, Amount, Definition, Figure, Ra
 from chatreport.kpi.published import beside
 from chatreport.kpi.sample import Sample, sample_of
 
-__all__ = ["FIGURES", "MAIN", "RAMP", "SUBJECTS", "Definition", "Figure", "key_figures", "named", "withhold"]
+__all__ = [
+    "FIGURES", "HEADLINES", "MAIN", "RAMP", "SUBJECTS", "Definition", "Figure", "is_variant", "key_figures", "named",
+    "withhold",
+]  # fmt: skip
 
 SUBJECTS: Final = {
     "The queue": queue.FIGURES,
@@ -27,12 +30,24 @@ SUBJECTS: Final = {
     "Ratings": ratings.FIGURES,
 }
 FIGURES: Final[dict[str, Figure]] = {name: figure for figures in SUBJECTS.values() for name, figure in figures.items()}
+HEADLINES: Final = (
+    "service_level_20s", "accepted_share", "asa_s", "handling_time_s", "occupancy", "bot_containment",
+)  # fmt: skip
+VARIANTS: Final = {
+    *(name for name in queue.FIGURES if name.startswith(("service_level_", "abandonment_"))),
+    "first_response_from_start_s", "bot_share",
+} - {"service_level_20s", "abandonment_silent"}  # fmt: skip
 RANKS: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 def named(name: str) -> Figure | None:
     """The figure of this name, also a service level of any target; None if there is none."""
     return FIGURES.get(name) or queue.service_level(name)
+
+
+def is_variant(name: str, figure: Mapping[str, Any]) -> bool:
+    """Whether it says the same as another in another way, and nobody has published it."""
+    return name in VARIANTS and "published" not in figure
 
 
 def key_figures(

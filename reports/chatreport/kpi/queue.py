@@ -16,6 +16,7 @@ QUEUED: Final = "dialogs that entered the queue"
 ANSWERED: Final = "dialogs answered"
 LEFT: Final = "dialogs abandoned in the queue"
 SHORT: Final = f"dialogs abandoned within {SHORT_S} s"
+ACCEPTED: Final = f"{RAMP}; who left after the acceptance"
 WAITING: Final = f"{RAMP}; time with the bot"
 
 
@@ -31,6 +32,14 @@ def abandoned(sample: Sample) -> Mask:
     """Which dialogs the customer left from the queue before an operator accepted."""
     dialogs = sample.dialogs
     found: Mask = (dialogs.queued_at >= 0) & (dialogs.left_at >= 0) & ~answered(sample)
+    return found
+
+
+def unanswered(sample: Sample) -> Mask:
+    """Which dialogs were accepted in time, and left before the operator had written anything."""
+    dialogs = sample.dialogs
+    silent = (dialogs.first_reply_at < 0) | (dialogs.first_reply_at > dialogs.left_at)
+    found: Mask = answered(sample) & (dialogs.left_at >= 0) & silent
     return found
 
 
@@ -156,7 +165,8 @@ FIGURES: Final[dict[str, Figure]] = {
         lambda s: _count(answered(s)),
     ),
     "dialogs_abandoned": Figure(
-        Definition("Abandoned in the queue", "dialogs", f"{QUEUED}; the customer left before an operator accepted"),
+        Definition("Abandoned in the queue", "dialogs", f"{QUEUED}; the customer left before an operator accepted",
+                   left_out=ACCEPTED),
         lambda s: _count(abandoned(s)),
     ),
     **{f"service_level_{TARGET_S}s{variant}": figure for variant, figure in _levels(TARGET_S).items()},
@@ -165,7 +175,7 @@ FIGURES: Final[dict[str, Figure]] = {
         lambda s: Ratio(_count(answered(s)), _offered(s)),
     ),
     "abandonment": Figure(
-        _share("Abandonment", f"{QUEUED}; the customer left before an operator accepted"),
+        _share("Abandonment", f"{QUEUED}; the customer left before an operator accepted", left_out=ACCEPTED),
         lambda s: Ratio(_count(abandoned(s)), _offered(s)),
     ),
     "abandonment_spoken": Figure(
@@ -179,6 +189,11 @@ FIGURES: Final[dict[str, Figure]] = {
     "abandonment_short": Figure(_share("Abandonment, short", SHORT), lambda s: Ratio(_short(s), _offered(s))),
     "abandonment_without_short": Figure(
         _share("Abandonment, short ones aside", LEFT, left_out=f"{RAMP}; {SHORT}, on both sides"), _without_short
+    ),
+    "left_unanswered": Figure(
+        _share("Left between the acceptance and the answer", f"{QUEUED}; an operator accepted, and the "
+               "customer left before the operator's first message: counted as answered", left_out=f"{RAMP}; calls"),
+        lambda s: Ratio(_count(unanswered(s)), _offered(s)),
     ),
     "asa_s": Figure(
         _time("Average speed of answer", "time from entering the queue to the acceptance", ANSWERED,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from chatreport.grouping import Floats
 from chatreport.kpi.published import TOLERANCE
 from chatreport.plots.canvas import COLOURS, NARROW_BELOW_PX, WIDE_PX, legend, new_figure, stripe
 from chatreport.series import Starts, Timeline
@@ -89,7 +90,7 @@ def draw_day(starts: Starts, timeline: Timeline, speed: float, width_px: int = W
         axis.yaxis.get_major_locator().set_params(integer=True)
     _starts(axes[0], starts, narrow=narrow)
     if panels == 3:
-        _floor(axes[1], axes[2], timeline, speed)
+        draw_floor(axes[1], axes[2], timeline, timeline.at_s * speed)
     _business_time(axes[-1], starts, narrow=narrow)
     return figure
 
@@ -113,16 +114,16 @@ def _starts(axis: "Axes", starts: Starts, *, narrow: bool) -> None:
     legend(axis)
 
 
-def _floor(queue: "Axes", operators: "Axes", timeline: Timeline, speed: float) -> None:
-    at = timeline.at_s * speed
+def draw_floor(queue: "Axes", operators: "Axes", timeline: Timeline, at_s: Floats) -> None:
+    """Who waits, and operators, at these times of the axis."""
     stripe(queue, "Dialogs waiting for an operator")
-    queue.fill_between(at, timeline.waiting, color=COLOURS["violet"], alpha=0.3, linewidth=0)
-    queue.plot(at, timeline.waiting, color=COLOURS["violet"], linewidth=1.2)
+    queue.fill_between(at_s, timeline.waiting, color=COLOURS["violet"], alpha=0.3, linewidth=0)
+    queue.plot(at_s, timeline.waiting, color=COLOURS["violet"], linewidth=1.2)
     queue.set_ylim(0, max(1.0, float(timeline.waiting.max()) * 1.08))
     stripe(operators, "Operators")
-    operators.plot(at, timeline.online, color=COLOURS["muted"], linewidth=1.2, dashes=(4, 2), label="on duty")
-    operators.fill_between(at, timeline.busy, color=COLOURS["teal"], alpha=0.3, linewidth=0)
-    operators.plot(at, timeline.busy, color=COLOURS["teal"], linewidth=1.4, label="with a dialog")
+    operators.plot(at_s, timeline.online, color=COLOURS["muted"], linewidth=1.2, dashes=(4, 2), label="on duty")
+    operators.fill_between(at_s, timeline.busy, color=COLOURS["teal"], alpha=0.3, linewidth=0)
+    operators.plot(at_s, timeline.busy, color=COLOURS["teal"], linewidth=1.4, label="with a dialog")
     operators.set_ylim(bottom=0)
     legend(operators)
 

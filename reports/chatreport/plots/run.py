@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from chatreport.plots.canvas import COLOURS, NARROW_BELOW_PX, WIDE_PX, legend, logarithmic, new_figure, stripe
+from chatreport.plots.centre import draw_floor
 from chatreport.series import SHORTEST_MS, Curve, Timeline
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LINES: Final = {
@@ -22,49 +24,63 @@ _LINES: Final = {
 _PERCENTS: Final = {1: "0", 2: "50", 10: "90", 100: "99", 1000: "99.9", 10_000: "99.99", 100_000: "99.999"}
 
 
-def draw_timeline(timeline: Timeline, width_px: int = WIDE_PX, speed: float = 1.0) -> "Figure":
-    """Four stripes over one time axis: dialogs, the queue, operators, deliveries."""
+def draw_timeline(timeline: Timeline, width_px: int = WIDE_PX, speed: float = 1.0, *, wall: bool = True) -> "Figure":
+    """Stripes over one time axis: dialogs, the queue, operators; and deliveries, where times are of a wall's clock."""
     narrow = width_px < NARROW_BELOW_PX
-    figure = new_figure(width_px, 620 if not narrow else 640)
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=[1.2, 0.9, 0.9, 1.3])
-    at = timeline.at_s
+    heights = [1.2, 0.9, 0.9, 1.3] if wall else [1.2, 0.9, 0.9]
+    figure = new_figure(width_px, round((149 if narrow else 144) * sum(heights)))
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     for axis in axes:
-        for begin, end in timeline.faults_s:
-            axis.axvspan(begin, min(end, at[-1]), color=COLOURS["band"], linewidth=0)
-        for edge in (0.0, timeline.end_s):
-            axis.axvline(edge, color=COLOURS["muted"], linewidth=0.8, dashes=(2, 3))
-    stripe(axes[0], "Dialogs a second" if narrow else "Dialogs a second: what the plan offers, what was completed")
-    axes[0].fill_between(at, _calmed(timeline.offered), color=COLOURS["blue"], alpha=0.16, linewidth=0, label="offered")
-    axes[0].plot(at, _calmed(timeline.completed), color=COLOURS["green"], linewidth=1.6, label="completed")
-    stripe(axes[1], "Dialogs waiting for an operator")
-    axes[1].fill_between(at, timeline.waiting, color=COLOURS["violet"], alpha=0.3, linewidth=0)
-    axes[1].plot(at, timeline.waiting, color=COLOURS["violet"], linewidth=1.2)
-    axes[1].set_ylim(0, max(1.0, float(timeline.waiting.max()) * 1.08))
-    stripe(axes[2], "Operators")
-    axes[2].plot(at, timeline.online, color=COLOURS["muted"], linewidth=1.2, dashes=(4, 2), label="online")
-    axes[2].fill_between(at, timeline.busy, color=COLOURS["teal"], alpha=0.3, linewidth=0)
-    axes[2].plot(at, timeline.busy, color=COLOURS["teal"], linewidth=1.4, label="with a dialog")
-    stripe(axes[3], "Delivery, ms" if narrow else "Delivery to operators and customers, ms of wall time")
-    axes[3].plot(
-        at, np.maximum(timeline.delivery_p99_ms, SHORTEST_MS), color=COLOURS["orange"], linewidth=1.4, label="p99"
-    )
-    axes[3].plot(
-        at,
-        np.maximum(timeline.delivery_p50_ms, SHORTEST_MS),
-        color=COLOURS["blue"],
-        linewidth=1.4,
-        dashes=(5, 2),
-        label="p50",
-    )
-    logarithmic(axes[3])
+        _edges(axis, timeline)
+    _dialogs(axes[0], timeline, narrow=narrow)
+    draw_floor(axes[1], axes[2], timeline, timeline.at_s)
+    if wall:
+        _deliveries(axes[3], timeline, narrow=narrow)
     for axis in axes[:3]:
         axis.yaxis.get_major_locator().set_params(integer=True)
-    for axis in (axes[0], axes[2], axes[3]):
-        legend(axis)
-    axes[3].set_xlim(at[0] - timeline.step_s / 2, at[-1] + timeline.step_s / 2)
-    business = "" if speed == 1 or narrow else f"; one second is {speed:,.4g} s of business time"
-    axes[3].set_xlabel(f"seconds since t0, wall time{business}", color=COLOURS["muted"])
+    axes[-1].set_xlim(timeline.at_s[0] - timeline.step_s / 2, timeline.at_s[-1] + timeline.step_s / 2)
+    _time(axes[-1], speed, wall=wall, narrow=narrow)
     return figure
+
+
+def _edges(axis: "Axes", timeline: Timeline) -> None:
+    """The main part's ends, and faults."""
+    for begin, end in timeline.faults_s:
+        axis.axvspan(begin, min(end, timeline.at_s[-1]), color=COLOURS["band"], linewidth=0)
+    for edge in (0.0, timeline.end_s):
+        axis.axvline(edge, color=COLOURS["muted"], linewidth=0.8, dashes=(2, 3))
+
+
+def _dialogs(axis: "Axes", timeline: Timeline, *, narrow: bool) -> None:
+    at, offered = timeline.at_s, _calmed(timeline.offered)
+    stripe(axis, "Dialogs a second" if narrow else "Dialogs a second: what the plan offers, what was completed")
+    axis.fill_between(at, offered, color=COLOURS["blue"], alpha=0.16, linewidth=0, label="offered")
+    axis.plot(at, _calmed(timeline.completed), color=COLOURS["green"], linewidth=1.6, label="completed")
+    legend(axis)
+
+
+def _deliveries(axis: "Axes", timeline: Timeline, *, narrow: bool) -> None:
+    stripe(axis, "Delivery, ms" if narrow else "Delivery to operators and customers, ms of wall time")
+    for label, values, colour, dash in (
+        ("p99", timeline.delivery_p99_ms, "orange", "-"),
+        ("p50", timeline.delivery_p50_ms, "blue", (0, (5, 2))),
+    ):
+        shown = np.maximum(values, SHORTEST_MS)
+        axis.plot(timeline.at_s, shown, color=COLOURS[colour], linewidth=1.4, linestyle=dash, label=label)
+    logarithmic(axis)
+    legend(axis)
+
+
+def _time(axis: "Axes", speed: float, *, wall: bool, narrow: bool) -> None:
+    if wall:
+        business = "" if speed == 1 or narrow else f"; one second is {speed:,.4g} s of business time"
+        axis.set_xlabel(f"seconds since t0, wall time{business}", color=COLOURS["muted"])
+        return
+    from matplotlib.ticker import MultipleLocator
+
+    axis.xaxis.set_major_formatter(lambda tick, _: f"{tick / 60:,.4g}")
+    axis.xaxis.set_major_locator(MultipleLocator(600))
+    axis.set_xlabel("minutes of business time since t0", color=COLOURS["muted"])
 
 
 def draw_curves(

@@ -67,15 +67,16 @@ def _drawn(run: Run, verdict: Verdict) -> "dict[str, Callable[[int], Figure]]":
     """What there is to draw, for any width."""
     time, lines = timeline(run.evidence, run.floor, run.samples), curves(run.evidence, run.samples)
     speed, beside, planned = float(run.manifest.get("speed") or 1), pairs(verdict), starts(run.evidence)
+    virtual = simulated(run.manifest)
     marks = [
         (1 / (1 - STATS[objective.stat]), objective.threshold)
         for objective in verdict.objectives
         if objective.latency and objective.stat in STATS
     ]
-    found: dict[str, Callable[[int], Figure]] = {
-        "timeline": lambda width: draw_timeline(time, width, speed),
-    }
-    if lines or not simulated(run.manifest):
+    found: dict[str, Callable[[int], Figure]] = {}
+    if not (virtual and planned is not None and planned.by_clock):  # the day's picture has all of it
+        found["timeline"] = lambda width: draw_timeline(time, width, speed, wall=not virtual)
+    if lines or not virtual:
         found["percentiles"] = lambda width: draw_curves(lines, width, marks)
     if beside:
         found["published"] = lambda width: draw_published(beside, width)

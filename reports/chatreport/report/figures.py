@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from chatreport.kpi import FIGURES, SUBJECTS, queue
+from chatreport.kpi import FIGURES, HEADLINES, SUBJECTS, is_variant, queue
 from chatreport.kpi import MAIN as USUAL_WINDOW
 from chatreport.kpi import RAMP as USUALLY_LEFT_OUT
 from chatreport.plots.centre import Pair
@@ -12,10 +12,6 @@ from chatreport.verdict import Verdict
 from chatreport.wording import number
 
 QUEUE: Final = queue.FIGURES
-VARIANTS: Final = {
-    *(name for name in QUEUE if name.startswith(("service_level_", "abandonment_"))), "first_response_from_start_s",
- "bot_share",
-} - {"service_level_20s", "abandonment_silent"}  # fmt: skip
 NOT_MEASURED: Final = {
     "numerator": "published; this version does not measure it",
     "denominator": "",
@@ -40,6 +36,7 @@ COLUMNS: Final = {
     "bot_containment": "bot alone",
     "occupancy": "occupancy",
 }
+MOST_HEADLINES: Final = 5
 OF_THE_FLOOR: Final = "occupancy"  # by channel it is a share of everybody's time: told by half hour only
 
 
@@ -52,10 +49,21 @@ def subjects(verdict: Verdict, *, variants: bool) -> list[dict[str, Any]]:
     found = []
     for subject, figures in SUBJECTS.items():
         own = [name for name in named if name in figures or (name not in FIGURES and figures is QUEUE)]
-        shown = [verdict.kpi[name] for name in own if _is_variant(name, verdict.kpi[name]) == variants]
+        shown = [verdict.kpi[name] for name in own if is_variant(name, verdict.kpi[name]) == variants]
         if shown:
             found.append({"name": subject, "figures": [_figure(figure) for figure in shown]})
     return found
+
+
+def headlines(verdict: Verdict) -> list[dict[str, Any]]:
+    """The few figures of the first screen: what was published, then what one asks for first."""
+    known = {name: figure for name, figure in verdict.kpi.items() if figure["value"] is not None}
+    first = [name for name in known if "published" in known[name]]
+    chosen = dict.fromkeys([*first, *(name for name in HEADLINES if name in known)])
+    return [
+        _figure(known[name]) | {"value": number(known[name]["value"], known[name]["unit"])}
+        for name in list(chosen)[:MOST_HEADLINES]
+    ]
 
 
 def unmeasured(verdict: Verdict, manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -66,10 +74,6 @@ def unmeasured(verdict: Verdict, manifest: dict[str, Any]) -> list[dict[str, Any
         if name not in verdict.kpi
     ]
     return [{"name": "Published besides", "figures": figures}] if figures else []
-
-
-def _is_variant(name: str, figure: dict[str, Any]) -> bool:
-    return name in VARIANTS and "published" not in figure
 
 
 def _figure(figure: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.fleet.case import Case, Waiting
+from chatload.fleet.case import LULL_NS, Case, Waiting
 from chatload.fleet.clock import Timer
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import compose, parse
@@ -119,7 +119,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
 
 PLANNED = dialog(5, "handover", "more", "more", "operator", "more")
 HOUR_NS = 3_600_000_000_000
-DELAYS_NS = st.integers(0, 60_000_000_000)
+DELAYS_NS = st.integers(0, LULL_NS - 1)
 
 
 @given(
@@ -131,7 +131,7 @@ DELAYS_NS = st.integers(0, 60_000_000_000)
 def test_what_is_written_at_once_is_answered_once(
     recorder: Recorder, first: list[int], second: list[int], delays_ns: list[int], taken_over: set[int]
 ) -> None:
-    """After the last of it, in whatever order and however late the messages come, and whoever takes the dialog over."""
+    """After the last of it, in whatever order the messages come, soon or not, and whoever takes the dialog over."""
     clock = Moments()
     world = World(clock, recorder, Tally(), make_plan([PLANNED]), RUN, 1.0)
     floor, waits = Floor(world, clock), iter(enumerate(delays_ns))
@@ -166,3 +166,24 @@ def test_who_takes_over_adds_nothing_to_what_is_answered(recorder: Recorder) -> 
     clock.turn_to(HOUR_NS)
     assert floor.answers == []
     assert floor.closed_ns == world.wall(world.plan.wrap_up_ms(5))
+
+
+@given(
+    counters=st.permutations([1, 2, 3]).flatmap(lambda told: st.integers(1, 2).map(lambda come: told[:come])),
+    late=st.booleans(),
+)
+def test_a_lost_message_does_not_stop_the_dialog(recorder: Recorder, counters: list[int], late: bool) -> None:
+    """What is left of those written at once is answered after a lull; what comes after all is covered by the answer."""
+    clock = Moments()
+    world = World(clock, recorder, Tally(), make_plan([dialog(5, "handover", "more", "more")]), RUN, 1.0)
+    floor = Floor(world, clock)
+    for counter in counters:
+        floor.say(counter)
+    due_ns = LULL_NS + react_ns(world, 0)
+    clock.turn_to(due_ns)
+    assert floor.answers == [(1, due_ns)]
+    if late:
+        floor.say(next(counter for counter in (1, 2, 3) if counter not in counters))
+    clock.turn_to(HOUR_NS)
+    assert floor.answers == [(1, due_ns)]
+    assert floor.closed_ns == due_ns + world.wall(world.plan.wrap_up_ms(5))

@@ -46,3 +46,18 @@ def test_the_mean_its_spread_and_its_interval_are_those_of_the_text_books(tmp_pa
     assert found == pytest.approx([13.0, 2.58199, 13 - half, 13 + half], abs=1e-4)
     assert (asa.published, asa.deviation, asa.within) == (12.5, 0.04, True)
     assert occupancy == Figure("occupancy", "Occupancy", "%", 1, 80.0, None, None, None)
+
+
+def test_an_interval_ends_where_the_figure_does(tmp_path: Path) -> None:
+    """No mean of shares is below 0 or above 100 %, and none of times below 0."""
+    values = {"accepted_share": (85, 99), "abandonment": (1, 15), "asa_s": (1, 120)}
+    write_days(
+        tmp_path,
+        [{"day": n, "seed": n, "figure": name, "value": pair[n]} for name, pair in values.items() for n in (0, 1)],
+    )
+    named = [{"name": name, "label": name, "unit": "s" if name == "asa_s" else "%"} for name in values]
+    found = {each.name: (each.low, each.high) for each in figures(read_days(tmp_path), {"figures": named})}
+    half = 12.7062 * 59.5
+    assert found["accepted_share"][1] == 100
+    assert found["abandonment"][0] == 0
+    assert found["asa_s"] == pytest.approx((0, 60.5 + half), abs=1e-2)

@@ -17,7 +17,8 @@ from chatload.run.settings import Settings, settle
 from chatload.scenario import load
 from chatload.simulate.day import Simulation
 from chatload.simulate.run import settled, simulate
-from chatreport.judge import Run
+from chatreport.judge import Run, judge
+from chatreport.report import draw
 from chatreport.rundir import Outcome, What, read_ledger, write_manifest
 from chatreport.verify import GUARANTEES, check_all
 from tests.chatload.fleet.stage import dialog, make_plan
@@ -70,6 +71,17 @@ def test_a_simulated_run_claims_nothing_about_a_platform(played: Path) -> None:
     assert verdict.distortion["share"] == 0
     assert verdict.generator["conservation"]["balanced"]
     assert verdict.kpi["dialogs_answered"]["value"] == 84
+
+
+def test_a_simulated_page_shows_the_centre_first_and_nothing_of_a_platform(played: Path) -> None:
+    """Its first screen has key figures; guarantees, latencies and deliveries, which nobody saw, have no place on it."""
+    verdict = judge(played)
+    assert verdict.verdict == "pass"
+    page = draw(played).read_text(encoding="utf-8")
+    first = [page.index(text) for text in ("Service level, 20 s", "Contact-centre figures", "The run over time")]
+    assert first == sorted(first)
+    assert [text for text in ("G1", "durable", "Send lag", "Mirror", "ms of wall time") if f">{text}" in page] == []
+    assert "minutes of business time since t0" in page
 
 
 def test_a_directory_in_use_is_refused(played: Path) -> None:

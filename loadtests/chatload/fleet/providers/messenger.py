@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from chatload.fleet.ledger import Message
 from chatload.fleet.providers import media
 from chatload.fleet.providers.chat import Chat, Heard, MessageId, Send, Sent
 from chatload.fleet.providers.meta import Meta, escaped
@@ -48,6 +49,10 @@ class Messenger(Meta):
         """A text."""
         self._serial += 1
         return f"m_{self._serial:x}"
+
+    def posted_id(self, chat: Chat, message: Message) -> MessageId:
+        """Of a file the message's own id: an id means nothing to a platform, and no caption says whose file it is."""
+        return message.cid if message.attachment else self.new_id(chat)
 
     def said(self, chat: Chat, heard: Heard) -> bytes:
         """A text, or a file without one: Messenger knows no captions."""

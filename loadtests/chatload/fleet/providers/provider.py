@@ -202,6 +202,10 @@ class Provider(ABC):
         update = Update(key, self.told(chat, status, covered, now_ms()), settled, status)
         self.post_event(chat, update, late=False)
 
+    def posted_id(self, chat: Chat, message: Message) -> MessageId:
+        """The id of a customer's message."""
+        return self.new_id(chat)
+
     @abstractmethod
     def called(self, request: Request) -> bytes | Pending:
         """The answer to a call of the API; a send goes through `take`. ValueError, KeyError, TypeError: a bad call."""
@@ -219,7 +223,7 @@ class Provider(ABC):
     def post(self, chat: Chat, message: Message) -> None:
         """Post a customer's message, and now and then an event of another kind after it."""
         key = f"{message.subject.plan}:{message.counter}"
-        heard = Heard(self.new_id(chat), message.text, message.attachment, now_ms())
+        heard = Heard(self.posted_id(chat, message), message.text, message.attachment, now_ms())
         settled: Settled = partial(self._posted.message, chat, message, provider_number(heard.id))
         chat.heard_ns = now_ns()
         point, share = share_of(f"other:{key}"), 0.0 if message.final else self._settings.other_share

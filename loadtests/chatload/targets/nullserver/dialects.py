@@ -43,8 +43,8 @@ def _telegram(body: Any) -> Iterator[Said]:
 def _messenger(body: Any) -> Iterator[Said]:
     for event in (event for entry in body["entry"] for event in entry["messaging"]):
         message = event.get("message", {})
-        if "text" in message and not message.get("is_echo"):
-            yield event["sender"]["id"], message["mid"], message["text"]
+        if ("text" in message or "attachments" in message) and not message.get("is_echo"):
+            yield event["sender"]["id"], message["mid"], message.get("text", "")
 
 
 def _viber(body: Any) -> Iterator[Said]:
