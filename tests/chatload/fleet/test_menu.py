@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatload.draws import Draws
+from chatload.plan import Rating
 from chatload.plan.dialogs import Dialogs
 from chatload.scenario import Channel, load, shape_of
 from chatload.scenario.bot import Line, Menu
@@ -23,14 +24,15 @@ def test_customers_walk_the_menu_to_an_operator(tmp_path: Path) -> None:
 
     In messengers, too, where nothing but the messenger's id says whose a number is: no promise is broken over it.
     """
-    walkers = [dialog(1, "bot", "bot", "handover", "operator", walks=True)] + [
-        dialog(index, "bot", "bot", "handover", "operator", walks=True, channel=channel)
-        for index, channel in enumerate(WALKED, 2)
+    score = Rating(score=2, after_ms=1000.0)  # who gives one stays until the dialog is closed
+    walkers = [
+        dialog(index, "bot", "bot", "handover", "operator", walks=True, channel=channel, rating=score)
+        for index, channel in enumerate(("web", *WALKED), 1)
     ]
     everywhere = scenario().channels.model_copy(
         update={name: played.model_copy(update={"bot": True}) for name, played in scenario().channels.played().items()}
     )
-    changes = {"bot": BOT, "feedback": None, "replies": None, "channels": everywhere}
+    changes = {"bot": BOT, "replies": None, "channels": everywhere}
     played = Service(tmp_path, scenario().model_copy(update=changes), walkers)
     ledger = played.play()
     sent = columns(of(ledger, "SEND", who="c1", outcome="OK"), "counter", "seq", "size")
@@ -48,7 +50,7 @@ def test_customers_walk_the_menu_to_an_operator(tmp_path: Path) -> None:
         assert {row["sender"] for row in seen if row["size"] == 1} == {""}
     assert set(columns(of(ledger, "DIALOG"), "outcome")) == {("COMPLETED",)}
     found = played.judged()
-    assert {found[name].status for name in ("G1", "G2", "G3", "G4", "G5", "G7", "G8", "G10", "G11")} == {"held"}, found
+    assert {name: each.examples for name, each in found.items() if each.status == "violated"} == {}
 
 
 def test_who_walks_the_menu_in_a_messenger_is_planned() -> None:
