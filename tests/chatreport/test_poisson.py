@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, kstest
+import scipy
 
 from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals
@@ -43,7 +43,7 @@ def bursts(seed: int, n: int = 200) -> Floats:
 def test_the_false_alarms_are_as_many_as_promised() -> None:
     """Of random arrivals one in twenty is called something else, within what chance makes of that."""
     found = rejected([poisson(seed) for seed in range(SEEDS)], [0, 1])
-    assert binomtest(found, SEEDS, LEVEL).pvalue > 0.001
+    assert scipy.stats.binomtest(found, SEEDS, LEVEL).pvalue > 0.001
 
 
 @pytest.mark.parametrize("unlike", [metronome, bursts])
@@ -56,7 +56,7 @@ def test_what_is_not_random_is_found(unlike: Callable[[int], Floats]) -> None:
 def test_intervals_are_tested_each_at_its_own_rate() -> None:
     """A rate that jumps tenfold is no fault if the edge is given, and found if it is not."""
     few_then_many = [np.concatenate([poisson(seed, 30), 1 + poisson(seed + SEEDS, 300)]) for seed in range(SEEDS)]
-    assert binomtest(rejected(few_then_many, [0, 1, 2]), SEEDS, LEVEL).pvalue > 0.001
+    assert scipy.stats.binomtest(rejected(few_then_many, [0, 1, 2]), SEEDS, LEVEL).pvalue > 0.001
     assert rejected(few_then_many, [0, 2]) == SEEDS
 
 
@@ -68,7 +68,7 @@ def test_the_plan_arrives_at_random() -> None:
     for draws in map(Draws, range(200)):
         starts = arrivals(draws, Rate(bank, "day", draws), 1.0, HOURS[-1])
         days.append(np.array([start_ms for _, start_ms in starts]))
-    assert binomtest(rejected(days, HOURS), len(days), LEVEL).pvalue > 0.001
+    assert scipy.stats.binomtest(rejected(days, HOURS), len(days), LEVEL).pvalue > 0.001
 
 
 def test_too_few_arrivals_say_nothing() -> None:
@@ -83,7 +83,7 @@ def test_the_distance_is_the_librarys(seed: int) -> None:
     times = np.sort(poisson(seed))
     gaps = np.sort(np.diff(np.concatenate([[0], times, [1]])))
     spacings = [(len(gaps) - place) * (gap - (gaps[place - 1] if place else 0)) for place, gap in enumerate(gaps)]
-    expected = kstest(np.cumsum(spacings)[:-1], "uniform")
+    expected = scipy.stats.kstest(np.cumsum(spacings)[:-1], "uniform")
     found = poisson_test(times, [0, 1])
     assert found.distance == pytest.approx(expected.statistic)
     assert found.p == pytest.approx(expected.pvalue, abs=0.01)

@@ -1,6 +1,6 @@
-"""`chatload run` as the tests want it: a mutated core, one that says more, a poor fleet, or a core that is killed.
+"""`chatload run` as the tests want it: a mutated core, a poor fleet, or a core that is killed.
 
-    python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [answers=FILE] [fleet=starved] [kills=1.2,3.4] …
+    python -m tests.end_to_end.launch SCENARIO OUT [mutant=G3] [fleet=starved] [kills=1.2,3.4] …
 
 What is recorded is judged and not drawn, which would take longer than its judgement. A core that is to be killed
 snapshots often, and is stopped a moment before, so that every kill meets messages that were acknowledged since the
@@ -8,7 +8,6 @@ last snapshot, and messages on their way.
 """
 
 import dataclasses
-import json
 import os
 import signal
 import sys
@@ -35,8 +34,6 @@ def main() -> None:
     extra = dict(item.split("=", 1) for item in rest)
     if mutant := extra.pop("mutant", None):
         Embedded.command = (sys.executable, "-m", "tests.end_to_end.mutants", mutant)
-    if answers := extra.pop("answers", None):
-        say_more(Embedded, json.loads(Path(answers).read_text()))
     fleet = extra.pop("fleet", None)
     kills_s = tuple(float(moment) for moment in extra.pop("kills", "").split(",") if moment)
     if kills_s:
@@ -56,12 +53,6 @@ def main() -> None:
     settings = settle(load(scenario), out=Path(out), **options)
     command = (sys.executable, "-m", "tests.end_to_end.poor_fleets", fleet) if fleet else None
     sys.exit(play(dataclasses.replace(settings, kills_s=kills_s), ui=False, fleet=command))
-
-
-def say_more(target: Any, answers: dict[str, Any]) -> None:
-    """Give the core's answers these keys besides."""
-    answered = target._answered
-    target._answered = lambda self: answered(self) | answers
 
 
 def freeze_before_kills(target: Any) -> None:

@@ -71,6 +71,7 @@ def test_twenty_kills_under_load_lose_nothing_acknowledged(tmp_path: Path) -> No
     assert struck[:KILLS] == [(True, True)] * KILLS  # one more follows at rest, before the audit
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_power_cuts_lose_nothing_acknowledged(tmp_path: Path) -> None:
     """The same when everything that was written and not flushed is gone with the process."""

@@ -23,7 +23,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(params=SCREENS)
+@pytest.fixture(scope="module", params=SCREENS)
 def page(request: pytest.FixtureRequest, browser: Browser, first_run: Played) -> Iterator[Page]:
     """The report of the first run, open on a screen of this size; every request it makes is noted."""
     width, height = SCREENS[request.param]
@@ -53,6 +53,7 @@ def test_nothing_is_wider_than_the_screen(page: Page) -> None:
     folded = page.evaluate("[...document.querySelectorAll('details')].map(each => (each.open = true)).length")
     assert folded
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.reload()  # folded, for who looks next
 
 
 def test_the_page_asks_nobody_for_anything(page: Page) -> None:

@@ -42,3 +42,5 @@ def test_an_honest_core_keeps_its_promises_to_every_kind_of_dialog(tmp_path: Pat
     assert {row["channel"] for row in enclosed} == {Channel.WEB, Channel.APP}
     asked = {row["reason"] for row in rows if row["what"] == What.ASKED}
     assert asked >= {"answer", "suggestion", "handover"}
+    by_itself = {row["rule"] for row in said if row["author"] == "system"}
+    assert by_itself >= {"auto:greeting", "auto:waiting", "auto:closing", "auto:feedback"}

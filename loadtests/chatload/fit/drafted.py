@@ -27,6 +27,10 @@ NUMBERS: Final = (
     ("bot", "contained", "contained", ""),
     ("bot", "turns_contained", "turns_contained", ""),
     ("bot", "turns_before", "turns_before", ""),
+    ("dialog.bursts", "share", "bursts", ""),
+    ("dialog.bursts", "messages", "burst_messages", ""),
+    ("returning", "share", "returning", ""),
+    ("returning", "after", "returning_after_s", "s"),
     ("patience", "queue", "patience_s", "s"),
     ("patience", "silent", "silent", ""),
 )
@@ -76,6 +80,7 @@ class _Fitted:
         self._numbers()
         self._operators()
         self._channels()
+        self._departments()
         self._ratings()
         for figure, (key, factor) in PUBLISHED.items():
             if estimate := found.figures.get(figure):
@@ -152,6 +157,19 @@ class _Fitted:
         keys = ("rate_per_s", "chat_rate_per_s", "burst")
         for key, value in zip(keys, LIMITS.get(channel, ()), strict=False):
             put(table, key, f"{value}", str(LIMITS[channel][3]))
+
+    def _departments(self) -> None:
+        self.draft.drop("operators.teams")
+        told = self._found.departments
+        if told is None:
+            return
+        for channel, sent in told.channels.items():
+            says = f", {100 * sent.share:.0f} % of which went there"
+            self.draft.put(f"channels.{channel}", "department", f'"{sent.department}"', self._fitted(sent.rows, says))
+        for team in told.teams:
+            names = ", ".join(f'"{name}"' for name in team)
+            says = f"fitted from {self._source.name}: {told.operators:,} operators"
+            self.draft.add("operators.teams", "departments", f"[{names}]", says)
 
     def _calls(self) -> None:
         assumed = {"talk": ("talk_s", 194.0), "patience": ("call_patience_s", 300.0)}

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 
 from chatload.fit.columns import BEST, WORDS
 from chatload.fit.export import Export, Row
+from chatload.fit.floor import Departments, departments
 from chatload.fit.patience import mean_patience
+from chatload.fit.returns import returns
 
 HOURS: Final = 24
 TARGET_S: Final = 20  # of the service level
@@ -27,7 +29,8 @@ class Estimates(NamedTuple):
     """Of one export; times in seconds; what it does not tell is missing.
 
     `figures`: by name. `intraday`: dialogs by hour. `shares`: of the channels. `bots`: the channels whose dialogs
-    begin with a bot. `scores`: how often each rating was given, from the worst.
+    begin with a bot. `scores`: how often each rating was given, from the worst. `departments`: None where there
+    are no two.
     """
 
     figures: dict[str, Estimate]
@@ -35,6 +38,7 @@ class Estimates(NamedTuple):
     shares: dict[str, float]
     bots: frozenset[str]
     scores: tuple[int, ...]
+    departments: Departments | None
     rows: int
     days: int
 
@@ -48,18 +52,21 @@ def estimate(export: Export) -> Estimates:
     days = Counter(row.started.date() for row in rows)
     intraday = Counter(row.started.hour for row in rows)
     bots = _bots(rows)
-    found = {name: compute(rows) for name, compute in FIGURES.items()} | _of_bots(
-        [r for r in rows if r.channel in bots]
-    )
+    found = {name: compute(rows) for name, compute in FIGURES.items()} | _bursts(rows)
+    found |= _of_bots([row for row in rows if row.channel in bots])
     found["dialogs_per_day"] = Estimate(len(rows) / len(days), len(rows))
     found["peak_hour_share"] = Estimate(max(intraday.values()) / len(rows), len(rows))
     found["busyness_cv"] = _busyness(list(days.values()), len(rows))
+    if back := returns(rows):
+        found["returning"], found["returning_after_s"] = (Estimate(value, back.rows) for value in back[:2])
+    people = found["operators"]
     return Estimates(
         {name: value for name, value in found.items() if value is not None},
         tuple(intraday[hour] for hour in range(HOURS)),
         {name: count / len(rows) for name, count in channels.most_common()},
         bots,
         _scores(rows),
+        departments(rows, max(1, round(people.value))) if people else departments(rows, 1),
         len(rows),
         len(days),
     )
@@ -165,6 +172,17 @@ def _patience(rows: Sequence[Row]) -> Maybe:
     left, gone = [wait_s for wait_s, said in lost if said], [wait_s for wait_s, said in lost if not said]
     mean = mean_patience(left, served, gone)
     return None if mean is None else Estimate(mean, len(served) + len(lost))
+
+
+def _bursts(rows: Iterable[Row]) -> dict[str, Maybe]:
+    """How much of what operators are asked comes in several messages, and in how many: the bot is asked in one each."""
+    told = [row for row in _written(rows) if row.accepted_s is not None and row.messages_customer is not None]
+    told = [row for row in told if row.bursts is not None and row.messages_in_bursts is not None]
+    bursts, messages = (sum(getattr(row, name) for row in told) for name in ("bursts", "messages_in_bursts"))
+    asked = sum((row.messages_customer or 0) - (row.messages_bot or 0) for row in told) - (messages - bursts)
+    if not bursts or asked < bursts:
+        return {}
+    return {"bursts": Estimate(bursts / asked, len(told)), "burst_messages": Estimate(messages / bursts, len(told))}
 
 
 def _handling(rows: Iterable[Row]) -> Maybe:

@@ -3,7 +3,7 @@
 import csv
 import difflib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,6 +14,8 @@ from chatload.fit.columns import COLUMNS, REQUIRED, Score
 if TYPE_CHECKING:
     from _csv import Reader
 
+PROGRESS_ROWS: Final = 100_000
+MOST_SHOWN: Final = 400  # characters of a header that is not as it should be
 _DELIMITERS: Final = ",;\t"
 
 
@@ -42,7 +44,10 @@ class Row(NamedTuple):
     messages_customer: int | None = None
     messages_operator: int | None = None
     messages_bot: int | None = None
+    bursts: int | None = None
+    messages_in_bursts: int | None = None
     operator: str | None = None
+    department: str | None = None
     transferred: bool | None = None
     rating: Score | None = None
 
@@ -65,8 +70,10 @@ class BadExport(BadInput):
         self.path = path
 
 
-def read(path: Path) -> Export:
+def read(path: Path, progress: Callable[[int], None] = lambda rows: None) -> Export:
     """All rows of a CSV file, in UTF-8, whose cells are separated by commas, semicolons or tabs.
+
+    `progress` is told every hundred thousand rows how many have been read.
 
     Raises:
         BadExport: it cannot be read, or a required column is missing.
@@ -75,7 +82,7 @@ def read(path: Path) -> Export:
         with path.open(encoding="utf-8-sig", newline="") as file:
             delimiter = _delimiter(file.readline())
             file.seek(0)
-            export = _read(path, csv.reader(file, delimiter=delimiter, strict=True))
+            export = _read(path, csv.reader(file, delimiter=delimiter, strict=True), progress)
     except OSError as error:
         raise BadExport(path, f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -87,10 +94,14 @@ def _delimiter(head: str) -> str:
     return max(_DELIMITERS, key=head.count)
 
 
-def _read(path: Path, lines: "Reader") -> Export:
+def _read(path: Path, lines: "Reader", progress: Callable[[int], None]) -> Export:
     header = [cell.strip().lower() for cell in next(lines, [])]
+    if not any(header):
+        raise BadExport(path, f"is empty; its first line names the columns, of which it needs {', '.join(REQUIRED)}")
     if missing := [name for name in REQUIRED if name not in header]:
-        raise BadExport(path, f"line 1: no column {', '.join(missing)}; there are: {', '.join(filter(None, header))}")
+        there = ", ".join(filter(None, header))
+        hint = "; cells are separated by commas, semicolons or tabs" if len(header) == 1 else ""
+        raise BadExport(path, f"line 1: no column {', '.join(missing)}; there are: {there[:MOST_SHOWN]}{hint}")
     if twice := [name for name, times in Counter(header).items() if times > 1 and name in COLUMNS]:
         raise BadExport(path, f"line 1: column {twice[0]} is there twice")
     rows: list[Row] = []
@@ -100,6 +111,8 @@ def _read(path: Path, lines: "Reader") -> Export:
             rows.append(_row(line, _cells(header, cells)))
         except _Bad as error:
             bad.append(BadRow(line, error.column, error.what))
+        if not (len(rows) + len(bad)) % PROGRESS_ROWS:
+            progress(len(rows) + len(bad))
     bad += _of_another_scale(rows)
     wrong = {found.line for found in bad}
     known = tuple(name for name in COLUMNS if name in header)
@@ -149,6 +162,7 @@ def _row(line: int, cells: dict[str, str]) -> Row:
         f"{name}_s": _after(name, found.pop(name, None), started) for name in ("queued", "accepted", "closed")
     }
     _check_order(after)
+    _check_bursts(found.get("bursts"), found.get("messages_in_bursts"), found.get("messages_customer"))
     return Row(line=line, started=started.replace(tzinfo=None), **after, **found)
 
 
@@ -172,6 +186,15 @@ def _check_order(after: dict[str, float | None]) -> None:
         raise _Bad("accepted", f"{queued - accepted:g} s before queued: a negative wait")
     if closed is not None and closed < (accepted or queued or 0.0):
         raise _Bad("closed", "before it was queued or accepted")
+
+
+def _check_bursts(bursts: int | None, messages: int | None, written: int | None) -> None:
+    if (bursts is None) is not (messages is None):
+        raise _Bad("bursts", "and messages_in_bursts: one is told and one is not")
+    if bursts is not None and messages is not None and not 2 * bursts <= messages <= (bursts and messages):
+        raise _Bad("messages_in_bursts", f"{messages} messages in {bursts} bursts, of two or more each")
+    if messages is not None and written is not None and messages > written:
+        raise _Bad("messages_in_bursts", f"{messages} of {written} messages_customer")
 
 
 def _of_another_scale(rows: list[Row]) -> list[BadRow]:

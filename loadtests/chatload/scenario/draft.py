@@ -53,7 +53,11 @@ class Draft:
         if block is None:
             block = _Block(table, [f"[{table}]", ""])
             self._blocks.append(block)
-        block.lines[block.find(key)] = [f"{f'{key} = {value}':{_COMMENT_AT}} # {says}"]
+        block.lines[block.find(key)] = [_line(key, value, says)]
+
+    def add(self, table: str, key: str, value: str, says: str) -> None:
+        """Add one more table of an array, with one key."""
+        self._blocks.append(_Block(table, [f"[[{table}]]", _line(key, value, says), ""]))
 
     def drop(self, table: str) -> None:
         """Remove a table with those below it."""
@@ -83,6 +87,10 @@ class Draft:
         """Put `prefix` before what stands in the comment of every key and table."""
         for block in self._blocks:
             block.lines = [_prefixed(line, prefix) for line in block.lines]
+
+
+def _line(key: str, value: str, says: str) -> str:
+    return f"{f'{key} = {value}':{_COMMENT_AT}} # {says}"
 
 
 def _take_comments(lines: list[str]) -> list[str]:

@@ -57,8 +57,8 @@ def _habits(file: ScenarioFile) -> list[str]:
     said = []
     if dialog.bursts is not None:
         said.append(
-            f"{100 * dialog.bursts.share:.0f} % of what they ask operators comes in {dialog.bursts.messages:g} messages"
-            " at once, 50 to 200 ms apart, and gets one answer."
+            f"{100 * dialog.bursts.share:.0f} % of what they ask operators comes in {dialog.bursts.messages:.3g}"
+            " messages at once, 50 to 200 ms apart, and gets one answer."
         )
     if dialog.attachment_share:
         said.append(

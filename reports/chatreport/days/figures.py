@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from chatreport.errors import UnreadableRun
 from chatreport.kpi.published import beside
@@ -77,7 +77,7 @@ def _figure(named: dict[str, str], values: "np.ndarray[Any, Any]", published: fl
     name, label, unit = (named[key] for key in ("name", "label", "unit"))
     mean, n = float(values.mean()), len(values)
     deviates = float(values.std(ddof=1)) if n > 1 else None
-    half = None if deviates is None else float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviates / n**0.5
+    half = None if deviates is None else float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviates / n**0.5
     low, high = (None, None) if half is None else (max(0.0, mean - half), min(MOST.get(unit, np.inf), mean + half))
     more = beside(published, mean) if published is not None else {}
     return Figure(name, label, unit, n, mean, deviates, low, high, **more)

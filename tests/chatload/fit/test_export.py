@@ -47,6 +47,86 @@ def test_the_same_rows_in_every_dress(tmp_path: Path, content: bytes) -> None:
     assert export(tmp_path, content).rows == SAME
 
 
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (b"", "is empty; its first line names the columns, of which it needs contact, channel, started"),
+        (b"\r\n\r\n", "is empty; its first line names the columns, of which it needs contact, channel, started"),
+        (
+            b"contact|channel|started\nc1|web|2026-01-31 09:00:00\n",
+            "line 1: no column contact, channel, started; there are: contact|channel|started;"
+            " cells are separated by commas, semicolons or tabs",
+        ),
+        (b"client,channel,started\n", "line 1: no column contact; there are: client, channel, started"),
+        (b"contact,channel,started,channel\n", "line 1: column channel is there twice"),
+        ("contact,channel,started".encode("utf-16"), "is not UTF-8; save it as CSV in UTF-8"),
+        (b"PK\x03\x04\xff\xfe", "is not UTF-8; save it as CSV in UTF-8"),
+        (
+            "contact,channel,started\nЭльдиз,web,2026-01-31 09:00\n".encode("cp1251"),
+            "is not UTF-8; save it as CSV in UTF-8",
+        ),
+    ],
+    ids=[
+        "empty",
+        "blank lines",
+        "another separator",
+        "a column missing",
+        "a column twice",
+        "UTF-16",
+        "a workbook",
+        "cp1251",
+    ],
+)
+def test_a_file_of_which_nothing_can_be_used(tmp_path: Path, content: bytes, what: str) -> None:
+    """Is refused in one line that says what to do."""
+    with pytest.raises(BadExport) as refused:
+        export(tmp_path, content)
+    assert str(refused.value) == f"{tmp_path / 'export.csv'}: {what}"
+
+
+def test_decimal_commas(tmp_path: Path) -> None:
+    """Are read in times, and are no whole numbers."""
+    head = "contact;channel;started;queued;messages_customer\n"
+    times = "2026-01-31 09:00:00,250;2026-01-31 09:00:01,500"
+    found = export(tmp_path, f"{head}c;web;{times};3\nc;web;{times};3,0\n")
+    assert [row.queued_s for row in found.rows] == [1.25]
+    assert found.bad == [BadRow(3, "messages_customer", '"3,0" is no whole number from 0 up')]
+
+
+def test_reading_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good and bad rows together."""
+    monkeypatch.setattr("chatload.fit.export.PROGRESS_ROWS", 2)
+    path = tmp_path / "export.csv"
+    path.write_text("contact,channel,started\n" + 3 * "c,web,2026-01-31 09:00\n" + 2 * "c,web,now\n")
+    told: list[int] = []
+    read(path, told.append)
+    assert told == [2, 4]
+
+
+BURSTS = [
+    ("2,", "bursts", "and messages_in_bursts: one is told and one is not"),
+    (",2", "bursts", "and messages_in_bursts: one is told and one is not"),
+    ("2,3", "messages_in_bursts", "3 messages in 2 bursts, of two or more each"),
+    ("0,2", "messages_in_bursts", "2 messages in 0 bursts, of two or more each"),
+    ("2,9", "messages_in_bursts", "9 of 8 messages_customer"),
+]
+
+
+@pytest.mark.parametrize("cells, column, what", BURSTS)
+def test_bursts_that_cannot_be_are_named(tmp_path: Path, cells: str, column: str, what: str) -> None:
+    """The dialog is left out."""
+    head = "contact,channel,started,messages_customer,bursts,messages_in_bursts\n"
+    found = export(tmp_path, f"{head}c,web,2026-01-31 09:00,8,2,4\nc,web,2026-01-31 09:00,8,{cells}\n")
+    assert (len(found.rows), found.bad) == (1, [BadRow(3, column, what)])
+
+
+def test_a_department_has_a_name(tmp_path: Path) -> None:
+    """That a scenario can have."""
+    found = export(tmp_path, 'contact,channel,started,department\nc,web,2026-01-31 09:00,"a ""b"""\n')
+    what = '"a "b"" is no name of a department; use up to 64 letters, digits, blanks and . @ _ -'
+    assert found.bad == [BadRow(2, "department", what)]
+
+
 GOOD = "c1,web,2026-01-31 09:00:00,,,,,\n"
 BAD: list[tuple[str, str, str]] = [
     ("c,web,31/01/2026,,,,,", "started", '"31/01/2026" is no date and time; write 2026-01-31 09:00:00'),
@@ -86,7 +166,7 @@ def test_a_bad_row_is_named_and_its_neighbours_stay(tmp_path: Path, row: str, co
     assert len(found.rows) == (2 if row.count('"') != 1 else 1)
 
 
-@pytest.mark.parametrize("column", [name for name in COLUMNS if name.startswith("messages")])
+@pytest.mark.parametrize("column", ["messages_customer", "messages_operator", "messages_bot"])
 def test_a_count_is_a_whole_number(tmp_path: Path, column: str) -> None:
     """Neither negative nor broken; none at all is none."""
     values = {"3": 3, "0": 0, "": None}
@@ -112,26 +192,6 @@ def test_columns_that_are_not_read_are_told(tmp_path: Path) -> None:
     found = export(tmp_path, "contact,channel,started,qeued,branch\nc,web,2026-01-31 09:00,,x\n")
     assert found.unused == ['qeued (did you mean "queued"?)', "branch"]
     assert found.columns == ("contact", "channel", "started")
-
-
-@pytest.mark.parametrize(
-    "content, what",
-    [
-        (b"", "line 1: no column contact, channel, started; there are: $"),
-        (b"contact,chanel,started\n", "line 1: no column channel; there are: contact, chanel, started"),
-        (b"contact,channel,started,channel\n", "line 1: column channel is there twice"),
-        (
-            "contact,channel,started\nЭльдиз,web,2026-01-31 09:00\n".encode("cp1251"),
-            "is not UTF-8; save it as CSV in UTF-8",
-        ),
-        ("contact,channel,started\n".encode("utf-16"), "is not UTF-8"),
-    ],
-    ids=["empty", "no column", "twice", "cp1251", "utf-16"],
-)
-def test_a_file_that_is_no_export(tmp_path: Path, content: bytes, what: str) -> None:
-    """Is refused as a whole."""
-    with pytest.raises(BadExport, match=what):
-        export(tmp_path, content)
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A fleet's parts on a stage of their own: real sockets, a stub platform, a handmade plan, and the ledger read back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,18 @@ from chatload.plan.dialogs import Dialogs
 from chatload.plan.roster import Roster
 from chatload.plan.texts import Texts
 from chatload.scenario import Scenario, load, shape_of
+from chatload.targets.port import Target as Platform
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What, read_ledger
 from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET, StubCore
 
 SPEED = 1000.0
 RUN = "abc123"
 MINUTE = 60_000.0
+LONG_MS = 1_000 * MINUTE  # a minute of wall time: nobody loses patience because the machine is busy
 ANSWERS_WITHIN_S = 60.0
+PATIENCE_S = 60.0  # how long a test waits for what must come, on however busy a machine
 UNEVENTFUL = {"repeat_share": 0, "other_share": 0, "failed_share": 0, "disorder_share": 0, "early_share": 0}
+NOBODY: Mapping[str, str] = {}
 Row = dict[str, Any]
 
 
@@ -55,8 +60,8 @@ def dialog(index: int, *to: str, channel: str = "web", think_ms: float = 1000.0,
         hold_ms=0.0,
         turns=turns,
         contained="handover" not in to,
-        patience_ms=60 * MINUTE,
-        reply_patience_ms=60 * MINUTE,
+        patience_ms=LONG_MS,
+        reply_patience_ms=LONG_MS,
         silent=False,
     )
     return msgspec.structs.replace(planned, **changes)
@@ -139,12 +144,16 @@ class Stage:
         """Point everything at this platform, before anything is played."""
         self.world.target = target
         self.provider.begin()
+        self.cast({self.provider.channel: self.provider})
+
+    def cast(self, messengers: Mapping[str, Provider]) -> None:
+        """Have operators and customers, on the platform's own channels and these messengers; business time begins."""
         self.history = HistoryReader(self.world)
         uploads = Uploads(self.world, self.history.http)
         office = Office(Link, self.history, uploads)
         self.seats = Seats(self.world, self.live, office, lambda n, on: self.seated.append((n, on)))
         joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
-        joins[self.provider.channel] = self.provider.join
+        joins |= {name: messenger.join for name, messenger in messengers.items()}
         self.customers = Customers(self.world, self.live, self.plan.dialogs, joins)
         self.world.t0_ns = now_ns()
 
@@ -154,13 +163,13 @@ class Stage:
             self.seats.set(number, on=True)
         await self.until(lambda: {(number, True) for number in numbers} <= set(self.seated))
 
-    async def until(self, holds: Callable[[], bool], within_s: float = 20.0) -> None:
+    async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for something to become true."""
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(PATIENCE_S):
             while not holds():  # noqa: ASYNC110  it waits for state of the parts, which tell nobody
                 await asyncio.sleep(0.002)
 
-    async def play(self, within_s: float = 20.0) -> bool:
+    async def play(self, within_s: float = PATIENCE_S) -> bool:
         """Play the whole plan; whether it ended by itself."""
         self.customers.begin()
         await self.until(lambda: self.tally.started == self.tally.planned)
@@ -175,6 +184,33 @@ class Stage:
         await self.core.stop()
         self.clock.close()
         self.recorder.close()
+
+
+@asynccontextmanager
+async def attached(
+    stage: Stage,
+    platform: Platform,
+    names: Iterable[str],
+    settings: Settings,
+    callbacks: Mapping[str, str] = NOBODY,
+) -> AsyncIterator[dict[str, Provider]]:
+    """A stage's messengers at a platform in a process of its own, which knows them, and the bank at these callbacks."""
+    messengers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], settings) for name in names}
+    try:
+        urls = {ACCOUNTS[name]: await messenger.start() for name, messenger in messengers.items()}
+        await asyncio.to_thread(platform.start, urls | dict(callbacks))
+        stage.world.target = msgspec.convert(platform.wire(), Target)
+        for messenger in messengers.values():
+            be_patient(messenger)
+            messenger.begin()
+            await messenger.greet()
+        yield messengers
+    finally:
+        for messenger in messengers.values():
+            await messenger.close()
+        await asyncio.to_thread(platform.stop)
+        stage.clock.close()
+        stage.recorder.close()
 
 
 def played(folder: Path, dialogs: list[Dialog], act: Callable[[Stage], Awaitable[None]], **options: Any) -> list[Row]:

@@ -5,23 +5,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS
 from chatload.draws import Draws
 from chatload.fleet.clock import now_ns
 from chatload.fleet.hostile import Strangers
-from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.world import Target
 from chatload.plan.hostile import FIRST, KINDS, Attack, attacks
 from chatload.scenario import Scenario
 from chatload.scenario.service import Hostile
 from chatload.targets.embedded import Embedded
 from chatload.targets.rest import Admin
-from tests.chatload.fleet.stage import Row, Stage, of, rows
+from tests.chatload.fleet.stage import Row, Stage, attached, of, rows
 from tests.chatload.fleet.test_service import scenario
 
 FLOOD = 300
@@ -56,29 +52,17 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[st
 
 
 async def play(folder: Path) -> dict[str, Any]:
-    stage = Stage(folder, [], scenario=hostile())
-    providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], Settings()) for name in WEBHOOKS}
-    core = Embedded(stage.plan.scenario, 500.0, folder / "core.log")
-    strangers = None
-    try:
-        urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
-        await asyncio.to_thread(core.start, urls)
-        stage.world.target = msgspec.convert(core.wire(), Target)
-        for provider in providers.values():
-            provider.begin()
-        strangers = Strangers(stage.world, planned(), providers.values())
+    stage = Stage(folder, [], speed=500.0, scenario=hostile())
+    core = Embedded(stage.plan.scenario, stage.world.speed, folder / "core.log")
+    async with attached(stage, core, WEBHOOKS, Settings()) as messengers:
+        strangers = Strangers(stage.world, planned(), messengers.values())
         stage.world.t0_ns = now_ns()
         strangers.begin()
-        await stage.until(lambda: stage.recorder.rows == len(planned()))
-        return await asyncio.to_thread(state_of, core)
-    finally:
-        if strangers is not None:
+        try:
+            await stage.until(lambda: stage.recorder.rows == len(planned()))
+            return await asyncio.to_thread(state_of, core)
+        finally:
             await strangers.close()
-        for provider in providers.values():
-            await provider.close()
-        await asyncio.to_thread(core.stop)
-        stage.clock.close()
-        stage.recorder.close()
 
 
 def state_of(core: Embedded) -> dict[str, Any]:

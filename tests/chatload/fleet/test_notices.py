@@ -5,18 +5,15 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS, user_of
+from chatload.accounts import user_of
 from chatload.draws import Draws
 from chatload.fleet.administrator import RestAdministrator
 from chatload.fleet.clock import now_ns
 from chatload.fleet.notices import Notices
-from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.world import Target
 from chatload.plan.notices import EACH, FIRST, Letter, letters
 from chatload.scenario import Scenario
 from chatload.scenario.service import Notice
@@ -25,7 +22,7 @@ from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
 from chatreport.verify.finding import Finding
 from chatreport.verify.notices import REACHED
-from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, of, rows
+from tests.chatload.fleet.stage import PATIENCE_S, RUN, Row, Stage, attached, columns, dialog, of, rows
 from tests.chatload.fleet.test_service import judged, scenario
 
 NEWS = Notice(
@@ -71,37 +68,23 @@ def played_in(folder: Path, reach: int) -> Played:
 
 
 async def play(folder: Path, reach: int) -> list[Row]:
-    stage = Stage(folder, [], scenario=noticing())
-    names = ("whatsapp", "sms")
-    providers = {name: PROVIDERS[name](stage.world, ACCOUNTS[name], TOLD) for name in names}
-    core = Embedded(stage.plan.scenario, 500.0, folder / "core.log")
-    administrator = None
-    try:
-        urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
-        await asyncio.to_thread(core.start, urls)
-        stage.world.target = msgspec.convert(core.wire(), Target)
-        for provider in providers.values():
-            provider.begin()
-            await provider.greet()
+    stage = Stage(folder, [], speed=500.0, scenario=noticing())
+    core = Embedded(stage.plan.scenario, stage.world.speed, folder / "core.log")
+    async with attached(stage, core, ("whatsapp", "sms"), TOLD) as messengers:
         administrator = RestAdministrator(stage.world)
-        notices = Notices(stage.world, planned(), providers, administrator)
+        notices = Notices(stage.world, planned(), messengers, administrator)
         stage.world.t0_ns = now_ns()
         notices.begin()
-        claims: list[Row] = []
-        for _ in range(200):
-            await asyncio.sleep(0.05)  # the core is polled: it tells nobody when all is delivered
-            claims = await asyncio.to_thread(claimed, core)
-            if len({row["contact"] for row in claims if row.get("reason") in REACHED}) >= reach:
-                break
-        return claims
-    finally:
-        if administrator is not None:
+        try:
+            claims: list[Row] = []
+            async with asyncio.timeout(PATIENCE_S):
+                while len({row["contact"] for row in claims if row.get("reason") in REACHED}) < reach:
+                    await asyncio.sleep(0.05)  # the core is polled: it tells nobody when all is delivered
+                    claims = await asyncio.to_thread(claimed, core)
+            return claims
+        finally:
+            notices.stop()
             await administrator.close()
-        for provider in providers.values():
-            await provider.close()
-        await asyncio.to_thread(core.stop)
-        stage.clock.close()
-        stage.recorder.close()
 
 
 def claimed(core: Embedded) -> list[Row]:

@@ -1,7 +1,6 @@
 """What customers and operators do besides writing, on every channel at once, with the reference core as a process."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -9,22 +8,12 @@ import msgspec
 import pytest
 import uvloop
 
-from chatload.accounts import ACCOUNTS, BANK, BANKS_BOT, RELAY, channel_of
+from chatload.accounts import BANK, BANKS_BOT, RELAY, channel_of
 from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import now_ns
-from chatload.fleet.customers import Customers
-from chatload.fleet.history import HistoryReader
-from chatload.fleet.link import Link
-from chatload.fleet.office import Office
 from chatload.fleet.providers import PROVIDERS, media
-from chatload.fleet.providers.provider import Provider
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.script import Join
-from chatload.fleet.session import Session
-from chatload.fleet.staff import Seats
-from chatload.fleet.uploads import Uploads
-from chatload.fleet.world import Target
 from chatload.host import LOOPBACK
 from chatload.plan import Dialog
 from chatload.plan.model import Attachment, Rating
@@ -42,7 +31,7 @@ from chatreport.ledger import Ledger
 from chatreport.rundir import Kind, What, write_part
 from chatreport.verify import check_all
 from chatreport.verify.finding import Finding
-from tests.chatload.fleet.stage import RUN, Row, Stage, columns, dialog, make_plan, of, rows
+from tests.chatload.fleet.stage import LONG_MS, RUN, Row, Stage, attached, columns, dialog, make_plan, of, rows
 from tests.chatreport.ledgers import manifest
 
 SPEED = 500.0
@@ -69,9 +58,9 @@ def scenario() -> Scenario:
         request="Good or bad?", share=1, scores=(1, 1), after="1 s", window="24 h", bad="плохо", good="хорошо"
     )
     people = smoke.operators.model_copy(update={"attachment_share": 1.0})
-    service = BankService(timeout="300 ms", suggests=0.2, slow=0.2, broken=0.2, wrong=0.2, topics={"cards": "general"})
+    service = BankService(timeout="1500 ms", suggests=0.2, slow=0.2, broken=0.2, wrong=0.2, topics={"cards": "general"})
     bot = smoke.bot.model_copy(update={"service": service})
-    timers = smoke.timers.model_copy(update={"offer": 600_000.0})
+    timers = smoke.timers.model_copy(update={"offer": LONG_MS, "inactivity": LONG_MS})
     channels = Channels.model_construct(None, web=played.web, app=played.app, **dict.fromkeys(MESSENGERS, messenger))
     return smoke.model_copy(
         update={
@@ -145,52 +134,29 @@ class Service:
         for each in planned:
             files = [stage.plan.reply(each.index, burst.start).attachment for burst in each.bursts()]
             self.enclosed.setdefault(each.channel.upper(), []).extend(file.size for file in files if file)
-        providers = {name: made(stage.world, ACCOUNTS[name], QUIET) for name, made in MESSENGERS.items()}
-        bot, bank = BankBot(stage.world), Bank(stage.world)
         core = Embedded(stage.plan.scenario, SPEED, self._folder / "core.log")
+        bot, bank = BankBot(stage.world), Bank(stage.world)
+        service, relay = await bank.start(LOOPBACK)
+        callbacks = {BANK: service, RELAY: relay, BANKS_BOT: await bot.start(LOOPBACK)}
         try:
-            urls = {ACCOUNTS[name]: await provider.start() for name, provider in providers.items()}
-            urls[BANK], urls[RELAY] = await bank.start(LOOPBACK)
-            await asyncio.to_thread(core.start, urls | {BANKS_BOT: await bot.start(LOOPBACK)})
-            await asyncio.to_thread(core.add_operators, [1, 2, 3])
-            stage.world.target = msgspec.convert(core.wire(), Target)
-            for provider in providers.values():
-                provider.begin()
-                await provider.greet()
-            history = HistoryReader(stage.world)
-            uploads = Uploads(stage.world, history.http)
-            office = Office(Link, history, uploads)
-            seats = Seats(stage.world, stage.live, office, lambda n, on: stage.seated.append((n, on)))
-            customers = self._customers(stage, providers, uploads)
-            stage.world.t0_ns = now_ns()
-            for number in range(1, 4):
-                seats.set(number, on=True)
-            await stage.until(lambda: len(stage.seated) == 3)
-            customers.begin()
-            await self._to_the_end(stage, customers, sum(each.start_ms < LATER_MS for each in planned))
-            stage.world.t0_ns -= stage.world.wall(LATER_MS)
-            customers.begin()
-            await self._to_the_end(stage, customers, len(planned))
-            await asyncio.to_thread(self._read, core)
-            seats.shut()
-            await history.close()
+            async with attached(stage, core, MESSENGERS, QUIET, callbacks) as messengers:
+                await asyncio.to_thread(core.add_operators, [1, 2, 3])
+                stage.cast(messengers)
+                await stage.seat(1, 2, 3)
+                await self._to_the_end(stage, sum(each.start_ms < LATER_MS for each in planned))
+                stage.world.t0_ns -= stage.world.wall(LATER_MS)
+                await self._to_the_end(stage, len(planned))
+                await asyncio.to_thread(self._read, core)
+                stage.seats.shut()
+                await stage.history.close()
         finally:
-            for provider in providers.values():
-                await provider.close()
             await bot.close()
             await bank.close()
-            await asyncio.to_thread(core.stop)
-            stage.clock.close()
-            stage.recorder.close()
 
-    def _customers(self, stage: Stage, providers: dict[str, Provider], uploads: Uploads) -> Customers:
-        joins: dict[str, Join] = dict.fromkeys(("web", "app"), partial(Session, store=uploads.store))
-        joins |= {name: provider.join for name, provider in providers.items()}
-        return Customers(stage.world, stage.live, tuple(self._planned), joins)
-
-    async def _to_the_end(self, stage: Stage, customers: Customers, dialogs: int) -> None:
+    async def _to_the_end(self, stage: Stage, dialogs: int) -> None:
+        stage.customers.begin()
         await stage.until(lambda: stage.tally.started == dialogs)
-        await stage.until(lambda: not customers.busy)
+        await stage.until(lambda: not stage.customers.busy)
 
     def judged(self) -> dict[str, Finding]:
         """What the checkers find in the ledger and the platform's own history."""
