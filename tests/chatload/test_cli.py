@@ -1,4 +1,7 @@
-"""The command line through the real command: one clear line for a mistake, the right exit code, nothing left behind."""
+"""The command line: one clear line for a mistake, the right exit code, nothing left behind.
+
+Through the real command, but for most mistakes, which are many: they are made in the test's process.
+"""
 
 import json
 import os
@@ -15,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from chatload.cli import main
 from tests.chatload.processes import ENVIRONMENT, ROOT, chatload, family, running, until
 
 TBANK = (ROOT / "scenarios" / "tbank.toml").read_text()
@@ -52,8 +56,22 @@ REFUSALS: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize("arguments, line", REFUSALS, ids=[" ".join(arguments) for arguments, _ in REFUSALS])
-def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], line: str) -> None:
+def test_a_mistake_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
     """And nothing is left in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["chatload", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int)
+    check_refusal(subprocess.CompletedProcess(arguments, ended.value.code, *capsys.readouterr()), line)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_is_one_line_of_the_real_command(tmp_path: Path) -> None:
+    """Without a traceback, whatever else the command's process would say."""
+    arguments, line = REFUSALS[0]
     check_refusal(chatload(*arguments, cwd=tmp_path), line)
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,6 @@ from tests.chatload.processes import chatload
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_a_null_run_prints_the_generators_floor_and_ceiling(tmp_path: Path) -> None:
     """Exit code 0 for a generator that kept its word; no guarantee is judged, no objective asked for."""
     run = tmp_path / "run"

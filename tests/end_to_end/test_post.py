@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLED = {"ringing", "abandoned", "connecting", "dialling", "answered", "finished"}
 SCENARIO = Path(__file__).parent / "post.toml"
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(200)

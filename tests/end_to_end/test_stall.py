@@ -119,7 +119,6 @@ def rank(times: list[int], share: float) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_the_probes_show_a_stall_that_a_naive_client_hides(tmp_path: Path) -> None:
     """A probe due in the stall took until the stall's end, to the judge's p99; a naive client had one slow answer."""
     run = settings(tmp_path / "run")

@@ -291,9 +291,10 @@ class Script:
     def _answer(self, turn: Turn, before: int) -> Yes:
         """Wait for the answer; False if the dialog is over, or patience ends before."""
         while self._score(turn) == before:
-            if self._over is not None or self._world.clock.now_ns() >= self._patience_ends():
+            ends_ns = self._patience_ends()
+            if self._over is not None or self._world.clock.now_ns() >= ends_ns:
                 return False
-            yield self._patience_ends()
+            yield ends_ns
         return True
 
     def _patience_ends(self) -> int:

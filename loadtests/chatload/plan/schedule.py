@@ -171,7 +171,7 @@ class Plan:
 
     def expected_messages(self, dialog: Dialog) -> int:
         """Its messages of both sides: the customer's, and one answer to each, or to each burst."""
-        return len(dialog.turns) + sum(1 for _ in dialog.bursts())
+        return 2 * len(dialog.turns) - sum(turn.to == "more" for turn in dialog.turns)
 
     @property
     def main(self) -> tuple[Dialog, ...]:

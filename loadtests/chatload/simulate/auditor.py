@@ -33,36 +33,38 @@ class Auditor:
     def entry(self, thread: Thread, entry: Entry) -> None:
         """An entry took its place."""
         recorder, cause, to = self._world.recorder, entry.cause, entry.to or _NOWHERE
-        text = recorder.text
-        identity = (parse(entry.text) or parse(str(entry.id))) if entry.kind == "message" else None
+        text, named = recorder.text, (thread.messenger and entry.id) or entry.call
+        is_message, rule = entry.kind == "message", cause.rule if cause is not None else to.skill or entry.skill
+        reason = entry.department or entry.reason or entry.state or to.department
+        identity = (parse(entry.text) or parse(str(entry.id))) if is_message else None
         recorder.put(
             _AUDIT,
             codes.OK,
             codes.KINDS[entry.kind],
-            channel=_channel_of(thread.key),
+            channel=_channel_of(thread.account),
             done=self._world.clock.now_ns(),
             assignment=entry.number,
-            provider_id=provider_number(entry.id if thread.messenger and entry.id else entry.call),
+            provider_id=provider_number(named) if named else -1,
             plan=identity.n if identity is not None and identity.role == CUSTOMER else -1,
             number=thread.number,
             seq=entry.seq,
             counter=identity.counter if identity is not None else -1,
             cause_seq=cause.seq if cause is not None else -1,
-            size=len(entry.text) if entry.kind == "message" else -1,
+            size=len(entry.text) if is_message else -1,
             who=self._who,
             contact=text(thread.key),
             sender=text(
                 identity.sender if identity is not None else to.operator or (entry.reason if entry.department else "")
             ),
             author=text(entry.operator or entry.author),
-            rule=text(cause.rule if cause is not None else to.skill or entry.skill),
-            reason=text(entry.department or entry.reason or entry.state or to.department),
+            rule=text(rule) if rule else -1,
+            reason=text(reason) if reason else -1,
         )
 
     def rating(self, thread: Thread, event: e.Rated) -> None:
         """A dialog was rated."""
         self._world.recorder.put(
-            _AUDIT_RATING, codes.OK, channel=_channel_of(thread.key), number=event.number, size=event.score,
+            _AUDIT_RATING, codes.OK, channel=_channel_of(thread.account), number=event.number, size=event.score,
             place=event.scale, provider_id=provider_number(event.id), who=self._who,
             contact=self._world.recorder.text(thread.key),
         )  # fmt: skip
@@ -71,8 +73,8 @@ class Auditor:
         """The bank wrote of its own accord, in no dialog."""
         text = self._world.recorder.text
         self._world.recorder.put(
-            _AUDIT, codes.OK, codes.KINDS["notice"], channel=_channel_of(thread.key), done=self._world.clock.now_ns(),
-            provider_id=provider_number(event.id), number=event.number, seq=event.seq, size=len(event.text),
+            _AUDIT, codes.OK, codes.KINDS["notice"], channel=_channel_of(thread.account), number=event.number,
+            done=self._world.clock.now_ns(), provider_id=provider_number(event.id), seq=event.seq, size=len(event.text),
             who=self._who, contact=text(thread.key), author=text("system"), rule=text(event.template),
         )  # fmt: skip
 
@@ -81,7 +83,7 @@ class Auditor:
         text, known = self._world.recorder.text, {e.Sent: "sent", e.Undelivered: "failed"}
         status = event.state if isinstance(event, e.Receipted) else known[type(event)]
         self._world.recorder.put(
-            _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.key), number=event.number, seq=event.seq,
+            _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.account), number=event.number, seq=event.seq,
             provider_id=provider_number(event.provider_id) if isinstance(event, e.Sent) else -1, who=self._who,
             contact=text(thread.key), reason=text(status),
         )  # fmt: skip
@@ -104,11 +106,11 @@ class Auditor:
                 continue
             present = not contact.operator or core.floor.operators[contact.operator].presence is not e.Presence.OFFLINE
             self._world.recorder.put(
-                _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key),
+                _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key.partition("/")[0]),
                 done=self._world.clock.now_ns(), number=contact.number, who=self._who, contact=text(contact.key),
                 author=text(contact.operator), reason=text(contact.state.name.lower()),
             )  # fmt: skip
 
 
-def _channel_of(key: str) -> int:
-    return codes.CHANNELS[channel_of(key.partition("/")[0])]
+def _channel_of(account: str) -> int:
+    return codes.CHANNELS[channel_of(account)]

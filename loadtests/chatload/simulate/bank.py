@@ -133,7 +133,7 @@ class Bank:
             self._world.clock.soon(partial(self._say, thread, message, self._choice(says, message.text)))
 
     def _say(self, thread: Thread, message: e.Said, choice: c.Choice) -> None:
-        of = self.account(thread.key)
+        of = self._accounts[thread.account]
         texts = self._bot.replies(of.id, choice.department or of.department, self._world.clock.now_ns() // MS)
         place = (message.contact, message.number, message.seq)
         self.installation.ask(c.Answered(*place, choice, of.department, texts, wish=of.wish))

@@ -85,8 +85,12 @@ class Session:
 
     def see(self, number: int, entry: Entry) -> None:
         """An entry of the contact's dialog `number`."""
-        if number >= self._subject.number:
-            self._here(partial(self._saw, entry)) if self._missed is not None else self._saw(entry)
+        if number < self._subject.number:
+            return
+        if self._missed is None:
+            self._saw(entry)
+        else:
+            self._missed.append(partial(self._saw, entry))
 
     def _here(self, act: Callable[[], None]) -> None:
         if self._missed is None:
@@ -105,11 +109,13 @@ class Session:
         now_ns = self._clock.now_ns()
         self._customer.saw(entry, self._actor.saw(entry, self._subject, now_ns), now_ns)
 
-    def _taken(self, message: Message, events: object) -> None:
-        contact = self._core.dialogs.by_key[self._subject.contact]
-        seen = contact.seen[message.cid]
+    def _taken(self, message: Message) -> None:
+        seen = self._core.dialogs.contact(self._subject.contact).seen[message.cid]
         self._subject.number = seen.number
-        self._here(partial(self._acknowledged, message, seen.seq))
+        if self._missed is None:
+            self._acknowledged(message, seen.seq)
+        else:
+            self._missed.append(partial(self._acknowledged, message, seen.seq))
 
     def _acknowledged(self, message: Message, seq: int) -> None:
         now_ns = self._clock.now_ns()

@@ -4,7 +4,7 @@ One partition and the floor. What one tells the other arrives at once, in order;
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from chatcore.machines import commands as c
@@ -73,11 +73,12 @@ class Auditor(Protocol):
 class Thread:
     """What is shown of a contact: its open dialog's id and entries, and who looks on."""
 
-    __slots__ = ("contact", "customer", "dialog", "entries", "key", "messenger", "number")
+    __slots__ = ("account", "contact", "customer", "dialog", "entries", "key", "messenger", "number")
 
     def __init__(self, contact: int, key: str, messenger: bool) -> None:
         self.contact = contact
         self.key = key
+        self.account = key.partition("/")[0]
         self.messenger = messenger
         self.number = 0
         self.dialog = ""
@@ -96,7 +97,7 @@ class Awake(Contacts):
         """Nothing."""
 
 
-Answer = Callable[[Sequence[e.DialogEvent]], None]
+Answer = Callable[[], None]
 
 
 class Installation:
@@ -124,21 +125,23 @@ class Installation:
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def ask(self, command: c.DialogCommand, origin: Customers | None = None, answer: Answer | None = None) -> None:
-        """Carry out a command of an edge; `answer` gets the events before anybody sees them, and `origin` not its own.
+        """Carry out a command of an edge; `answer` comes before anybody sees what followed, and `origin` not its own.
 
         Raises:
             Refused: the state does not allow it.
         """
-        state, now = self.dialogs, self._now_ms()
-        events = dialog.decide(state, command, now)
+        state = self.dialogs
+        events = dialog.decide(state, command, self._clock.now_ns() // MS)
         for event in events:
             dialog.apply(state, event)
             if isinstance(event, _TIMED) and event.deadline:
                 self._deadlines.arm(event.contact, event.deadline)
         if answer is not None:
-            answer(events)
-        self._show(events, origin)
-        self._tell()
+            answer()
+        if events:
+            self._show(events, origin)
+        if self._told:
+            self._tell()
 
     def ask_floor(self, command: c.FloorCommand) -> None:
         """The same for the floor, which then offers all it can.
@@ -218,7 +221,7 @@ class Installation:
         told = links.to_floor(LOG, events)
         if told:
             self._told.extend((self.ask_floor, command) for command in told)
-        last = events[-1] if events else None
+        last = events[-1]
         ended = last.operator if isinstance(last, e.Closed) and last.was in e.OWNED else ""
         for event in events:
             if isinstance(event, e.Said):
@@ -246,7 +249,7 @@ class Installation:
     def _notify(self, event: e.Noticed) -> None:
         thread = self._threads[event.contact]
         self._auditor.notice(thread, event)
-        self._providers[thread.key.partition("/")[0]].send(thread, event)
+        self._providers[thread.account].send(thread, event)
 
     def _rate(self, event: e.Rated) -> None:
         self._auditor.rating(self._threads[event.contact], event)
@@ -266,7 +269,7 @@ class Installation:
         if owner and event.author != owner:
             self._on_desk(owner, shown)
         if thread.messenger and event.author != "customer":
-            self._providers[thread.key.partition("/")[0]].send(thread, event)
+            self._providers[thread.account].send(thread, event)
 
     def _show_entry(self, event: e.Entry) -> None:
         thread = self._threads[event.contact]
@@ -275,7 +278,7 @@ class Installation:
             thread.customer.see(event.number, shown)
         match event:
             case e.Called() if event.state in e.ORDERS:
-                self._providers[thread.key.partition("/")[0]].send(thread, event)
+                self._providers[thread.account].send(thread, event)
             case e.Closed() if event.was is e.State.OFFERED:
                 self._on_desk(event.operator, views.withdrawn(thread.dialog, event))
             case e.Held() | e.Resumed() | e.Transferred() | e.Released() | e.Closed() | e.Called():

@@ -49,16 +49,16 @@ def simulate(settings: Settings, changes: Sequence[str] = (), told: Callable[[fl
         OSError: the ledger cannot be written.
     """
     started = datetime.now(UTC)
-    plan, rundir = settings.plan().in_keywords(), directory.create(settings, started)
-    run = f"{settings.seed & 0xFFFFFF:06x}"
-    recorder = Recorder(rundir / "ledger", NAME)
-    planned = _letters(settings, plan)
-    simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s, planned)
+    rundir, run = directory.create(settings, started), f"{settings.seed & 0xFFFFFF:06x}"
     with _collected_later():
+        plan = settings.plan().in_keywords()
+        recorder = Recorder(rundir / "ledger", NAME)
+        planned = _letters(settings, plan)
+        simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s, planned)
         simulation.play(told)
-    recorder.close()
-    known = directory.manifest(settings, plan, Nobody(), run, started)
-    write_manifest(rundir, known | _played(settings, simulation, recorder.rows, changes))
+        recorder.close()
+        known = directory.manifest(settings, plan, Nobody(), run, started)
+        write_manifest(rundir, known | _played(settings, simulation, recorder.rows, changes))
     return rundir
 
 
@@ -98,14 +98,11 @@ def _played(settings: Settings, played: Simulation, rows: int, changes: Sequence
 
 @contextmanager
 def _collected_later() -> Iterator[None]:
-    """Spare the collector the plan, which does not go: it would look at all of it again and again."""
+    """Spare the collector what does not go, the plan above all: it would look at all of it again and again."""
     was_on = gc.isenabled()
-    gc.collect()
-    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
         if was_on:
             gc.enable()
