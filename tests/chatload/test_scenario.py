@@ -251,6 +251,6 @@ def test_calls_are_explained() -> None:
         "web 30 %, email 45 %, phone 25 %",
         "The phone rings 200 times in the peak hour. A call takes all places of its operator and lasts 1.5 min on",
         "so 5.0 operators are talking at once. Callers wait 20 s on average before they give up; 50 % of these call",
-        "and 1.3 messages a second are written",
+        "and 1.33 messages a second are written",
     ):
         assert piece in said

@@ -4,12 +4,9 @@ A text that replaces another one says so: `[RUN:SENDER:COUNTER~EDIT]`.
 """
 
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 _PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([bcop])(-?\d+)):(\d+)(?:~(\d+))?\]")
-
-RECENT: Final = 64  # texts: who sees one sees it soon after the others who do
 
 CUSTOMER: Final = "c"
 OPERATOR: Final = "o"
@@ -42,7 +39,6 @@ def edited(text: str, edit: int) -> str:
     return f"{mark}~{edit}] {words} ({edit})"
 
 
-@lru_cache(RECENT)
 def parse(text: str) -> Identity | None:
     """The identity at the start of `text`; None for a text that carries none there (a bot quoting one carries none)."""
     found = _PATTERN.match(text)

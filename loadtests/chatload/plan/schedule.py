@@ -223,6 +223,11 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    hired = round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
-    staff = Roster(scenario, part, draws, horizon_ms, operators, hired)
+    staff = Roster(scenario, part, draws, horizon_ms, operators, hired(scenario, part, operators))
     return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, staff)
+
+
+def hired(scenario: Scenario, part: Part, operators: int) -> int:
+    """How many operators join a floor of `operators` in the surge, in the scenario's proportion; 0 in other parts."""
+    surge = scenario.surge if part == "surge" else None
+    return round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
