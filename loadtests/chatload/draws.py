@@ -12,7 +12,8 @@ from statistics import NormalDist
 from struct import Struct
 from typing import Final
 
-_KEY: Final = Struct("<qqqq").pack
+_SEED: Final = Struct("<q").pack
+_KEY: Final = Struct("<qqq").pack
 _STEPS: Final = 1 << 52
 _quantile: Final = NormalDist().inv_cdf
 
@@ -74,6 +75,7 @@ class Purpose(enum.IntEnum):
     CONSENTS = 72
     NOTICED = 73
     NOTICE_LEAD = 74
+    CODE = 80
 
 
 @cache
@@ -88,15 +90,17 @@ class Draws:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._begun = blake2b(_SEED(seed), digest_size=8).copy  # what all keys begin with
 
     def uniform(self, purpose: Purpose, dialog: int, turn: int = 0) -> float:
         """A number between 0 and 1, both excluded."""
-        digest = blake2b(_KEY(self.seed, purpose, dialog, turn), digest_size=8).digest()
-        return ((int.from_bytes(digest, "little") >> 12) + 0.5) / _STEPS
+        keyed = self._begun()
+        keyed.update(_KEY(purpose, dialog, turn))
+        return ((int.from_bytes(keyed.digest(), "little") >> 12) + 0.5) / _STEPS
 
     def happens(self, probability: float, purpose: Purpose, dialog: int, turn: int = 0) -> bool:
         """True with this probability; raising the probability never turns a True into a False."""
-        return self.uniform(purpose, dialog, turn) < probability
+        return probability > 0 and (probability >= 1 or self.uniform(purpose, dialog, turn) < probability)
 
     def exponential(self, mean: float, purpose: Purpose, dialog: int, turn: int = 0) -> float:
         """An exponential time."""

@@ -34,15 +34,44 @@ def test_the_rates_are_the_plans(scenario: Scenario) -> None:
 
 
 def test_what_providers_post() -> None:
-    """Halyk has none; T-Bank's messengers have 35 % of the dialogs, without a bot; a call is three events."""
+    """Halyk has none; T-Bank's messengers have 35 % of the dialogs, without a bot; a call is three events.
+
+    One is asked to rate an operator, and a quarter do; the request has receipts like a reply, the rating none.
+    """
     assert rates(HALYK)[3:] == (0.0, 0.0)
-    each = 3000 / 3600 * (1 + shape_of(TBANK).operator_turns)
-    receipts = each * (0.05 * 2.8 + 0.09 * 1.8 + 0.09 * 1.8)
-    assert rates(TBANK)[3:] == pytest.approx((each * 0.35 * 1.04 + receipts, receipts))
+    starts, turns = 3000 / 3600, 1 + shape_of(TBANK).operator_turns
+    receipts = starts * (turns + 1) * (0.05 * 2.8 + 0.09 * 1.8 + 0.09 * 1.8)
+    events = starts * 0.35 * (turns * 1.04 + 0.25 * 1.02)
+    assert rates(TBANK)[3:] == pytest.approx((events + receipts, receipts))
     phone = POST.channels.calls()
     assert phone is not None
     called = POST.volume.dialogs_per_day * POST.volume.peak_hour_share / 3600 * phone.share
     assert rates(POST)[3:] == pytest.approx((3 * called, 0.0))
+
+
+NOTICES = {  # receipts a second of what the bank sends of its own accord, besides what is answered
+    "alfabank_kz": 583 * 0.1 / 3600,
+    "chat2desk": (3000 + 0.7 * 2000) * 0.1 / 3600 * RECEIPTS["whatsapp"],
+}
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_what_providers_post_is_the_plans(name: str) -> None:
+    """Bursts are more messages and no more answers; automatic texts, notices and who shows who they are count."""
+    scenario = load(name).scenario
+    plan = make_plan(scenario, 1, "peak", 1.0, 60.0, 10 * 60.0, 0.0, 50)
+    dialogs = [dialog for dialog in plan.dialogs if dialog.channel not in ("web", "sms")]
+    said = 1.04 * sum(len(dialog.turns) for dialog in dialogs) + 1.02 * sum(bool(dialog.rating) for dialog in dialogs)
+    greets, more = (True, 3) if scenario.replies is not None else (False, 1)  # to wait, good bye, and to rate
+    sent = [
+        RECEIPTS[dialog.channel] * (len(list(dialog.bursts())) + greets + (0 if dialog.contained else more))
+        for dialog in dialogs
+    ]
+    answered = sum(notice.answered * len([d for d in dialogs if d.channel == notice.channel])
+                   * RECEIPTS[notice.channel] for notice in scenario.notices)  # fmt: skip
+    found = rates(scenario)
+    assert found.receipts == pytest.approx(NOTICES[name] + (sum(sent) + answered) / 36_000, rel=0.06)
+    assert found.webhooks - found.receipts == pytest.approx(said / 36_000, rel=0.06)
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
@@ -67,5 +96,5 @@ def test_the_service_level_is_the_published_one() -> None:
     assert needed(published).calling >= 1
     assert needed(TBANK).calling == 0
     cashu, tbank = (" ".join(spelled_out(load(name))) for name in ("cashu", "tbank"))
-    assert "80 % served within 20 s (published) asks for 1 operators for those who write and 4 for the calls" in cashu
+    assert "80 % served within 20 s (published) asks for 1 operator for those who write and 4 for the calls" in cashu
     assert "(assumed here) asks for 1" in tbank

@@ -232,6 +232,18 @@ def test_what_customers_do_besides_writing_is_explained() -> None:
         assert piece not in " ".join(explain(TBANK))
 
 
+def test_menus_and_who_is_left_out_of_a_simulation_are_explained() -> None:
+    """The lines, who chooses from them, and that strangers are only of a run; nothing of it where there is none."""
+    said = " ".join(explain(load("chat2desk")))
+    for piece in (
+        "begins with a menu: Card, Branches, Loans (loans). By the number of a line, 50 % of the customers choose"
+        " from it on the website and in the app, 50 % in messengers",
+        "A simulation leaves them out: it has no doors",
+    ):
+        assert piece in said
+        assert piece not in " ".join(explain(TBANK))
+
+
 def test_calls_are_explained() -> None:
     """How often the phone rings, whom that keeps busy, and that what is said of messages is said of the others."""
     said = " ".join(explain(load(str(Path(__file__).parents[1] / "end_to_end" / "post.toml"))))
@@ -239,6 +251,6 @@ def test_calls_are_explained() -> None:
         "web 30 %, email 45 %, phone 25 %",
         "The phone rings 200 times in the peak hour. A call takes all places of its operator and lasts 1.5 min on",
         "so 5.0 operators are talking at once. Callers wait 20 s on average before they give up; 50 % of these call",
-        "and 1.3 messages a second are written",
+        "and 1.33 messages a second are written",
     ):
         assert piece in said

@@ -136,9 +136,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
       chatload simulate tbank --part day
       chatload simulate tbank --part day --operators 380
       chatload simulate tbank --set patience.queue="3 min" --set bot.contained=0.5
-      chatload simulate tbank --part day --days 20"""
+      chatload simulate tbank --part day --days 20
+      chatload simulate tbank --days 20 --beside runs/20260131T090000Z-tbank"""
 )
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     scenario: Name,
     part: Annotated[
         str, typer.Option(help="peak: the peak hour; day: the whole day; surge: the peak with the scenario's [surge].")
@@ -152,6 +153,10 @@ def simulate(
         int | None,
         typer.Option(min=2, help="So many days, of this seed and those after it: mean and spread of each figure."),
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="With --days: is the run of this directory one of such days?"),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another value of any key of the scenario."),
@@ -163,19 +168,30 @@ def simulate(
     """The same customers and operators under a virtual clock: a day in seconds, judged and drawn like a run.
 
     What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
-    fewer operators, more dialogs, less patience? Exit codes as of `run`, but nothing is claimed about a platform.
+    fewer operators, more dialogs, less patience? Strangers of the scenario's [hostile] are left out, for they have no
+    door to try. Exit codes as of `run`, but nothing is claimed about a platform.
+
+    With --beside each key figure of a recorded run stands beside the days, with the ends between which a further day
+    lies 99 times of 100: within, or outside, which ends with 1. The run must be of the same scenario, part, load and
+    operators; the days are as long as it was. If time was so compressed that its distortion is over 5 %, the comparison
+    is not decidable, which ends with 3.
     """
     from chatload.cli.simulate import play, play_days
+    from chatload.errors import BadOption
     from chatload.run.settings import settle
     from chatload.scenario import load as load_scenario
     from chatload.simulate.changes import changed
     from chatload.simulate.run import settled
 
+    if beside is not None and days is None:
+        raise BadOption(
+            "--beside", beside, "say with --days how many days are to be simulated beside it, like --days 20"
+        )
     changes = set_ or []
     file = changed(load_scenario(scenario), changes)
     settings = settle(file, part=part, load=load, speed=1.0, operators=operators, seed=seed, out=out)
     settings = settled(settings)
-    raise typer.Exit(play(settings, changes) if days is None else play_days(settings, days, changes))
+    raise typer.Exit(play(settings, changes) if days is None else play_days(settings, days, changes, beside))
 
 
 @app.command()
@@ -211,7 +227,10 @@ def validate(
     Customers arrive at random, wait as long as they bear it, and ten operators with four slots hold each for a random
     time: for that queue the Erlang A formula says how many wait, how long, and how many leave. It is played several
     times under a virtual clock and several times over the wire against the reference core, recorded and judged like
-    any run.
+    any run. The machine should have nothing else to do meanwhile: a quarter of an hour, with --quick ten minutes.
+
+    Agreement is claimed only where it says something: of intervals that contain theory's value and reach no further
+    than half of it to either side. Interrupted, the plays that ended are compared.
 
     Exit codes: 0 agree, 1 disagree (and what that points to: a capacity leak, a dispatch delay, the patience timer, the
     arrivals), 2 bad input, 3 not decidable, 130 interrupted.

@@ -4,13 +4,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from chatload.cli.again import again
 from chatload.console import say, tell
 from chatload.run import directory
 from chatload.run.settings import Settings
+from chatload.simulate.beside import as_recorded
 from chatload.simulate.days import Day, simulate_days
-from chatload.simulate.run import simulate
+from chatload.simulate.run import notes, simulate
+from chatreport.days.beside import recorded
 
 EVERY_S = 2.0
 
@@ -25,9 +28,11 @@ def play(settings: Settings, changes: Sequence[str]) -> int:
     return again("judge", rundir)
 
 
-def play_days(settings: Settings, count: int, changes: Sequence[str]) -> int:
-    """Simulate many days, and put them together; the exit code is the worst of the days'."""
+def play_days(settings: Settings, count: int, changes: Sequence[str], run: Path | None = None) -> int:
+    """Simulate many days, and put them together; the exit code is the worst of the days', and of `run` beside them."""
     directory.check(settings)
+    known = None if run is None else recorded(run)
+    settings = settings if run is None else as_recorded(settings, count, run)
     announce(settings, changes)
     began_s = time.monotonic()
 
@@ -35,7 +40,7 @@ def play_days(settings: Settings, count: int, changes: Sequence[str]) -> int:
         left_s = (time.monotonic() - began_s) / done * (count - done)
         tell(f"  day {done} of {count}: seed {day.seed}, {day.verdict}; about {left_s:.0f} s to go")
 
-    folder = simulate_days(settings, count, changes, told)
+    folder = simulate_days(settings, count, changes, told, known)
     return subprocess.run([sys.executable, "-m", "chatreport", "days", str(folder)], check=False).returncode
 
 
@@ -46,8 +51,8 @@ def announce(settings: Settings, changes: Sequence[str]) -> None:
         f"{settings.file.name}: {scenario.title}: the {settings.part}, {settings.duration_s / 3600:g} h, simulated with"
         f" {settings.operators:,} operators at load {settings.load:g}, seed {settings.seed}"
     )
-    for change in changes:
-        say(f"  changed: {change}")
+    for note in notes(scenario, changes):
+        say(f"  {note}")
 
 
 def progress(duration_s: float) -> Callable[[float], None]:

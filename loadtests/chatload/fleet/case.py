@@ -75,6 +75,7 @@ class Case:
         self.closing: Message | None = None
         self.sending_on: Destination | None = None
         self._seen: set[str] = set()  # of "transferred", "held": what has happened in this dialog
+        self._plain: int | None = None  # a dialog in the plan in which neither is to happen
         self._on_hold = False
 
     def take(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> bool:
@@ -130,12 +131,14 @@ class Case:
         reply = plan.reply(head.plan, head.counter - 1)
         begun_ns, react_ns = max(head.seen_ns, self._acted_ns), self._world.wall(reply.react_ms)
         due_ns = begun_ns + react_ns
-        to = self._desk.destination(head.plan) if "transferred" not in self._seen else None
+        answers = head.plan == self._plain
+        to = None if answers or "transferred" in self._seen else self._desk.destination(head.plan)
         if to is not None:
             self._timer = clock.at(due_ns, lambda: self._send_on(to))
-        elif "held" not in self._seen and plan.holds(head.plan):
+        elif not answers and "held" not in self._seen and plan.holds(head.plan):
             self._timer = clock.at(begun_ns + react_ns // 2, self._hold)
         else:
+            self._plain = head.plan
             self._timer = clock.at(due_ns, lambda: self._answer(head, reply, due_ns))
 
     def _send_on(self, to: Destination) -> None:
@@ -165,6 +168,7 @@ class Case:
 
     def _message(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         if entry.author == "customer":
+            identity = identity or self._pressed(entry.text)
             if identity is not None and identity.role == CUSTOMER and self._world.planned(identity):
                 self._asked(entry.seq, identity, stamp_ns)
         elif entry.author == "bot":
@@ -174,12 +178,21 @@ class Case:
             self._acted_ns = stamp_ns
             self._answered(self._waiting.popleft())
 
+    def _pressed(self, text: str) -> Identity | None:
+        """Who wrote a number alone, where a messenger has no other mark: its customer, in the turn planned so."""
+        index, run = self.subject.plan, self._world.run
+        turn = self._world.plan.pressed(index, text) if self.subject.planned else None
+        return Identity(run, f"{CUSTOMER}{index}", CUSTOMER, index, turn + 1) if turn is not None else None
+
     def _asked(self, seq: int, identity: Identity, stamp_ns: int) -> None:
         """A message waits for an answer, with those written at once with it, unless these have one."""
         self.subject.plan = identity.n  # of a customer who has come back another worker knows no more than the contact
         burst = self._world.plan.burst(identity.n, identity.counter - 1)
         plan, first = identity.n, burst.start + 1
         if (plan, first) in self._replied:
+            return
+        if len(burst) == 1 and not self._waiting:
+            self._waiting.append(Waiting(seq, plan, first, stamp_ns))
             return
         at = next((at for at, each in enumerate(self._waiting) if (each.plan, each.counter) == (plan, first)), None)
         if at is None:

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from chatload.fleet import codes
 from chatload.fleet.clock import Timer
-from chatload.fleet.frames import encode
 from chatload.fleet.ledger import Actor, Subject
 from chatload.fleet.link import Wire
 from chatload.plan import Post
@@ -118,7 +117,7 @@ class Duty:
     def _ask(self, state: str) -> None:
         self._said = state
         self._asked.append(Asked(state, self._ordered_ns, self._world.clock.now_ns()))
-        self._link.send(encode({"op": "presence", "state": state}))
+        self._link.send({"op": "presence", "state": state})
 
     def _came(self, presence: str) -> None:
         self._set(on=presence == "online")

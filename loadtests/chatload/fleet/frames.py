@@ -4,7 +4,7 @@ Unknown keys are ignored and absent ones have defaults, so that a newer core sti
 """
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -156,6 +156,8 @@ class History(msgspec.Struct):
     more: bool = False
 
 
+Frame = dict[str, Any]
+"""What a client asks for, before it is encoded."""
 CustomerFrame = Entry | Welcome | Ack | Refused | Rated
 DeskFrame = (
     Entry | DeskWelcome | Ack | Refused | Presence | Offered | Withdrawn | Accepted | Entries | Receipt

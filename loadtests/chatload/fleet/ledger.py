@@ -5,7 +5,7 @@ from typing import Final
 
 from chatload.accounts import channel_of, index_of
 from chatload.fleet import codes
-from chatload.fleet.frames import Destination, Entry, provider_number, split
+from chatload.fleet.frames import Destination, Entry, Frame, provider_number, split
 from chatload.fleet.identity import Identity, compose, parse, sender_of
 from chatload.fleet.tally import DESK, NAMES
 from chatload.fleet.world import World
@@ -85,7 +85,7 @@ class Message:
         self.away_ns = -1
         self.attachment = ""
         self.final = False
-        self.frame = b""
+        self.frame: Frame = {}
 
 
 class Rating:
@@ -175,7 +175,7 @@ class Actor:
             who=self.id,
             contact=subject.contact_id,
             sender=self.id if sender is None else sender,
-            reason=world.recorder.text(reason),
+            reason=world.recorder.text(reason) if reason else -1,
         )
 
     def closed(self, closing: Message, outcome: int, done_ns: int, reason: str = "") -> None:
@@ -213,7 +213,9 @@ class Actor:
     def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
         world, cause, to = self.world, entry.cause, entry.to or _NOWHERE
-        text = world.recorder.text
+        text, named = world.recorder.text, entry.id or entry.call
+        rule = cause.rule if cause is not None else to.skill or entry.skill
+        reason = entry.department or entry.reason or entry.state or to.department
         identity = parse(entry.text) or (parse(str(entry.id)) if entry.id else None)  # a file, or a line of a menu
         contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
         world.recorder.put(
@@ -224,7 +226,7 @@ class Actor:
             subject.channel,
             done=stamp_ns,
             assignment=entry.number,
-            provider_id=provider_number(entry.id or entry.call),
+            provider_id=provider_number(named) if named else -1,
             plan=subject.plan,
             number=number,
             seq=entry.seq,
@@ -237,8 +239,8 @@ class Actor:
             contact=contact,
             sender=text(to.operator or (entry.reason if entry.department else sender_of(identity, world.run))),
             author=text(entry.operator or entry.author),
-            rule=text(cause.rule if cause is not None else to.skill or entry.skill),
-            reason=text(entry.department or entry.reason or entry.state or to.department),
+            rule=text(rule) if rule else -1,
+            reason=text(reason) if reason else -1,
         )
         return identity
 

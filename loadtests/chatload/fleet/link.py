@@ -26,6 +26,7 @@ from picows.url import parse_url
 
 from chatload.fleet import codes
 from chatload.fleet.clock import Timer, now_ns
+from chatload.fleet.frames import Frame, encode
 from chatload.fleet.ledger import Actor, Subject, method_of
 
 GREETING_NS: Final = 10_000_000_000  # the platform must answer a hello within this
@@ -68,7 +69,7 @@ class Wire(Protocol):
     def open(self, intended_ns: int) -> None:
         """Connect."""
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: Frame) -> None:
         """Write a frame."""
 
     def welcomed(self, stamp_ns: int) -> None:
@@ -126,10 +127,10 @@ class Link(WSListener):
             self._wanted = True
             self._begin(intended_ns)
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: Frame) -> None:
         """Write a frame; only while `live`."""
         if self._transport is not None:
-            self._transport.send(_TEXT, frame)
+            self._transport.send(_TEXT, encode(frame))
 
     def welcomed(self, stamp_ns: int) -> None:
         """The platform greeted back: frames may be sent."""

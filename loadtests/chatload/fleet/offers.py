@@ -2,7 +2,7 @@
 
 from chatload.fleet import codes
 from chatload.fleet.clock import Timer
-from chatload.fleet.frames import Accepted, Offered, Withdrawn, encode
+from chatload.fleet.frames import Accepted, Offered, Withdrawn
 from chatload.fleet.ledger import Actor, Subject, subject_of
 from chatload.fleet.link import Wire
 from chatload.fleet.live import Live
@@ -83,7 +83,7 @@ class Offers:
     def _accept(self, offer: Offer) -> None:
         offer.started_ns = self._world.clock.now_ns()
         self._world.tally.lag(offer.started_ns - offer.due_ns)
-        self._link.send(encode({"op": "accept", "dialog": offer.dialog, "number": offer.number}))
+        self._link.send({"op": "accept", "dialog": offer.dialog, "number": offer.number})
 
     def _settle(self, offer: Offer, outcome: int, done_ns: int, reason: str = "", seq: int = -1) -> None:
         del self._open[offer.number]

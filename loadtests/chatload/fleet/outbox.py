@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final
 
 from chatload.fleet import codes
-from chatload.fleet.frames import encode
 from chatload.fleet.ledger import Actor, Message, method_of
 from chatload.fleet.link import Wire, backoff_ns
 
@@ -32,7 +31,7 @@ class Outbox:
 
     def send(self, message: Message, **where: object) -> None:
         """Send `message`, now or as soon as there is a connection; `where` is what its frame says besides."""
-        message.frame = encode({"op": "send", **where, "cid": message.cid, "text": message.text})
+        message.frame = {"op": "send", **where, "cid": message.cid, "text": message.text}
         self._open[message.cid] = message
         if self._link.down:
             self._first_attempt_failed(message, "not connected")

@@ -271,7 +271,7 @@ class Script:
         message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
         if self.dialog.walks and (press := self._world.plan.press(index, position)):
-            message.text, message.size = press, len(press)
+            message.text, message.size, message.final = press, len(press), True
         if turn.attachment is not None:
             message.attachment = media.named(message.cid, turn.attachment.size, turn.attachment.kind)
         self._asked_ns = self._due_ns
@@ -291,9 +291,10 @@ class Script:
     def _answer(self, turn: Turn, before: int) -> Yes:
         """Wait for the answer; False if the dialog is over, or patience ends before."""
         while self._score(turn) == before:
-            if self._over is not None or self._world.clock.now_ns() >= self._patience_ends():
+            ends_ns = self._patience_ends()
+            if self._over is not None or self._world.clock.now_ns() >= ends_ns:
                 return False
-            yield self._patience_ends()
+            yield ends_ns
         return True
 
     def _patience_ends(self) -> int:

@@ -197,7 +197,7 @@ class Seat:
 
     def _ask(self, op: str, case: Case, **more: Destination) -> None:
         if self._link.live:
-            self._link.send(encode({"op": op, "dialog": case.dialog, "number": case.number, **more}))
+            self._link.send({"op": op, "dialog": case.dialog, "number": case.number, **more})
 
     def _heard_rare(self, frame: object, stamp_ns: int) -> None:
         match frame:
@@ -330,7 +330,7 @@ class Seat:
         if self._link.live:
             closing.attempt += 1
             closing.started_ns = self._world.clock.now_ns()
-            self._link.send(encode({"op": "close", "dialog": case.dialog, "number": case.number}))
+            self._link.send({"op": "close", "dialog": case.dialog, "number": case.number})
 
     def _closed(self, case: Case, outcome: int, done_ns: int, reason: str = "") -> None:
         closing = case.closing

@@ -11,13 +11,13 @@ from typing import Final, Protocol
 import msgspec
 
 from chatload.fleet import codes
-from chatload.fleet.frames import Ack, Entry, Rated, Refused, Welcome, customer_frame, encode
+from chatload.fleet.frames import Ack, Entry, Frame, Rated, Refused, Welcome, customer_frame, encode
 from chatload.fleet.identity import Identity
 from chatload.fleet.ledger import Actor, Message, Rating, Subject, method_of
 from chatload.fleet.link import Link, backoff_ns
 from chatload.fleet.outbox import NOT_YET, Outbox
 
-END: Final = encode({"op": "end"})
+END: Final[Frame] = {"op": "end"}
 
 Place = tuple[int, int]  # dialog number and seq, as a cursor orders them
 Stored = Callable[[dict[str, str] | None, int], None]
@@ -206,7 +206,7 @@ class Session:
         if rating is not None and self._link.live and rating.started_ns < 0:
             rating.attempt += 1
             rating.started_ns = self._world.clock.now_ns()
-            self._link.send(encode({"op": "rate", "score": rating.score}))
+            self._link.send({"op": "rate", "score": rating.score})
 
     def _rate_again(self, rating: Rating, state: str) -> None:
         """After a break: unless the platform says that the rating has arrived."""

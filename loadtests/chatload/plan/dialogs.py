@@ -68,7 +68,10 @@ class Dialogs:
 
     def _walks(self, index: int, channel: Channel) -> bool:
         menu = self._scenario.bot.menu
-        return menu is not None and channel in SOCKETS and self._draws.happens(menu.walks, Purpose.WALKS, index)
+        if menu is None or channel == "email":  # a mail's number would stand below its subject
+            return False
+        share = menu.walks if channel in SOCKETS else menu.walks_in_messengers
+        return self._draws.happens(share, Purpose.WALKS, index)
 
     def _rating(self, index: int) -> Rating | None:
         """How the customer of an operator rates, if they do."""
@@ -81,20 +84,21 @@ class Dialogs:
 
     def reply(self, dialog: Dialog, turn: int) -> Reply:
         """How the operator answers this turn."""
-        people, draws, index = self._scenario.operators, self._draws, dialog.index
-        length = self._turns.reply_length(index, turn)
+        length = self._turns.reply_length(dialog.index, turn)
+        react_ms = self._react_ms(dialog, turn, length)
+        return Reply(react_ms, length, self._attachment(dialog, turn))
+
+    def _react_ms(self, dialog: Dialog, turn: int, length: int) -> float:
+        """From this turn on screen to an answer of so many characters."""
+        people = self._scenario.operators
         written = sum(dialog.turns[part].length for part in dialog.burst(turn))
         reading_and_typing = written / people.reads_per_min + length / people.types_per_min
-        return Reply(
-            react_ms=reading_and_typing * MS_PER_MIN
-            + draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, index, turn),
-            length=length,
-            attachment=self._attachment(dialog, turn) if people.attachment_share else None,
-        )
+        think_ms = self._draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, dialog.index, turn)
+        return reading_and_typing * MS_PER_MIN + think_ms
 
     def _attachment(self, dialog: Dialog, turn: int) -> Attachment | None:
         share, draws, index = self._scenario.operators.attachment_share, self._draws, dialog.index
-        if dialog.channel in WITHOUT_FILES:
+        if not share or dialog.channel in WITHOUT_FILES:
             return None
         return drawn_file(draws, share, Purpose.ATTACHMENT, Purpose.ATTACHMENT_SIZE, index, turn)
 
@@ -177,7 +181,8 @@ class Dialogs:
             asked = dialog.turns[burst.start].to
             if asked != "bot":
                 accept_ms = self.accept_ms(dialog, FORESEEN) if asked == "handover" else 0.0
-                now_ms += self.reply(dialog, burst.start).react_ms + accept_ms
+                length = self._turns.reply_length(dialog.index, burst.start)
+                now_ms += self._react_ms(dialog, burst.start, length) + accept_ms
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
 
     def over_ms(self, dialog: Dialog) -> float:

@@ -153,6 +153,14 @@ class Plan:
         dialog = self._by_index[index]
         return self._texts.press(index, turn, dialog.turns[turn].to) if dialog.walks else ""
 
+    def pressed(self, index: int, text: str) -> int | None:
+        """The turn (from 0) in which who walks the menu sends just this; None if they never do."""
+        dialog = self._by_index.get(index)
+        if dialog is None or not dialog.walks or not text.isdecimal():
+            return None
+        turns = range(len(dialog.turns))
+        return next((turn for turn in turns if self.press(index, turn) == text), None)
+
     def answer_text(self, index: int, turn: int, reply: Reply) -> str:
         """The operator's words in answer to turn `turn`, of the length that `reply` has."""
         return self._texts.answer(index, turn, reply.length)
@@ -163,7 +171,7 @@ class Plan:
 
     def expected_messages(self, dialog: Dialog) -> int:
         """Its messages of both sides: the customer's, and one answer to each, or to each burst."""
-        return len(dialog.turns) + sum(1 for _ in dialog.bursts())
+        return 2 * len(dialog.turns) - sum(turn.to == "more" for turn in dialog.turns)
 
     @property
     def main(self) -> tuple[Dialog, ...]:
@@ -215,6 +223,11 @@ def make_plan(
             left = details.left_at_start(details.whole(index, start_ms), ramp_ms)
             if left is not None:
                 dialogs.append(left)
-    hired = round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0
-    staff = Roster(scenario, part, draws, horizon_ms, operators, hired)
+    staff = Roster(scenario, part, draws, horizon_ms, operators, hired(scenario, part, operators))
     return Plan(scenario, dialogs, details, Texts(scenario, draws), horizon_ms, staff)
+
+
+def hired(scenario: Scenario, part: Part, operators: int) -> int:
+    """How many operators join a floor of `operators` in the surge, in the scenario's proportion; 0 in other parts."""
+    surge = scenario.surge if part == "surge" else None
+    return round(operators * (surge.operators / scenario.operators.count - 1)) if surge else 0

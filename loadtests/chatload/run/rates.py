@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.providers.settings import Settings
-from chatload.scenario import Scenario, ScenarioFile, shape_of
+from chatload.scenario import Channel, Scenario, ScenarioFile, shape_of
 from chatload.scenario.channels import Phone, Web
+from chatload.scenario.shape import at_once, kept_turns, more_at_handover
 
 CALL_EVENTS: Final = 3  # of a telephone exchange for a call that is answered: it waits, is answered, ends
 POSTS_NOTHING: Final = frozenset({"email"})  # whose provider speaks SMTP
@@ -17,8 +18,9 @@ USUAL: Final = (80.0, 20.0)  # % within s: the commonest target, where a scenari
 class Rates(NamedTuple):
     """Of the peak hour, per second of business time; `open`: dialogs and calls at once, if nobody waits or leaves.
 
-    `messages`: of customers, bot and operators. `webhooks`: events that messengers and the exchange post, receipts and
-    repeats included; `receipts`: those of them that tell what became of a reply; a batch may carry several.
+    `messages`: of customers, bot and operators. `webhooks`: events that messengers and the exchange post, receipts,
+    ratings and repeats included; `receipts`: those of them that tell what became of a reply, an automatic text or a
+    notice; a batch may carry several.
     """
 
     starts: float
@@ -45,9 +47,11 @@ def rates(scenario: Scenario) -> Rates:
     events, receipts = CALL_EVENTS * calls, 0.0
     for channel, settings in scenario.channels.written().items():
         if channel in PROVIDERS and channel not in POSTS_NOTHING:
-            each = per_s * shape.mix[channel] * _turns(scenario, settings, shape.operator_turns)
-            events += each * (1 + Settings().repeat_share + Settings().other_share)
-            receipts += each * receipts_a_reply(channel)
+            said, rated, told = _texts(scenario, channel, settings)
+            share = per_s * shape.mix[channel]
+            repeated = 1 + Settings().repeat_share
+            events += share * (said * (repeated + Settings().other_share) + rated * repeated)
+            receipts += (share * told + _notices_per_s(scenario, channel, share)) * receipts_a_reply(channel)
     return Rates(per_s, at_once / 1000, written * scenario.dialog.messages, events + receipts, receipts)
 
 
@@ -62,11 +66,26 @@ def receipts_a_reply(channel: str) -> float:
     return sum(told.get(status, 1.0) for status in PROVIDERS[channel].statuses)
 
 
-def _turns(scenario: Scenario, channel: Web, operator_turns: float) -> float:
-    """A customer's messages in a dialog of the channel; each has one answer."""
-    kept, bot = (scenario.bot.contained if channel.bot else 0.0), scenario.bot
-    before = bot.turns_before if channel.bot else 0.0
-    return kept * bot.turns_contained + (1 - kept) * (before + 1 + operator_turns)
+def _texts(scenario: Scenario, name: Channel, channel: Web) -> tuple[float, float, float]:
+    """In a dialog of the channel: the customer's messages, their rating, and what the platform sends, by itself too."""
+    kept, turns = (scenario.bot.contained if channel.bot else 0.0), shape_of(scenario).operator_turns
+    asked = (scenario.bot.turns_before if channel.bot else 0.0) + 1
+    with_bot, feedback = kept * kept_turns(scenario, name), scenario.feedback
+    said = with_bot + (1 - kept) * (asked + more_at_handover(scenario, name) + turns * at_once(scenario))
+    texts = set(scenario.replies.by_event()) if scenario.replies is not None else set()
+    automatic = ("greeting" in texts) + (1 - kept) * (len(texts - {"greeting"}) + (feedback is not None))
+    rated = (1 - kept) * feedback.share if feedback is not None else 0.0
+    return said, rated, with_bot + (1 - kept) * (asked + turns) + automatic
+
+
+def _notices_per_s(scenario: Scenario, channel: Channel, starts: float) -> float:
+    """Notices that the platform sends to a channel with so many starts; who did not agree to a broadcast gets none."""
+    found = 0.0
+    for notice in scenario.notices:
+        if notice.channel == channel:
+            sent = notice.per_day * scenario.volume.peak_hour_share / 3600
+            found += sent * (notice.consented if notice.broadcast else 1.0) + starts * notice.answered
+    return found
 
 
 def target(scenario: Scenario) -> tuple[float, float]:
@@ -108,6 +127,10 @@ def spelled_out(file: ScenarioFile) -> list[str]:
         f"In the peak hour {found.starts:.3g} dialogs start a second, about {found.open:,.0f} are open at once,"
         f" {found.messages:.3g} messages a second are written, and providers post {found.webhooks:.3g} events a second"
         f" to the platform, {found.receipts:.3g} of them receipts.",
-        f"By Erlang A, {share:g} % served within {within_s:g} s ({said}) asks for {staff.writing:,} operators for those"
-        f" who write{calls}, at the peak hour's mean rate; {there:,.0f} are on duty then.",
+        f"By Erlang A, {share:g} % served within {within_s:g} s ({said}) asks for {_operators_said(staff.writing)} for"
+        f" those who write{calls}, at the peak hour's mean rate; {there:,.0f} are on duty then.",
     ]
+
+
+def _operators_said(count: int) -> str:
+    return f"{count:,} operator{'s' * (count != 1)}"

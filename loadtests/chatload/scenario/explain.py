@@ -1,8 +1,9 @@
 """A scenario in plain words, with what follows from its figures."""
 
 from chatload.scenario.load import ScenarioFile
+from chatload.scenario.model import Scenario
 from chatload.scenario.people import Operators
-from chatload.scenario.shape import MS_PER_MIN, react_ms, shape_of
+from chatload.scenario.shape import MS_PER_MIN, Shape, react_ms, shape_of
 from chatload.scenario.units import shown_clock, spoken
 
 
@@ -20,13 +21,13 @@ def _per_s(file: ScenarioFile) -> float:
 def _demand(file: ScenarioFile) -> list[str]:
     scenario, mix, per_s = file.scenario, shape_of(file.scenario).mix, _per_s(file)
     volume, published = scenario.volume, scenario.channels.published()
-    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in mix.items())
+    shares = ", ".join(f"{name} {100 * share:.2g} %" for name, share in mix.items())
     missing = [name for name in published if name not in mix]
     not_played = f" ({', '.join(missing)} cannot be played yet; their share goes to the others)" if missing else ""
     return [
         f"{file.name}: {scenario.title}. Source: {scenario.source}.",
         f"A day brings {volume.dialogs_per_day:,.0f} dialogs; {100 * volume.peak_hour_share:.0f} % of them start in the"
-        f" peak hour: {3600 * per_s:,.0f}, or {per_s:.2f} a second. Starts are random (Poisson), so some minutes bring"
+        f" peak hour: {3600 * per_s:,.0f}, or {per_s:.2g} a second. Starts are random (Poisson), so some minutes bring"
         " half as many again.",
         f"Channels: {shares}; {len(mix)} of the bank's {len(published)}{not_played}.",
     ]
@@ -42,13 +43,24 @@ def _a_dialog(file: ScenarioFile) -> list[str]:
     dialog, lasts = scenario.dialog, spoken(scenario.dialog.duration)
     return [
         f"A dialog has {dialog.messages:g} messages of both sides and lasts {lasts} on average, so about"
-        f" {per_s * dialog.duration / 1000:,.0f} are open at once and {per_s * dialog.messages:.1f} messages a second"
-        " are written.",
-        f"The bot keeps {100 * shape.contained:.0f} % of these ({scenario.bot.turns_contained:g} questions each); the"
-        f" others reach an operator and ask {1 + shape.operator_turns:.1f} times there.",
+        f" {_rounded(per_s * dialog.duration / 1000)} are open at once and {per_s * dialog.messages:.3g} messages a"
+        " second are written.",
+        f"{_kept(scenario, shape)} reach an operator and ask {1 + shape.operator_turns:.1f} times there.",
         f"Customers write {dialog.length:g} characters and think {shape.thinking_ms / 1000:.0f} s before they do (what"
         f" reading, typing and the operators leave of the {lasts}).",
     ]
+
+
+def _kept(scenario: Scenario, shape: Shape) -> str:
+    if not shape.contained:
+        return "The bot keeps none of these: all"
+    turns = f"{scenario.bot.turns_contained:g} question{'s' * (scenario.bot.turns_contained != 1)}"
+    return f"The bot keeps {100 * shape.contained:.0f} % of these ({turns} each); the others"
+
+
+def _rounded(value: float) -> str:
+    """Whole, or of a small number two digits."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _habits(file: ScenarioFile) -> list[str]:
@@ -103,18 +115,25 @@ def _floor(file: ScenarioFile) -> list[str]:
         f"{people.count:,} operators hold up to {people.slots} dialogs each; one holds a dialog for"
         f" {shape.operator_ms / MS_PER_MIN:.1f} min and needs {react_ms(scenario) / 1000:.0f} s for an answer,"
         f" and at the end {spoken(people.wrap_up)} of after-work. On"
-        f" average {taken:,.0f} of {places:,.0f} places are taken"
-        + (f" ({100 * taken / places:.0f} %)." if places else "."),
+        f" average {_rounded(taken)} of {places:,.0f} places {_are_taken(taken, places)}",
         *_attendance(people, scenario.volume.peak_hour),
         *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
+        *_menu(file),
         *_ratings(file),
         *_replies(file),
         *_authentication(file),
         *_notices(file),
         *_hostile(file),
     ]
+
+
+def _are_taken(taken: float, places: float) -> str:
+    if taken <= places:
+        return f"are taken ({100 * taken / places:.0f} %)." if places else "are taken."
+    more = f" ({100 * taken / places:.0f} %)" if places else ""
+    return f"would be taken{more}: more than there are, so customers wait, and some leave."
 
 
 def _attendance(people: Operators, peak_hour: int) -> list[str]:
@@ -149,11 +168,23 @@ def _surge(file: ScenarioFile) -> list[str]:
     ]
 
 
+def _menu(file: ScenarioFile) -> list[str]:
+    menu = file.scenario.bot.menu
+    if menu is None:
+        return []
+    lines = [f"{line.name} ({line.department or line.topic})" if line.topic else line.name for line in menu.lines]
+    return [
+        f"A dialog with the bot begins with a menu: {', '.join(lines)}. By the number of a line,"
+        f" {100 * menu.walks:.0f} % of the customers choose from it on the website and in the app,"
+        f" {100 * menu.walks_in_messengers:.0f} % in messengers."
+    ]
+
+
 def _ratings(file: ScenarioFile) -> list[str]:
     asked = file.scenario.feedback
     if asked is None:
         return []
-    shares = ", ".join(f"{asked.text(score)} {weight:g}" for score, weight in enumerate(asked.scores, 1))
+    shares = ", ".join(f"{asked.text(score)}: {weight:g}" for score, weight in enumerate(asked.scores, 1))
     return [f"{100 * asked.share:.0f} % of an operator's customers rate the dialog when they are asked to ({shares})."]
 
 
@@ -197,6 +228,7 @@ def _hostile(file: ScenarioFile) -> list[str]:
         f"Strangers try to get in {hostile.per_s:g} times a second, with forged and broken webhooks, sockets and calls;"
         f" {100 * hostile.flood_share:.0f} % of these are floods of {hostile.flood:,}. The platform refuses one address"
         f" {hostile.allowed_per_s:g} requests a second, and then does not listen to it any more. None may take a place."
+        " A simulation leaves them out: it has no doors."
     ]
 
 

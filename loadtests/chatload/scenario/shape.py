@@ -107,12 +107,12 @@ def _read_ms(scenario: Scenario) -> float:
     return scenario.dialog.length / scenario.operators.reads_per_min * MS_PER_MIN
 
 
-def _more_at_handover(scenario: Scenario, name: Channel) -> float:
+def more_at_handover(scenario: Scenario, name: Channel) -> float:
     """Mean messages that follow at once on the one that asks for an operator."""
     return at_once(scenario) - 1 if hands_over_in_bursts(scenario, name) else 0.0
 
 
-def _kept_turns(scenario: Scenario, name: Channel) -> float:
+def kept_turns(scenario: Scenario, name: Channel) -> float:
     """Customers' messages in a dialog that the bot keeps."""
     known = proving_share(scenario, name)
     turns = scenario.bot.turns_contained
@@ -138,8 +138,8 @@ def _operator_turns(scenario: Scenario, mix: dict[Channel, float], contained: fl
     before = 0.0
     for name, channel in scenario.channels.written().items():
         share = _contained(scenario, channel)
-        human = 2 * (_bot_turns_before(scenario, channel) + 1) + _more_at_handover(scenario, name)
-        before += mix[name] * (share * 2 * _kept_turns(scenario, name) + (1 - share) * human)
+        human = 2 * (_bot_turns_before(scenario, channel) + 1) + more_at_handover(scenario, name)
+        before += mix[name] * (share * 2 * kept_turns(scenario, name) + (1 - share) * human)
     if contained == 1:
         return 0.0
     turns = (scenario.dialog.messages - before) / ((1 - contained) * (at_once(scenario) + 1))
@@ -156,12 +156,12 @@ def _thinking_ms(scenario: Scenario, mix: dict[Channel, float], operator_turns: 
     for name, channel in scenario.channels.written().items():
         share, before = _contained(scenario, channel), _bot_turns_before(scenario, channel)
         typing, after_bot = _typing_ms(scenario, channel), _reading_ms(scenario, bot_length(scenario))
-        kept = _kept_turns(scenario, name)
+        kept = kept_turns(scenario, name)
         fixed += mix[name] * share * (kept * typing + (kept - 1) * after_bot + _mail_ms(scenario, name))
         turns = before + 1 + operator_turns
         readings = before * after_bot + operator_turns * _reading_ms(scenario, scenario.operators.length)
         work = scenario.operators.accept + (1 + operator_turns) * react_ms(scenario) + scenario.operators.wrap_up
-        more = _more_at_handover(scenario, name) + operator_turns * (at_once(scenario) - 1)
+        more = more_at_handover(scenario, name) + operator_turns * (at_once(scenario) - 1)
         at_once_ms = more * (typing + GAP_MEAN_MS + _read_ms(scenario))
         fixed += mix[name] * (1 - share) * (turns * typing + readings + work + at_once_ms)
         thinking_turns += mix[name] * (share * (kept - 1) + (1 - share) * (turns - 1))

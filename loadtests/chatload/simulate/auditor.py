@@ -14,13 +14,14 @@ from chatreport.rundir import What
 
 _AUDIT: Final = int(What.AUDIT)
 _AUDIT_RECEIPT: Final = int(What.AUDIT_RECEIPT)
+_BILL: Final = int(What.BILL)
 _STATE: Final = int(What.STATE)
 _AUDIT_RATING: Final = int(What.AUDIT_RATING)
 _NOWHERE: Final = Destination()
 
 
 class Auditor:
-    """Writes AUDIT, AUDIT_RECEIPT and AUDIT_RATING rows as things are stored, and STATE rows when asked.
+    """Writes AUDIT, AUDIT_RECEIPT and AUDIT_RATING rows as things are stored, STATE and BILL rows when asked.
 
     `chatload.targets.audit` says what they say.
     """
@@ -32,48 +33,70 @@ class Auditor:
     def entry(self, thread: Thread, entry: Entry) -> None:
         """An entry took its place."""
         recorder, cause, to = self._world.recorder, entry.cause, entry.to or _NOWHERE
-        text = recorder.text
-        identity = (parse(entry.text) or parse(str(entry.id))) if entry.kind == "message" else None
+        text, named = recorder.text, (thread.messenger and entry.id) or entry.call
+        is_message, rule = entry.kind == "message", cause.rule if cause is not None else to.skill or entry.skill
+        reason = entry.department or entry.reason or entry.state or to.department
+        identity = (parse(entry.text) or parse(str(entry.id))) if is_message else None
         recorder.put(
             _AUDIT,
             codes.OK,
             codes.KINDS[entry.kind],
-            channel=_channel_of(thread.key),
+            channel=_channel_of(thread.account),
             done=self._world.clock.now_ns(),
             assignment=entry.number,
-            provider_id=provider_number(entry.id if thread.messenger and entry.id else entry.call),
+            provider_id=provider_number(named) if named else -1,
             plan=identity.n if identity is not None and identity.role == CUSTOMER else -1,
             number=thread.number,
             seq=entry.seq,
             counter=identity.counter if identity is not None else -1,
             cause_seq=cause.seq if cause is not None else -1,
-            size=len(entry.text) if entry.kind == "message" else -1,
+            size=len(entry.text) if is_message else -1,
             who=self._who,
             contact=text(thread.key),
             sender=text(
                 identity.sender if identity is not None else to.operator or (entry.reason if entry.department else "")
             ),
             author=text(entry.operator or entry.author),
-            rule=text(cause.rule if cause is not None else to.skill or entry.skill),
-            reason=text(entry.department or entry.reason or entry.state or to.department),
+            rule=text(rule) if rule else -1,
+            reason=text(reason) if reason else -1,
         )
 
     def rating(self, thread: Thread, event: e.Rated) -> None:
         """A dialog was rated."""
         self._world.recorder.put(
-            _AUDIT_RATING, codes.OK, channel=_channel_of(thread.key), number=event.number, size=event.score,
+            _AUDIT_RATING, codes.OK, channel=_channel_of(thread.account), number=event.number, size=event.score,
             place=event.scale, provider_id=provider_number(event.id), who=self._who,
             contact=self._world.recorder.text(thread.key),
         )  # fmt: skip
 
-    def receipt(self, thread: Thread, event: e.Sent | e.Undelivered) -> None:
-        """A reply's or an order's end is known."""
-        text, sent = self._world.recorder.text, isinstance(event, e.Sent)
+    def notice(self, thread: Thread, event: e.Noticed) -> None:
+        """The bank wrote of its own accord, in no dialog."""
+        text = self._world.recorder.text
         self._world.recorder.put(
-            _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.key), number=event.number, seq=event.seq,
-            provider_id=provider_number(event.provider_id) if isinstance(event, e.Sent) else -1, who=self._who,
-            contact=text(thread.key), reason=text("sent" if sent else "failed"),
+            _AUDIT, codes.OK, codes.KINDS["notice"], channel=_channel_of(thread.account), number=event.number,
+            done=self._world.clock.now_ns(), provider_id=provider_number(event.id), seq=event.seq, size=len(event.text),
+            who=self._who, contact=text(thread.key), author=text("system"), rule=text(event.template),
         )  # fmt: skip
+
+    def receipt(self, thread: Thread, event: e.Sent | e.Undelivered | e.Receipted) -> None:
+        """A reply's, a notice's or an order's end is known."""
+        text, known = self._world.recorder.text, {e.Sent: "sent", e.Undelivered: "failed"}
+        status = event.state if isinstance(event, e.Receipted) else known[type(event)]
+        self._world.recorder.put(
+            _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.account), number=event.number, seq=event.seq,
+            provider_id=provider_number(event.provider_id) if isinstance(event, e.Sent) else -1, who=self._who,
+            contact=text(thread.key), reason=text(status),
+        )  # fmt: skip
+
+    def bills(self, core: Installation) -> None:
+        """A BILL row for every account: what it is billed for, over all months."""
+        billed = dict.fromkeys((month.partition(" ")[0] for month in core.dialogs.active), 0)
+        for month, count in core.dialogs.delivered.items():
+            account = month.partition(" ")[0]
+            billed[account] = billed.get(account, 0) + count
+        for account, count in billed.items():
+            name = self._world.recorder.text(account)
+            self._world.recorder.put(_BILL, codes.OK, size=count, who=self._who, contact=name)
 
     def state(self, core: Installation) -> None:
         """A STATE row for every dialog that is not closed: where it is, and whether that place exists."""
@@ -83,11 +106,11 @@ class Auditor:
                 continue
             present = not contact.operator or core.floor.operators[contact.operator].presence is not e.Presence.OFFLINE
             self._world.recorder.put(
-                _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key),
+                _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key.partition("/")[0]),
                 done=self._world.clock.now_ns(), number=contact.number, who=self._who, contact=text(contact.key),
                 author=text(contact.operator), reason=text(contact.state.name.lower()),
             )  # fmt: skip
 
 
-def _channel_of(key: str) -> int:
-    return codes.CHANNELS[channel_of(key.partition("/")[0])]
+def _channel_of(account: str) -> int:
+    return codes.CHANNELS[channel_of(account)]

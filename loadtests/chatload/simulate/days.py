@@ -11,9 +11,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from chatload.run import directory
 from chatload.run.settings import Settings
-from chatload.simulate.run import simulate
+from chatload.simulate.run import notes, simulate
+from chatreport.days.beside import Recorded
 from chatreport.days.figures import write_days
 from chatreport.judge import Run
 from chatreport.rundir import write_manifest
@@ -33,10 +36,11 @@ def simulate_days(
     count: int,
     changes: Sequence[str] = (),
     told: Callable[[Day, int], None] = lambda day, done: None,
+    run: Recorded | None = None,
 ) -> Path:
     """Simulate `count` days, of the seed and those after it; a directory with `days.parquet` and a manifest.
 
-    `told` of each day as it is done, and how many are. Ledgers are not kept.
+    `told` of each day as it is done, and how many are; `run` is what they are put beside. Ledgers are not kept.
 
     Raises:
         RunDirectoryTaken: the directory holds something.
@@ -56,7 +60,8 @@ def simulate_days(
         if figure["value"] is not None
     ]
     write_days(folder, rows)
-    write_manifest(folder, _manifest(settings, days, changes, started))
+    known = {} if run is None else {"beside": msgspec.to_builtins(run)}
+    write_manifest(folder, _manifest(settings, days, changes, started) | known)
     return folder
 
 
@@ -102,5 +107,5 @@ def _manifest(settings: Settings, days: list[Day], changes: Sequence[str], start
         "verdicts": dict(Counter(day.verdict for day in days)),
         "versions": directory.versions(),
         "hardware": directory.hardware(),
-        "notes": [f"set on the command line: {change}" for change in changes],
+        "notes": notes(settings.file.scenario, changes),
     }

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from chatcore.machines import commands as c
 from chatcore.machines.events import OWNED, Presence
 from chatcore.machines.ownership import reply_id
 from chatload.fleet import frames
 from chatload.fleet.clock import Time
+from chatload.fleet.frames import Frame, split
 from chatload.fleet.ledger import Actor
 from chatload.fleet.uploads import Stored
 from chatload.simulate.bank import Bank
@@ -23,22 +22,6 @@ class Seat(Protocol):
 
     def take(self, frame: frames.DeskFrame, stamp_ns: int) -> None:
         """Act on what the platform says."""
-
-
-class Asked(msgspec.Struct):
-    """A frame of a desk."""
-
-    op: str
-    dialog: str = ""
-    number: int = -1
-    cid: str = ""
-    text: str = ""
-    state: str = ""
-    to: frames.Destination | None = None
-    files: list[dict[str, str]] = []
-
-
-_asked: Final = msgspec.json.Decoder(Asked).decode
 
 
 class DeskWire:
@@ -77,14 +60,13 @@ class DeskWire:
         """What the platform says."""
         self._seat.take(frame, self._clock.now_ns())
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: Frame) -> None:
         """Do what the seat asks for, or refuse it."""
-        asked = _asked(frame)
         try:
-            _VERBS[asked.op](self, asked)
+            _VERBS[frame["op"]](self, frame)
         except c.Refused as refusal:
-            cid = asked.cid or None
-            self.show(frames.Refused(refusal.reason, cid, asked.dialog, -1 if cid else asked.number))
+            cid, number = frame.get("cid"), frame.get("number", -1)
+            self.show(frames.Refused(refusal.reason, cid, frame.get("dialog", ""), -1 if cid else number))
 
     def _welcome(self) -> None:
         core, held = self._core, []
@@ -97,19 +79,19 @@ class DeskWire:
             if each.state in _OWNED:
                 self.show(frames.Entries(each.dialog, list(core.thread(_key(each.dialog)).entries)))
 
-    def _presence(self, asked: Asked) -> None:
-        self._core.ask_floor(c.SetPresence(self._operator, Presence[asked.state.upper()]))
-        self.show(frames.Presence(asked.state))
+    def _presence(self, asked: Frame) -> None:
+        self._core.ask_floor(c.SetPresence(self._operator, Presence[asked["state"].upper()]))
+        self.show(frames.Presence(asked["state"]))
 
-    def _accept(self, asked: Asked) -> None:
-        key, dialog = frames.split(asked.dialog)
-        self._core.ask(c.Accept(key, dialog, asked.number, self._operator), answer=partial(self._accepted, asked))
+    def _accept(self, asked: Frame) -> None:
+        key, dialog = split(asked["dialog"])
+        accept = c.Accept(key, dialog, asked["number"], self._operator)
+        self._core.ask(accept, answer=partial(self._accepted, key, asked))
 
-    def _accepted(self, asked: Asked, events: object) -> None:
-        key, _ = frames.split(asked.dialog)
-        seq = self._core.dialogs.by_key[key].owned_since
-        self.show(frames.Accepted(asked.dialog, asked.number, seq))
-        self._clock.soon(partial(self._hand_over, asked.dialog))
+    def _accepted(self, key: str, asked: Frame) -> None:
+        seq = self._core.dialogs.contact(key).owned_since
+        self.show(frames.Accepted(asked["dialog"], asked["number"], seq))
+        self._clock.soon(partial(self._hand_over, asked["dialog"]))
 
     def _hand_over(self, dialog: str) -> None:
         """Give the new owner the dialog so far."""
@@ -117,38 +99,36 @@ class DeskWire:
         if thread.dialog == dialog:
             self.show(frames.Entries(dialog, list(thread.entries)))
 
-    def _send(self, asked: Asked) -> None:
-        key, dialog = frames.split(asked.dialog)
-        place = (key, dialog, asked.number, self._operator)
-        reply = c.Reply(*place, asked.cid, 0, asked.text)
-        self._core.ask(reply, answer=partial(self._sent, asked))
+    def _send(self, asked: Frame) -> None:
+        key, dialog = split(asked["dialog"])
+        reply = c.Reply(key, dialog, asked["number"], self._operator, asked["cid"], 0, asked["text"])
+        self._core.ask(reply, answer=partial(self._sent, key, asked))
 
-    def _sent(self, asked: Asked, events: object) -> None:
-        key, _ = frames.split(asked.dialog)
-        seen = self._core.dialogs.by_key[key].seen[reply_id(self._operator, asked.cid)]
-        self._clock.soon(partial(self.show, frames.Ack(asked.cid, asked.dialog, seen.seq)))
+    def _sent(self, key: str, asked: Frame) -> None:
+        seen = self._core.dialogs.contact(key).seen[reply_id(self._operator, asked["cid"])]
+        self._clock.soon(partial(self.show, frames.Ack(asked["cid"], asked["dialog"], seen.seq)))
 
-    def _transfer(self, asked: Asked) -> None:
-        to = asked.to or frames.Destination()
-        found = self._core.floor.destination(asked.number, to.operator, to.department, to.skill)
+    def _transfer(self, asked: Frame) -> None:
+        to = asked["to"]
+        found = self._core.floor.destination(asked["number"], to.operator, to.department, to.skill)
         self._act(c.Transfer, asked, *found)
 
-    def _close(self, asked: Asked) -> None:
-        self._act(c.Close, asked, self._bank.texts(_key(asked.dialog)), self._bank.rating)
+    def _close(self, asked: Frame) -> None:
+        self._act(c.Close, asked, self._bank.texts(_key(asked["dialog"])), self._bank.rating)
 
-    def _hold(self, asked: Asked) -> None:
+    def _hold(self, asked: Frame) -> None:
         self._act(c.Hold, asked, HOLD_TEXT)
 
-    def _resume(self, asked: Asked) -> None:
+    def _resume(self, asked: Frame) -> None:
         self._act(c.Resume, asked)
 
-    def _act(self, verb: Callable[..., c.OwnerCommand], asked: Asked, *more: object) -> None:
-        key, dialog = frames.split(asked.dialog)
-        self._core.ask(verb(key, dialog, asked.number, self._operator, *more))
+    def _act(self, verb: Callable[..., c.OwnerCommand], asked: Frame, *more: object) -> None:
+        key, dialog = split(asked["dialog"])
+        self._core.ask(verb(key, dialog, asked["number"], self._operator, *more))
 
 
 _OWNED: Final = frozenset(state.name.lower() for state in OWNED)
-_VERBS: Final[dict[str, Callable[[DeskWire, Asked], None]]] = {
+_VERBS: Final[dict[str, Callable[[DeskWire, Frame], None]]] = {
     "presence": DeskWire._presence,
     "accept": DeskWire._accept,
     "send": DeskWire._send,

@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload import host
+from chatload.draws import Draws
 from chatload.fleet.recorder import Recorder
+from chatload.plan import Plan
+from chatload.plan.notices import Letter, letters
 from chatload.run import directory
 from chatload.run.settings import Settings
+from chatload.scenario import Scenario
 from chatload.simulate.day import Simulation
 from chatreport.objectives import parse_all
 from chatreport.rundir import write_manifest
 
 NAME: Final = "simulated"
+LEAVES_OUT: Final = "strangers ([hostile]) are not simulated: there is no door that they could try"
 
 
 class Nobody:
@@ -44,15 +49,16 @@ def simulate(settings: Settings, changes: Sequence[str] = (), told: Callable[[fl
         OSError: the ledger cannot be written.
     """
     started = datetime.now(UTC)
-    plan, rundir = settings.plan().in_keywords(), directory.create(settings, started)
-    run = f"{settings.seed & 0xFFFFFF:06x}"
-    recorder = Recorder(rundir / "ledger", NAME)
-    simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s)
+    rundir, run = directory.create(settings, started), f"{settings.seed & 0xFFFFFF:06x}"
     with _collected_later():
+        plan = settings.plan().in_keywords()
+        recorder = Recorder(rundir / "ledger", NAME)
+        planned = _letters(settings, plan)
+        simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s, planned)
         simulation.play(told)
-    recorder.close()
-    known = directory.manifest(settings, plan, Nobody(), run, started)
-    write_manifest(rundir, known | _played(settings, simulation, recorder.rows, changes))
+        recorder.close()
+        known = directory.manifest(settings, plan, Nobody(), run, started)
+        write_manifest(rundir, known | _played(settings, simulation, recorder.rows, changes))
     return rundir
 
 
@@ -60,6 +66,17 @@ def settled(settings: Settings) -> Settings:
     """Settings as a simulation takes them: without objectives that are asked of a platform."""
     asked = [each.text for each in parse_all(settings.objectives) if not each.is_latency]
     return replace(settings, speed=1.0, objectives=tuple(asked))
+
+
+def notes(scenario: Scenario, changes: Sequence[str]) -> list[str]:
+    """What a reader must know of a simulation: what was changed, and what of the scenario it leaves out."""
+    left_out = [LEAVES_OUT] if scenario.hostile is not None else []
+    return [*(f"set on the command line: {change}" for change in changes), *left_out]
+
+
+def _letters(settings: Settings, plan: Plan) -> list[Letter]:
+    draws = Draws(settings.seed)
+    return letters(plan.scenario, draws, settings.part, settings.load, plan.horizon_ms, plan.dialogs)
 
 
 def _played(settings: Settings, played: Simulation, rows: int, changes: Sequence[str]) -> dict[str, Any]:
@@ -75,20 +92,17 @@ def _played(settings: Settings, played: Simulation, rows: int, changes: Sequence
         "finished": "whole",
         "anchors": [anchor],
         "workers": [{"name": NAME, "rows": rows, "lost": False, "clock": host.clock()}],
-        "notes": [f"set on the command line: {change}" for change in changes],
+        "notes": notes(settings.file.scenario, changes),
     }
 
 
 @contextmanager
 def _collected_later() -> Iterator[None]:
-    """Spare the collector the plan, which does not go: it would look at all of it again and again."""
+    """Spare the collector what does not go, the plan above all: it would look at all of it again and again."""
     was_on = gc.isenabled()
-    gc.collect()
-    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
         if was_on:
             gc.enable()

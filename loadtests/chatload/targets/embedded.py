@@ -23,6 +23,7 @@ from chatload.targets.configuration import PARTITIONS, answered, configuration, 
 from chatload.targets.port import Fault, Target, Verb
 from chatload.targets.rest import Admin, Unanswered
 
+TEMPORARY: Final = "chatload-core-"
 READY_WITHIN_S: Final = 30.0
 STOPS_WITHIN_S: Final = 10.0
 POLLED_EVERY_S: Final = 0.02
@@ -61,7 +62,7 @@ class Embedded(Target):
         self._smtp_port = free_port(host=host)
         self.url = f"http://{host}:{self._port}"
         self._scenario, self._speed, self._log, self._cpus = scenario, speed, log, cpus or []
-        self._temporary = scratch.make("chatload-core-")
+        self._temporary = scratch.make(TEMPORARY)
         self._data = data or self._temporary / "data"
         self._secret, self._bot_token = secrets.token_hex(16), secrets.token_hex(16)
         self._bank_token = secrets.token_hex(16) if scenario.authentication is not None else ""

@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from chatload import scratch
 from chatload.console import say, tell
 from chatload.errors import GeneratorFailed, RunDirectoryTaken
 from chatload.process import as_child
+from chatload.targets.embedded import TEMPORARY
 from chatload.validate.queue import queue_of, settings_of, usual_speed, warm_up_s
 from chatreport.theory.compare import compare
 from chatreport.theory.observed import Replication
 from chatreport.theory.recorded import replication_of
-from chatreport.theory.result import EXIT_CODES, decided, write
+from chatreport.theory.result import Result, write
 
 LOADS: Final = (0.9, 1.0, 1.1)
 MORE_LOADS: Final = (0.8, *LOADS, 1.2)
+NARROW: Final = (1.1,) * 8  # of short plays these say the most: their intervals are narrow beside the figures
 LAUNCH_S: Final = 15.0  # what a play takes besides, on an idle machine: start, drain, the last kill, the judge
 
 
@@ -43,7 +46,7 @@ class Play(NamedTuple):
 
 def on_the_wire(*, quick: bool) -> list[Play]:
     """What is played in real time."""
-    return _plays((1.0,) * 6, 15, usual_speed()) if quick else _plays(LOADS * 3, 30, usual_speed())
+    return _plays(NARROW, 15, usual_speed()) if quick else _plays(LOADS * 3, 30, usual_speed())
 
 
 def simulated(*, quick: bool) -> list[Play]:
@@ -59,16 +62,28 @@ def _plays(loads: Sequence[float], services: int, speed: float) -> list[Play]:
 def validate(virtual: Sequence[Play], wire: Sequence[Play], out: Path | None) -> int:
     """Play everything, `virtual` under a virtual clock, compare, write the result; the exit code.
 
+    Interrupted, it ends what is being played and compares what was; unless nothing was.
+
     Raises:
         RunDirectoryTaken: `out` holds something.
         GeneratorFailed: a play left no record.
     """
     folder = _made(out)
-    played = {"simulated": _simulated(virtual, folder / "simulated"), "wire": _on_the_wire(wire, folder / "wire")}
-    comparisons = {kind: compare(found) for kind, plays in played.items() if (found := list(plays))}
-    for line in write(folder, comparisons):
+    played: dict[str, list[Replication]] = {"simulated": [], "wire": []}
+    try:
+        for found in _simulated(virtual, folder / "simulated"):
+            played["simulated"].append(found)
+        for found in _on_the_wire(wire, folder / "wire"):
+            played["wire"].append(found)
+    except KeyboardInterrupt:
+        if not any(played.values()):
+            raise
+        tell("interrupted: the plays that ended are compared")
+    comparisons = {kind: compare(found) for kind, found in played.items() if found}
+    result = Result(comparisons, sum(map(len, played.values())), len(virtual) + len(wire))
+    for line in write(folder, result):
         say(line)
-    return EXIT_CODES[decided(comparisons)]
+    return result.exit_code
 
 
 def _simulated(planned: Sequence[Play], folder: Path) -> Iterator[Replication]:
@@ -107,8 +122,9 @@ def _start(play: Play, out: Path) -> None:
         try:
             child.wait()
         finally:
-            child.kill()
+            child.kill()  # and the kernel all that it started
             child.wait()
+            scratch.clear(TEMPORARY)
     if not (out / "verdict.json").exists():
         last = (log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"])[-1]
         raise GeneratorFailed(f"{play.name} left no record: {last} (see {log})")

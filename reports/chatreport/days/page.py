@@ -1,43 +1,63 @@
 """`report.html`, `summary.md` and the picture of many simulated days, and the same for the terminal."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from chatreport.days.beside import CODES as BESIDE
+from chatreport.days.beside import Beside, beside, cells, lines, markdown
 from chatreport.days.figures import Figure, figures, read_days
-from chatreport.days.picture import draw_days
+from chatreport.days.picture import draw_beside, draw_days
 from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
 from chatreport.rundir import read_manifest
 from chatreport.wording import number, printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
 
 CODES: Final = {"pass": 0, "fail": 1, "inconclusive": 3, "invalid": 3}
 LABEL: Final = "Simulated days beside the published figures"
 
 
 def draw_all(folder: Path) -> tuple[list[str], int]:
-    """Draw the days of a folder; the terminal's lines, and the exit code: the worst of the days'.
+    """Draw the days of a folder; the terminal's lines, and the worst exit code of the days and a run's.
 
     Raises:
         UnreadableRun: these are no simulated days.
     """
     manifest = read_manifest(folder)
     found = figures(read_days(folder), manifest)
-    pictures = _pictures(folder, [each for each in found if each.deviation is not None])
     head, notes = _heading(manifest), [str(note) for note in manifest.get("notes") or []]
-    (folder / "summary.md").write_text(_markdown(head, notes, found), encoding="utf-8")
+    run = beside(found, manifest)
+    values = {} if run is None else run.recorded.values
+    pictures = _pictures(folder, [each for each in found if each.deviation is not None], values)
+    more = [] if run is None else markdown(run)
+    (folder / "summary.md").write_text(_markdown(head, notes, found, more), encoding="utf-8")
     page = folder / "report.html"
     style = (files("chatreport.report") / "style.css").read_text(encoding="utf-8")
-    rows = [_cells(each) for each in found]
-    text = _template().render(head=head, notes=notes, rows=rows, pictures=pictures, style=style, title=_title(manifest))
+    rows, compared = [_cells(each) for each in found], None if run is None else _compared(folder, run)
+    text = _template().render(
+        head=head, notes=notes, rows=rows, pictures=pictures, beside=compared, style=style, title=_title(manifest)
+    )
     page.write_text(printable(text), encoding="utf-8")
-    return [*_lines(head, notes, found), f"report      {page}"], _code(manifest)
+    more = [] if run is None else lines(run)
+    return [*_lines(head, notes, found, more), f"report      {page}"], _code(manifest, run)
 
 
-def _code(manifest: dict[str, Any]) -> int:
-    return max((CODES[word] for word in manifest.get("verdicts") or {}), default=3)
+def _code(manifest: dict[str, Any], run: Beside | None) -> int:
+    codes = [CODES[word] for word in manifest.get("verdicts") or {}] + ([] if run is None else [BESIDE[run.word]])
+    return 1 if 1 in codes else max(codes, default=3)
+
+
+def _compared(folder: Path, run: Beside) -> dict[str, Any]:
+    """The comparison as the page shows it."""
+    drawn = [each for each in run.figures if each.word]
+    pictures = _drawn(folder, "beside", "A run beside simulated days", partial(draw_beside, drawn)) if drawn else {}
+    return {"told": run.told, "rows": [cells(each) for each in run.figures], "pictures": pictures}
 
 
 def _title(manifest: dict[str, Any]) -> str:
@@ -64,37 +84,40 @@ def _cells(each: Figure) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lines(head: str, notes: list[str], found: list[Figure]) -> list[str]:
-    lines = [head, *(f"  {note}" for note in notes)]
-    lines.append(f"  {'':44}{'mean':>18}{'between days':>14}{'95 % of the mean':>22}{'published':>12}{'off by':>9}")
-    for cells in map(_cells, found):
-        near = " ✓" if cells["within"] else ""
-        told = f"{cells['published']:>12}{cells['deviation']:>9}{near}"
-        spread = f"{cells['deviates']:>14}{cells['interval']:>22}"
-        lines.append(f"  {cells['label']:44}{cells['mean']:>18}{spread}{told}".rstrip())
-    return [printable(line) for line in lines]
+def _lines(head: str, notes: list[str], found: list[Figure], more: list[str]) -> list[str]:
+    shown = [head, *(f"  {note}" for note in notes)]
+    shown.append(f"  {'':44}{'mean':>18}{'between days':>14}{'95 % of the mean':>22}{'published':>12}{'off by':>9}")
+    for each in map(_cells, found):
+        near = " ✓" if each["within"] else ""
+        told = f"{each['published']:>12}{each['deviation']:>9}{near}"
+        spread = f"{each['deviates']:>14}{each['interval']:>22}"
+        shown.append(f"  {each['label']:44}{each['mean']:>18}{spread}{told}".rstrip())
+    return [printable(line) for line in (*shown, *more)]
 
 
-def _markdown(head: str, notes: list[str], found: list[Figure]) -> str:
+def _markdown(head: str, notes: list[str], found: list[Figure], more: list[str]) -> str:
     rows = [f"## {head}", "", *(f"- {note}" for note in notes), ""]
     rows += [
         "| figure | mean | between days | 95 % of the mean | published | off by |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for cells in map(_cells, found):
-        shown = (cells[name] for name in ("label", "mean", "deviates", "interval", "published", "deviation"))
+    for each in map(_cells, found):
+        shown = (each[name] for name in ("label", "mean", "deviates", "interval", "published", "deviation"))
         rows.append(f"| {' | '.join(shown)} |")
-    return printable("\n".join(rows)) + "\n"
+    return printable("\n".join([*rows, *more])) + "\n"
 
 
-def _pictures(folder: Path, compared: list[Figure]) -> dict[str, str]:
-    if not compared:
-        return {}
+def _pictures(folder: Path, compared: list[Figure], run: dict[str, float]) -> dict[str, str]:
+    return _drawn(folder, "days", LABEL, partial(draw_days, compared, run)) if compared else {}
+
+
+def _drawn(folder: Path, name: str, label: str, draw: Callable[[int], "Drawing"]) -> dict[str, str]:
+    """A picture as a file, and as SVG by width."""
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
-    save(draw_days(compared), plots / "days.png")
+    save(draw(WIDE_PX), plots / f"{name}.png")
     widths = {"wide": WIDE_PX, "narrow": NARROW_PX}
-    return {name: svg(draw_days(compared, width), f"days-{name}", LABEL) for name, width in widths.items()}
+    return {size: svg(draw(width), f"{name}-{size}", label) for size, width in widths.items()}
 
 
 @cache

@@ -3,11 +3,13 @@
 A play of some minutes draws a little more or less work than it was asked for, which moves the figures far more than
 any fault worth finding. So each play is compared with Erlang A at what came: the answer at the rates asked for, and
 its slopes times what came beyond them. These differences are zero on average, whatever came, and a t-interval of the
-replications' must contain zero.
+replications' must contain zero. An interval that reaches further than half of theory's own value to either side would
+contain zero whatever was measured: it says nothing, and nothing is decided.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Final, Literal
 
 import msgspec
@@ -21,6 +23,7 @@ LEVEL: Final = 0.01  # of a false alarm among all figures together
 DOUBT: Final = 0.001  # of a false alarm of what is counted over all replications
 DISPATCH_WITHIN: Final = 0.01  # of the mean service: more of it, and the queue is another one
 OWN_TIME_WITHIN: Final = 0.02  # by which a place is taken longer than the plan says
+WIDEST: Final = 0.5  # half of an interval, as a share of theory's value: beyond it agreement says nothing
 FEWEST: Final = 3  # replications
 FEWEST_CONTACTS: Final = 200  # in each
 STEP: Final = 0.01  # for slopes, of the value
@@ -48,6 +51,11 @@ class Difference(msgspec.Struct, frozen=True):
     high: float
 
     @property
+    def half(self) -> float:
+        """Half of the interval."""
+        return (self.high - self.low) / 2
+
+    @property
     def agrees(self) -> bool:
         """Whether the interval contains zero."""
         return self.low <= 0 <= self.high
@@ -64,7 +72,12 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(replications: Sequence[Replication]) -> Comparison:
-    """Judge the replications, which may have been played at several loads."""
+    """Judge the replications, which may have been played at several loads.
+
+    "agree": every interval contains zero, and reaches no further than `WIDEST` of theory's value to either side;
+    "undecidable": too few or doubtful replications, a dispatch so slow that it is another queue, or an interval wider
+    than that. A miss is a miss, however wide the others are.
+    """
     differences = {name: _interval(values, replications) for name, values in _differences(replications).items()}
     if few := _too_few(replications):
         return Comparison("undecidable", few, "", differences, list(replications))
@@ -74,6 +87,8 @@ def compare(replications: Sequence[Replication]) -> Comparison:
     found += [*_patience(differences), *_services(replications)]
     wrong = [_missed(name, each) for name, each in differences.items() if not each.agrees]
     if not found and not wrong:
+        if vague := _vague(differences, replications):
+            return Comparison("undecidable", vague, "", differences, list(replications))
         return Comparison("agree", [_all_well(differences, replications)], "", differences, list(replications))
     points_to = next((what for what, _ in found if what), "") or _points_to(differences)
     reasons = [*(reason for _, reason in found), *wrong]
@@ -129,11 +144,35 @@ def _interval(values: Sequence[float], replications: Sequence[Replication]) -> D
     return Difference(mean, mean - half, mean + half)
 
 
+def too_wide(differences: dict[str, Difference], replications: Sequence[Replication]) -> dict[str, float]:
+    """The intervals that would contain anything: half of each as a share of theory's value, of P(Ab) for the identity.
+
+    Theory's value is its mean over the replications.
+    """
+    expected = [at_what_came(each) for each in replications]
+    found = {}
+    for name, each in differences.items() if expected else ():
+        told = fmean(some["abandonment" if name == IDENTITY else name] for some in expected)
+        if each.half > WIDEST * told:
+            found[name] = each.half / told
+    return found
+
+
+def _vague(differences: dict[str, Difference], replications: Sequence[Replication]) -> list[str]:
+    return [
+        f"the interval of {NAMES[name]} says nothing: half of it is {100 * share:.0f} % of theory's"
+        f" {'P(Ab)' if name == IDENTITY else 'value'}, over {100 * WIDEST:.0f} %; more or longer plays narrow it"
+        for name, share in too_wide(differences, replications).items()
+    ]
+
+
 def _too_few(replications: Sequence[Replication]) -> list[str]:
     """Why nothing can be decided, whatever the figures."""
     found = [f"{each.name}: {doubt}" for each in replications for doubt in each.doubts]
     if len(replications) < FEWEST:
         found.append(f"{len(replications)} replications are too few, {FEWEST} are needed")
+    elif len(replications) <= len({each.queue.load for each in replications}):
+        found.append("no load was played twice, so that nothing says how far plays differ")
     thin = [each for each in replications if each.contacts < FEWEST_CONTACTS]
     if thin:
         found.append(f"{thin[0].name}: {thin[0].contacts} contacts are too few, {FEWEST_CONTACTS} are needed")

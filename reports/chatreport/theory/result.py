@@ -5,23 +5,27 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from jinja2 import Environment, StrictUndefined, Template
 
 from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
-from chatreport.theory.compare import IDENTITY, NAMES, Comparison, Word, at_what_came
+from chatreport.theory.compare import IDENTITY, NAMES, WIDEST, Comparison, Word, at_what_came, too_wide
 from chatreport.theory.observed import Figures, Replication
 from chatreport.theory.pictures import draw_theory
 
 SCHEMA: Final = 1
 EXIT_CODES: Final[dict[Word, int]] = {"agree": 0, "disagree": 1, "undecidable": 3}
+INTERRUPTED: Final = 130
 ANSWERS: Final[dict[Word, str]] = {
     "agree": "What was measured is what theory says.",
     "disagree": "Something is not as theory has it.",
     "undecidable": "This cannot be decided.",
 }
+MARKS: Final = {
+    "held": "✓ contains zero", "unknown": "? so wide that it says nothing", "violated": "✕ does not contain zero",
+}  # fmt: skip
 LOOKS: Final[dict[Word, str]] = {"agree": "pass", "disagree": "fail", "undecidable": "inconclusive"}
 DEFINITIONS: Final = {
     "P(W>0)": "contacts that found as many others before them, waiting or served, as there are places ÷ contacts;"
@@ -35,30 +39,49 @@ DEFINITIONS: Final = {
     "theory": "Erlang A (M/M/n+M) at the rates asked for, and its slopes times what really came beyond them: arrivals,"
     " and how long a place was taken, the dispatch that came before included",
     "interval": "of the mean difference over the replications, by Student's t from how far those of one load differ;"
-    " together the six contain the truth 99 times of 100 (Bonferroni)",
+    " together the six contain the truth 99 times of 100 (Bonferroni); where half of one is over"
+    f" {100 * WIDEST:.0f} % of theory's value (for the identity, of P(Ab)), it says nothing and nothing is decided",
     "dispatch": "the wait of those who found a place free, median; over 1 % of the mean service nothing is decided",
     "arrivals": "Kolmogorov-Smirnov test after Lewis's transformation, of the customers' first acts",
     "left out": "the warm-up: five times the longer of mean service and mean patience",
 }
 
 
-def decided(comparisons: Mapping[str, Comparison]) -> Word:
-    """One word for all: a disagreement goes before a doubt."""
-    words = [each.verdict for each in comparisons.values()]
-    return "disagree" if "disagree" in words else "undecidable" if "undecidable" in words or not words else "agree"
+class Result(NamedTuple):
+    """What was compared, by kind of play; and of how many plays, of those that were planned."""
+
+    comparisons: Mapping[str, Comparison]
+    played: int
+    planned: int
+
+    @property
+    def word(self) -> Word:
+        """One for all: a disagreement goes before a doubt, and what was interrupted does not agree."""
+        words = [each.verdict for each in self.comparisons.values()]
+        whole = self.played == self.planned > 0
+        return "disagree" if "disagree" in words else "agree" if whole and set(words) == {"agree"} else "undecidable"
+
+    @property
+    def exit_code(self) -> int:
+        """The word's, or what was interrupted."""
+        return EXIT_CODES[self.word] if self.played == self.planned else INTERRUPTED
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not in it."""
+        return [] if self.played == self.planned else [f"interrupted after {self.played} of {self.planned} plays"]
 
 
-def write(folder: Path, comparisons: Mapping[str, Comparison]) -> list[str]:
+def write(folder: Path, result: Result) -> list[str]:
     """Write everything into `folder`; the summary's lines."""
-    word = decided(comparisons)
     facts = {
-        "schema": SCHEMA, "verdict": word, "exit_code": EXIT_CODES[word], "definitions": DEFINITIONS,
-        "kinds": {kind: _facts(each) for kind, each in comparisons.items()},
+        "schema": SCHEMA, "verdict": result.word, "exit_code": result.exit_code, "notes": result.notes,
+        "definitions": DEFINITIONS, "kinds": {kind: _facts(each) for kind, each in result.comparisons.items()},
     }  # fmt: skip
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     (folder / "validate.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(_page(folder, word, comparisons), encoding="utf-8")
-    lines = _summary(word, comparisons)
+    (folder / "report.html").write_text(_page(folder, result), encoding="utf-8")
+    lines = _summary(result)
     (folder / "summary.md").write_text("```\n" + "\n".join(lines) + "\n```\n", encoding="utf-8")
     return [*lines, f"report      {folder / 'report.html'}"]
 
@@ -70,9 +93,9 @@ def _facts(each: Comparison) -> dict[str, Any]:
     return found
 
 
-def _summary(word: Word, comparisons: Mapping[str, Comparison]) -> list[str]:
-    found = [f"{word.upper()}  {ANSWERS[word]}"]
-    for kind, each in comparisons.items():
+def _summary(result: Result) -> list[str]:
+    found = [f"{result.word.upper()}  {ANSWERS[result.word]}", *result.notes]
+    for kind, each in result.comparisons.items():
         found.append(f"{kind}: {each.verdict}" + (f", which points to: {each.points_to}" if each.points_to else ""))
         found += [f"  {reason}" for reason in each.reasons]
         found.append(f"  {'':16}{'measured':>10}{'theory':>10}{'off by':>10}   interval")
@@ -109,17 +132,20 @@ def _dispatch(each: Comparison) -> str:
     return f"{100 * sum(shares) / max(len(shares), 1):.2f} %"
 
 
-def _page(folder: Path, word: Word, comparisons: Mapping[str, Comparison]) -> str:
+def _page(folder: Path, result: Result) -> str:
+    comparisons = result.comparisons
     (folder / "plots").mkdir(exist_ok=True)
     save(draw_theory(comparisons, WIDE_PX), folder / "plots" / "theory.png")
     label = "Measured points on the curves of Erlang A, over the offered load"
     sizes = {"wide": WIDE_PX, "narrow": NARROW_PX}
     return _template().render(
-        word=word,
-        look=LOOKS[word],
-        answer=ANSWERS[word],
+        word=result.word,
+        look=LOOKS[result.word],
+        answer=ANSWERS[result.word],
+        notes=result.notes,
         kinds={kind: _shown(each) for kind, each in comparisons.items()},
         pictures={size: svg(draw_theory(comparisons, width), f"theory-{size}", label) for size, width in sizes.items()},
+        marks=MARKS,
         definitions=DEFINITIONS,
         style=(files("chatreport.report") / "style.css").read_text(encoding="utf-8"),
     )
@@ -131,10 +157,19 @@ def _shown(each: Comparison) -> dict[str, Any]:
         "look": {"agree": "held", "disagree": "violated", "undecidable": "unknown"}[each.verdict],
         "points_to": each.points_to,
         "reasons": each.reasons,
-        "rows": [(row, each.differences[name].agrees) for name, row in zip(NAMES, _rows(each), strict=True)],
+        "rows": list(zip(_rows(each), _marks(each), strict=True)),
         "dispatch": _dispatch(each),
         "plays": [_play(some) for some in sorted(each.replications, key=lambda some: some.queue.load)],
     }
+
+
+def _marks(each: Comparison) -> list[str]:
+    """How each figure's row ends: a class of the page."""
+    wide = too_wide(each.differences, each.replications)
+    return [
+        "unknown" if name in wide and found.agrees else "held" if found.agrees else "violated"
+        for name, found in each.differences.items()
+    ]
 
 
 def _play(each: Replication) -> dict[str, Any]:

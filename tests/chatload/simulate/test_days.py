@@ -1,22 +1,55 @@
 """Many simulated days together."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from chatload.errors import BadOption
 from chatload.run.settings import Settings, settle
 from chatload.scenario import load
+from chatload.simulate.beside import as_recorded
 from chatload.simulate.days import simulate_days
 from chatload.simulate.run import settled, simulate
+from chatreport.days.beside import Beside, Predicted, Recorded, beside, recorded
 from chatreport.days.figures import Figure, figures, read_days, write_days
 from chatreport.days.page import draw_all
-from chatreport.judge import Run
-from chatreport.rundir import read_manifest
+from chatreport.distortion import judged
+from chatreport.errors import UnreadableRun
+from chatreport.judge import Run, judge, read_verdict, write_verdict
+from chatreport.rundir import read_manifest, write_manifest
 
 
-def settings(out: Path, seed: int) -> Settings:
+def settings(out: Path, seed: int, **options: Any) -> Settings:
     """A third of the smoke scenario's peak."""
-    return settled(settle(load("smoke"), speed=1.0, load=0.3, seed=seed, out=out))
+    return settled(settle(load("smoke"), speed=1.0, load=0.3, seed=seed, out=out, **options))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is one of the days: of seed 5."""
+    rundir = simulate(settings(tmp_path_factory.mktemp("run") / "five", 5))
+    judge(rundir)
+    return rundir
+
+
+@pytest.fixture(scope="module")
+def understaffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with one operator, which its manifest does not admit."""
+    rundir = simulate(settings(tmp_path_factory.mktemp("run") / "one", 5, operators=1))
+    manifest = read_manifest(rundir)
+    write_manifest(rundir, manifest | {"planned": manifest["planned"] | {"operators": 4}})
+    judge(rundir)
+    return rundir
+
+
+@pytest.fixture(scope="module")
+def days(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten days beside the run."""
+    asked = as_recorded(settings(tmp_path_factory.mktemp("days") / "ten", 1), 10, run)
+    return simulate_days(asked, 10, run=recorded(run))
 
 
 def test_days_are_those_of_the_seeds_one_after_the_other(tmp_path: Path) -> None:
@@ -61,3 +94,102 @@ def test_an_interval_ends_where_the_figure_does(tmp_path: Path) -> None:
     assert found["accepted_share"][1] == 100
     assert found["abandonment"][0] == 0
     assert found["asa_s"] == pytest.approx((0, 60.5 + half), abs=1e-2)
+
+
+def test_a_run_of_the_same_day_is_within(run: Path, days: Path) -> None:
+    """Every figure is among those of days of other seeds; terminal, summary, page and pictures say so."""
+    lines, code = draw_all(days)
+    assert read_manifest(days)["seed"] == 6
+    assert code == 0
+    assert f"{run} beside them: within" in "\n".join(lines)
+    page, summary = (days / "report.html").read_text(), (days / "summary.md").read_text()
+    assert (page.count("violated"), "ISO 16269-8" in page, "beside them: within" in summary) == (
+        page.count(".violated"), True, True,
+    )  # fmt: skip
+    assert (days / "plots" / "beside.png").stat().st_size > 10_000
+
+
+def test_a_run_with_other_staff_is_outside(understaffed: Path, days: Path) -> None:
+    """One operator instead of four: slower answers, by name, and the exit code of an objective that was missed."""
+    manifest = read_manifest(days)
+    write_manifest(days, manifest | {"beside": msgspec.to_builtins(recorded(understaffed))})
+    lines, code = draw_all(days)
+    write_manifest(days, manifest)
+    told = next(line for line in lines if line.startswith("outside are"))
+    assert code == 1
+    assert "Average speed of answer" in told
+    assert "Abandoned in the queue" in told
+
+
+def test_a_run_that_proves_nothing_decides_nothing() -> None:
+    """A time so compressed that figures are withheld, fewer than ten days, or figures that no day has."""
+    named = {"figures": [{"name": "asa_s", "label": "ASA", "unit": "s"}]}
+    for values, doubts, days, word in (
+        ({"asa_s": 2.0}, [], 10, "within"),
+        ({"asa_s": 2.0}, [], 9, "not decidable"),
+        ({"asa_s": 2.0}, ["its distortion is 7.0 %, over 5 %"], 10, "not decidable"),
+        ({}, [], 10, "not decidable"),
+    ):
+        known = figures({"asa_s": [1.0 + day % 3 for day in range(days)]}, named)
+        found = beside(known, {"beside": {"run": "r", "values": values, "distortion": 0.01, "doubts": doubts}})
+        assert found is not None
+        assert found.word == word
+    assert "distortion 1.00 %" in Beside(Recorded("r", {}, 0.01, []), []).told[0]
+
+
+def test_the_ends_of_a_further_day_are_those_of_the_text_books() -> None:
+    """Of 10, 12, 14 and 16, at 99 %: 13 ± 5.841 · 2.582 · √1.25; figures that never differ are within if equal."""
+    names = [{"name": name, "label": name, "unit": "s"} for name in ("one", "same", "other")]
+    values = {"one": [10.0, 12.0, 14.0, 16.0], "same": [1.0] * 4, "other": [1.0] * 4}
+    run = {"run": "r", "values": {"one": 29.0}, "distortion": 0.0, "doubts": []}
+    [alone] = _compared(values, names, run)
+    assert [alone.low, alone.high] == pytest.approx([0.0, 13 + 5.84091 * 2.58199 * 1.25**0.5], abs=1e-3)
+    assert alone.word == "within"
+    together = _compared(values, names, run | {"values": {"one": 33.0, "same": 1.0, "other": 2.0}})
+    assert [each.word for each in together] == ["within", "within", ""]
+    assert together[0].high > alone.high
+
+
+def _compared(values: dict[str, list[float]], names: list[dict[str, str]], run: dict[str, Any]) -> list[Predicted]:
+    found = beside(figures(values, {"figures": names}), {"beside": run})
+    assert found is not None
+    return found.figures
+
+
+@pytest.mark.parametrize(
+    "other, words",
+    [
+        ({"part": "day"}, "part peak, here day"),
+        ({"operators": 9}, "4 operators, here 9"),
+        ({"load": 0.5}, "load 0.3, here 0.5; 4 operators, here 6"),
+        ({"scenario": "halyk"}, "another scenario, which differs in"),
+    ],
+    ids=str,
+)
+def test_another_days_run_is_a_users_mistake(run: Path, tmp_path: Path, other: dict[str, Any], words: str) -> None:
+    """One line says what was played otherwise; a directory that is no run is named."""
+    asked: dict[str, Any] = {"scenario": "smoke", "load": 0.3} | other
+    with pytest.raises(BadOption, match=words):
+        as_recorded(settled(settle(load(asked.pop("scenario")), speed=1.0, out=tmp_path, **asked)), 10, run)
+    with pytest.raises(UnreadableRun):
+        recorded(tmp_path)
+
+
+def test_the_days_are_as_long_as_the_run(run: Path, tmp_path: Path) -> None:
+    """A run whose time was compressed was as long as its wall time times its speed; its seed is none of the days'."""
+    rundir = shutil.copytree(run, tmp_path / "run")
+    write_manifest(rundir, read_manifest(rundir) | {"speed": 60.0, "duration_s": 10.0, "ramp_s": 2.0})
+    asked = [as_recorded(settings(tmp_path / "days", seed), 10, rundir) for seed in (1, 6)]
+    assert [(each.duration_s, each.ramp_s, each.seed) for each in asked] == [(600.0, 120.0, 6)] * 2
+
+
+def test_what_a_run_brings(run: Path, tmp_path: Path) -> None:
+    """Its figures and its distortion, and why it proves nothing: it was cut short, or bent too much."""
+    rundir = shutil.copytree(run, tmp_path / "run")
+    whole = recorded(rundir)
+    assert (whole.doubts, whole.distortion) == ([], 0.0)
+    assert whole.values["asa_s"] == Run(run).verdict.kpi["asa_s"]["value"]
+    verdict = read_verdict(rundir)
+    write_manifest(rundir, read_manifest(rundir) | {"finished": "interrupted"})
+    write_verdict(rundir, msgspec.structs.replace(verdict, distortion=judged(0.07)))
+    assert recorded(rundir).doubts == ["its distortion is 7.0 %, over 5 %", "it is partial: interrupted"]

@@ -1,0 +1,139 @@
+"""A recorded run beside simulated days of the same scenario: whether it is one of them, figure by figure.
+
+A figure of the run is compared with the prediction interval for one further day, by Student's t over the n days: their
+mean ± t(n − 1) · s · √(1 + 1/n), s being the standard deviation between days (Hahn and Meeker, Statistical Intervals,
+1991; ISO 16269-8). Together the intervals of all figures contain a further day 99 times of 100 (Bonferroni). It is
+exact for figures that are normal over days, and near for those that are means over many dialogs.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+from scipy.special import stdtrit
+
+from chatreport.days.figures import MOST, Figure
+from chatreport.distortion import WITHHOLDS_ABOVE
+from chatreport.judge import read_verdict
+from chatreport.rundir import read_manifest
+from chatreport.wording import number
+
+LEVEL: Final = 0.01  # of a further day outside, of all figures together
+FEWEST: Final = 10  # days; by fewer a further one may lie almost anywhere
+CODES: Final = {"within": 0, "outside": 1, "not decidable": 3}
+
+Word = Literal["within", "outside", "not decidable"]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What a run brings to the comparison; `doubts`: why nothing can be decided by it."""
+
+    run: str
+    values: dict[str, float]
+    distortion: float | None
+    doubts: list[str]
+
+
+class Predicted(msgspec.Struct, frozen=True):
+    """A figure of the run, and between which ends that of a further day lies; `word` is "" where days are all alike."""
+
+    figure: Figure
+    value: float
+    low: float
+    high: float
+    word: Literal["within", "outside", ""]
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """The comparison."""
+
+    recorded: Recorded
+    figures: list[Predicted]
+
+    @property
+    def word(self) -> Word:
+        """Not decidable if the run proves nothing, days are few, or no figure can be compared."""
+        words = [each.word for each in self.figures]
+        if self.recorded.doubts or not any(words):
+            return "not decidable"
+        return "outside" if "outside" in words else "within"
+
+    @property
+    def told(self) -> list[str]:
+        """The comparison in a few sentences, the word first."""
+        recorded, outside = self.recorded, [each.figure.label for each in self.figures if each.word == "outside"]
+        bent = "unknown" if recorded.distortion is None else f"{100 * recorded.distortion:.2f} %"
+        compared = sum(each.word != "" for each in self.figures)
+        why = recorded.doubts or ([f"outside are {', '.join(outside)}"] if outside else [])
+        return [f"{recorded.run} beside them: {self.word}; {compared} figures compared, distortion {bent}", *why]
+
+
+def recorded(run: Path) -> Recorded:
+    """What the run directory `run` brings.
+
+    Raises:
+        UnreadableRun: it is none, or was not judged.
+    """
+    manifest, verdict = read_manifest(run), read_verdict(run)
+    share = verdict.distortion.get("share")
+    doubts = [f"the run is invalid: {verdict.reasons[0]}"] if verdict.verdict == "invalid" else []
+    if share is not None and share > WITHHOLDS_ABOVE:
+        doubts.append(f"its distortion is {100 * share:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %")
+    if manifest.get("finished") != "whole":
+        doubts.append(f"it is partial: {manifest.get('finished')}")
+    values = {name: float(each["value"]) for name, each in verdict.kpi.items() if each.get("value") is not None}
+    return Recorded(str(run), values, share, doubts)
+
+
+def beside(found: list[Figure], manifest: dict[str, Any]) -> Beside | None:
+    """The comparison that the days' manifest asks for; None if it asks for none."""
+    if manifest.get("beside") is None:
+        return None
+    run, days = msgspec.convert(manifest["beside"], Recorded), max((each.days for each in found), default=0)
+    if days < FEWEST:
+        run = replace(run, doubts=[*run.doubts, f"{days} days are too few beside a run, {FEWEST} are needed"])
+    both = [each for each in found if each.name in run.values and each.days > 1]
+    return Beside(run, [_predicted(each, run.values[each.name], len(both)) for each in both])
+
+
+def _predicted(each: Figure, value: float, figures: int) -> Predicted:
+    deviates = each.deviates or 0.0
+    reach = float(stdtrit(each.days - 1, 1 - LEVEL / figures / 2)) * deviates * math.sqrt(1 + 1 / each.days)
+    low, high = max(0.0, each.mean - reach), min(MOST.get(each.unit, math.inf), each.mean + reach)
+    if not deviates:
+        return Predicted(each, value, low, high, "within" if value == each.mean else "")
+    return Predicted(each, value, low, high, "within" if abs(value - each.mean) <= reach else "outside")
+
+
+def cells(each: Predicted) -> dict[str, str]:
+    """A figure as texts."""
+    return {
+        "label": each.figure.label,
+        "run": number(each.value, each.figure.unit),
+        "predicted": f"{number(each.low)} to {number(each.high)}",
+        "mean": number(each.figure.mean),
+        "word": each.word or "days are alike",
+        "look": {"within": "held", "outside": "violated", "": "unknown"}[each.word],
+    }
+
+
+def lines(found: Beside) -> list[str]:
+    """The comparison for the terminal."""
+    head = f"  {'':44}{'the run':>18}{'days: mean':>14}{'99 % of a further day':>26}"
+    rows = [
+        f"  {shown['label']:44}{shown['run']:>18}{shown['mean']:>14}{shown['predicted']:>26}  {shown['word']}"
+        for shown in map(cells, found.figures)
+    ]
+    return ["", *found.told, head, *rows]
+
+
+def markdown(found: Beside) -> list[str]:
+    """The comparison as Markdown."""
+    rows = [
+        f"| {shown['label']} | {shown['run']} | {shown['mean']} | {shown['predicted']} | {shown['word']} |"
+        for shown in map(cells, found.figures)
+    ]
+    table = ["| figure | the run | days: mean | 99 % of a further day | |", "|---|---:|---:|---:|---|", *rows]
+    return ["", f"## {found.told[0]}", "", *(f"- {why}" for why in found.told[1:]), "", *table]
