@@ -75,6 +75,7 @@ class Purpose(enum.IntEnum):
     CONSENTS = 72
     NOTICED = 73
     NOTICE_LEAD = 74
+    CODE = 80
 
 
 @cache

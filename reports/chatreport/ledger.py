@@ -112,11 +112,14 @@ class Ledger:
         return cls(stamped, texts, run, several_clocks=True)
 
     def _name_masked(self) -> None:
-        """Give messages that a platform stored under a mask, such as codes, the identity that their provider's id has.
+        """Give messages whose text has no identity, such as masked codes and lines of a menu, their provider's id's.
 
-        Their text has none; within a chat, that id leads back to the message that was sent.
+        Within a chat, that id leads back to the message that was sent, from where it is stored and where it is shown.
         """
-        stored, sent = What.AUDIT, Rows(self, (What.SEND,))
+        for kind in (What.AUDIT, What.ENTRY):
+            self._name_by_id(kind, Rows(self, (What.SEND,)))
+
+    def _name_by_id(self, stored: What, sent: Rows) -> None:
         columns = {name: self._columns.of(stored, name) for name in ("kind", "sender", "provider_id", "author")}
         masked = (columns["kind"] == Kind.MESSAGE) & (columns["sender"] < 0) & (columns["provider_id"] >= 0)
         masked = np.flatnonzero(masked & (columns["author"] == self.number("customer")))

@@ -15,7 +15,7 @@ from chatcore.tokens import sign
 SECRET = "a secret for tests"
 BOT_TOKEN = "42:token"
 HOOK_SECRET = "a webhook secret"
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 Frame = dict[str, Any]
 T = TypeVar("T")

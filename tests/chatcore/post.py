@@ -107,7 +107,7 @@ def mail(number: int, text: str = "Where is my card?", subject: str = "Card", **
 async def post(port: int, content: EmailMessage | bytes, to: str = OURS, sender: str = ANNA) -> Reply:
     """Hand a mail to the core as a mail server does; its last reply."""
     body = content.as_bytes() if isinstance(content, EmailMessage) else content
-    client = SMTP(hostname="127.0.0.1", port=port, start_tls=False, local_hostname="example.org", timeout=15)
+    client = SMTP(hostname="127.0.0.1", port=port, start_tls=False, local_hostname="example.org", timeout=60)
     try:
         await client.connect()
         _, said = await client.sendmail(sender, [to], body)

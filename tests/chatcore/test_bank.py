@@ -61,6 +61,11 @@ class Anna:
         number = message_id or self.said
         assert await self.client.webhook(update(self.said, text, message_id=number)) == (200, {})
 
+    async def ask(self) -> None:
+        """Ask to be known, and name her account."""
+        await self.say("know me")
+        await self.say("40817")
+
 
 async def issued(core: Inside) -> None:
     """Wait until a code's hash is there."""
@@ -120,8 +125,7 @@ def test_wrong_codes_end_it() -> None:
     async def acts() -> None:
         async with around() as world, inside(**world.settings()) as core:
             anna = Anna(core.client)
-            for text in ("know me", "40817"):
-                await anna.say(text)
+            await anna.ask()
             code = await world.code()
             await issued(core)
             for wrong in ("x00000", "x00001", "x00002"):
@@ -141,8 +145,7 @@ def test_a_code_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     async def acts() -> None:
         async with around() as world, inside(**world.settings()) as core:
             anna = Anna(core.client)
-            for text in ("know me", "40817"):
-                await anna.say(text)
+            await anna.ask()
             code = await world.code()
             await issued(core)
             await anna.say(code)
@@ -240,8 +243,7 @@ def test_trouble_is_told(fault: str) -> None:
                 world.bank.body = b'{"person": "anna", "email": "a\\nb"}'
             async with inside(**settings) as core:
                 anna = Anna(core.client)
-                for text in ("know me", "40817"):
-                    await anna.say(text)
+                await anna.ask()
                 await world.told(TEXTS["bind:unable"])
                 await anna.say("know me")
                 await world.told(TEXTS["bind:account"], 2)
@@ -253,8 +255,7 @@ def test_trouble_is_told(fault: str) -> None:
 async def bound(world: Around, core: Inside) -> Anna:
     """A customer whom the bank knows."""
     anna = Anna(core.client)
-    for text in ("know me", "40817"):
-        await anna.say(text)
+    await anna.ask()
     code = await world.code()
     await issued(core)
     await anna.say(code)
@@ -294,8 +295,7 @@ def test_what_was_under_way_is_asked_again(partitions: int) -> None:
             disk = Disk()
             async with restarting(disk, **settings) as core:
                 anna = Anna(core.client)
-                for text in ("know me", "40817"):
-                    await anna.say(text)
+                await anna.ask()
                 await until(lambda: len(world.bank.asked) == 1)
                 await core.crash()
             world.bank.release()
@@ -344,8 +344,7 @@ def test_an_edit_made_while_a_code_is_awaited_is_masked() -> None:
     async def acts() -> None:
         async with around() as world, inside(**world.settings()) as core:
             anna = Anna(core.client)
-            for text in ("know me", "40817"):
-                await anna.say(text)
+            await anna.ask()
             code = await world.code()
             await anna.say("40817", message_id=2)
             edited = update(9, code, message_id=1)

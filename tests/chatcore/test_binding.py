@@ -7,29 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.machines import commands as c
-from chatcore.machines import dialog
 from chatcore.machines import events as e
 from chatcore.machines.binding import CODE_LASTS_MS, LOCKED_MS, MASK, awaits_code, hashed
+from tests.chatcore.world import Partition
 
 CONTACT, SALT, CODE, PERSON = "tg/77", "salt", "482913", "person-5"
 BIND, BALANCE, MISS = c.Choice("bind"), c.Choice("operation", text="balance"), c.Choice("miss", "again", "Pardon?")
 
 
-class Talk:
+class Talk(Partition):
     """A customer of an account with a bot, and the bank that the edge asks."""
 
     def __init__(self) -> None:
-        self.state = dialog.Partition(c.Rules(bot_misses=99))
-        self.now = 1_000
+        super().__init__(c.Rules(bot_misses=99))
         self.sent = 0
-
-    def ask(self, command: Any) -> list[Any]:
-        """Decide and apply; the events."""
-        self.now += 10
-        events = dialog.decide(self.state, command, self.now)
-        for event in events:
-            dialog.apply(self.state, event)
-        return events
 
     def say(self, text: str, choice: c.Choice = MISS) -> list[str]:
         """The customer writes; the rules of what the bot says, and the kinds of the other events."""

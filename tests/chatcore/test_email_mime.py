@@ -5,7 +5,7 @@ from email import message_from_bytes
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatcore.channels import email
@@ -99,6 +99,8 @@ def test_reading_is_bounded(name: str, why: str) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(sorted(HOSTILE)), st.integers(0, 400))
+@example(b"\0", "endless header", 88)  # in the subject
+@example(b"\0", "endless header", 6)  # in the address
 def test_no_mail_is_a_defect(noise: bytes, name: str, at: int) -> None:
     """Broken anywhere, a mail is read or refused, and what is read can be stored."""
     broken = HOSTILE[name][:2_000]

@@ -178,7 +178,7 @@ def test_who_sends_a_request_in_endless_pieces_is_cut_off(said: bytes, monkeypat
     async def acts() -> None:
         async with inside(accounts=[NOWHERE]) as core, peer(core) as found:
             found.writer.write(said)
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 with suppress(ConnectionResetError):  # an orderly end is as good
                     await found.reader.read()
             assert core.gateway.counters["connection_too_slow"] == 1

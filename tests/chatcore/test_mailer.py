@@ -27,7 +27,7 @@ async def sent(relay: Relay, **changes: Any) -> Answer | None:
     """What becomes of a mail through an account at `relay`."""
     mailbox = msgspec.convert(account(relay.url, **changes), Account)
     steps = email.send(mailbox, Outbound("anna@example.org", "hello", "mail/a#1.2"))
-    async with asyncio.timeout(20), Mailer() as mailer:
+    async with asyncio.timeout(60), Mailer() as mailer:
         return await ask(mailer.call, next(steps))
 
 

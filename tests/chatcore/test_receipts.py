@@ -7,32 +7,23 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatcore.machines import commands as c
-from chatcore.machines import dialog
 from chatcore.machines import events as e
 from chatcore.machines.outbound import RANK, TRACKED_MOST
+from tests.chatcore.world import Partition
 
 CONTACT = "fb/u1"
 RULES = c.Rules()
 
 
-class Talk:
+class Talk(Partition):
     """A contact of a messenger that tells of receipts, and replies to them."""
 
     def __init__(self) -> None:
-        self.state = dialog.Partition(RULES)
-        self.now = 1_000
+        super().__init__(RULES)
         self.replies = 0
         self.ask(c.Receive(CONTACT, True, "general", "m1", 1, "hello", None, (), True))
         self.ask(c.OfferTo(e.Ref(0, 1, 1), 7, "o1", "general", 0, 1))
         self.ask(c.Accept(CONTACT, 1, 7, "o1"))
-
-    def ask(self, command: Any) -> list[Any]:
-        """Decide and apply; the events."""
-        self.now += 10
-        events = dialog.decide(self.state, command, self.now)
-        for event in events:
-            dialog.apply(self.state, event)
-        return events
 
     def reply(self) -> int:
         """An operator's message; its seq."""

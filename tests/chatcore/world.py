@@ -21,6 +21,22 @@ RULES = c.Rules(
 )
 
 
+class Partition:
+    """A partition alone, without a log, whose clock goes on with every command."""
+
+    def __init__(self, rules: c.Rules) -> None:
+        self.state = dialog.Partition(rules)
+        self.now = 1_000
+
+    def ask(self, command: Any) -> list[Any]:
+        """Decide and apply; the events."""
+        self.now += 10
+        events = dialog.decide(self.state, command, self.now)
+        for event in events:
+            dialog.apply(self.state, event)
+        return events
+
+
 @dataclass
 class Log:
     """A log: what is durable, and how much of what was decided is not yet."""

@@ -312,7 +312,7 @@ def test_the_core_alone(tmp_path: Path) -> None:
         token = re.search(r"Bearer (\S+)'", lines[-1])
         assert token is not None
         request = urllib.request.Request(f"{url[0]}/v1/state", headers={"Authorization": f"Bearer {token[1]}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.loads(answer.read())["waiting"] == 0
         [core] = [process for process in family(serve) if "chatcore" in " ".join(process.cmdline())]
         os.kill(core.pid, signal.SIGKILL)

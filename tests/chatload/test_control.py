@@ -75,7 +75,7 @@ def test_interrupted_twice_ends_at_once(tmp_path: Path) -> None:
         until(lambda: "once more ends at once" in run.line())
         run.send_signal(signal.SIGINT)
         assert run.wait(20) == 130
-        until(lambda: not family(run), 10)
+        until(lambda: not family(run))
 
 
 def test_interrupted_before_it_began(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_killed_without_a_chance(tmp_path: Path) -> None:
         until(lambda: done(out, "go"))
         assert len(family(run)) == 3
         run.kill()
-        until(lambda: not family(run), 10)
+        until(lambda: not family(run))
 
 
 def test_only_locust_gives_way(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_ending_plain_locust_ends_fleet_and_core(tmp_path: Path, number: signal.
         until(lambda: done(out, "go"))
         locust.send_signal(number)
         locust.wait(60)
-        until(lambda: not family(locust), 10)
+        until(lambda: not family(locust))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def say(core: Embedded, text: str) -> None:
     update = {"update_id": 7, "message": {"message_id": 7, "date": 1, "from": sender, "chat": chat, "text": text}}
     headers = {"Content-Type": "application/json", "X-Telegram-Bot-Api-Secret-Token": wire["webhook_secret"]}
     request = urllib.request.Request(f"{core.url}/webhooks/telegram/tg", json.dumps(update).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 200
 
 
@@ -215,7 +215,7 @@ def test_each_worker_has_a_mailbox_of_its_own_at_the_bank(tmp_path: Path) -> Non
 def recipient_reply(url: str, recipient: str) -> int:
     """What a mail server says to a mail for this recipient."""
     where = urlsplit(url)
-    with smtplib.SMTP(where.hostname or "", where.port or 0, timeout=10) as client:
+    with smtplib.SMTP(where.hostname or "", where.port or 0, timeout=60) as client:
         client.ehlo()
         client.mail("a@customers.example")
         return client.rcpt(recipient)[0]

@@ -239,6 +239,18 @@ def test_what_customers_do_besides_writing_is_explained() -> None:
         assert piece not in " ".join(explain(TBANK))
 
 
+def test_menus_and_who_is_left_out_of_a_simulation_are_explained() -> None:
+    """The lines, who chooses from them, and that strangers are only of a run; nothing of it where there is none."""
+    said = " ".join(explain(load("chat2desk")))
+    for piece in (
+        "begins with a menu: Card, Branches, Loans (loans). By the number of a line, 50 % of the customers choose"
+        " from it on the website and in the app, 50 % in messengers",
+        "A simulation leaves them out: it has no doors",
+    ):
+        assert piece in said
+        assert piece not in " ".join(explain(TBANK))
+
+
 def test_calls_are_explained() -> None:
     """How often the phone rings, whom that keeps busy, and that what is said of messages is said of the others."""
     said = " ".join(explain(load(str(Path(__file__).parents[1] / "end_to_end" / "post.toml"))))

@@ -168,7 +168,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     """The same customers and operators under a virtual clock: a day in seconds, judged and drawn like a run.
 
     What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
-    fewer operators, more dialogs, less patience? Exit codes as of `run`, but nothing is claimed about a platform.
+    fewer operators, more dialogs, less patience? Strangers of the scenario's [hostile] are left out, for they have no
+    door to try. Exit codes as of `run`, but nothing is claimed about a platform.
 
     With --beside each key figure of a recorded run stands beside the days, with the ends between which a further day
     lies 99 times of 100: within, or outside, which ends with 1. The run must be of the same scenario, part, load and

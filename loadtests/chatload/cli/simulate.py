@@ -12,7 +12,7 @@ from chatload.run import directory
 from chatload.run.settings import Settings
 from chatload.simulate.beside import as_recorded
 from chatload.simulate.days import Day, simulate_days
-from chatload.simulate.run import simulate
+from chatload.simulate.run import notes, simulate
 from chatreport.days.beside import recorded
 
 EVERY_S = 2.0
@@ -51,8 +51,8 @@ def announce(settings: Settings, changes: Sequence[str]) -> None:
         f"{settings.file.name}: {scenario.title}: the {settings.part}, {settings.duration_s / 3600:g} h, simulated with"
         f" {settings.operators:,} operators at load {settings.load:g}, seed {settings.seed}"
     )
-    for change in changes:
-        say(f"  changed: {change}")
+    for note in notes(scenario, changes):
+        say(f"  {note}")
 
 
 def progress(duration_s: float) -> Callable[[float], None]:

@@ -168,6 +168,7 @@ class Case:
 
     def _message(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         if entry.author == "customer":
+            identity = identity or self._pressed(entry.text)
             if identity is not None and identity.role == CUSTOMER and self._world.planned(identity):
                 self._asked(entry.seq, identity, stamp_ns)
         elif entry.author == "bot":
@@ -176,6 +177,12 @@ class Case:
         elif entry.author != "system" and self._waiting and not self._is_mine(entry, identity):
             self._acted_ns = stamp_ns
             self._answered(self._waiting.popleft())
+
+    def _pressed(self, text: str) -> Identity | None:
+        """Who wrote a number alone, where a messenger has no other mark: its customer, in the turn planned so."""
+        index, run = self.subject.plan, self._world.run
+        turn = self._world.plan.pressed(index, text) if self.subject.planned else None
+        return Identity(run, f"{CUSTOMER}{index}", CUSTOMER, index, turn + 1) if turn is not None else None
 
     def _asked(self, seq: int, identity: Identity, stamp_ns: int) -> None:
         """A message waits for an answer, with those written at once with it, unless these have one."""

@@ -9,6 +9,7 @@ import msgspec
 
 from chatload.accounts import BANK, BANKS_BOT, RELAY
 from chatload.draws import Draws
+from chatload.fleet.administrator import RestAdministrator
 from chatload.fleet.bank import Bank
 from chatload.fleet.bankbot import BankBot
 from chatload.fleet.clock import Clock, now_ns
@@ -102,6 +103,7 @@ class Fleet:
         self._customers: Customers | None = None
         self._probes: Probes | None = None
         self._strangers: Strangers | None = None
+        self._administrator: RestAdministrator | None = None
         self._notices: Notices | None = None
 
     async def arm(self) -> dict[str, str]:
@@ -140,7 +142,8 @@ class Fleet:
             plan = self.world.plan
             planned = attacks(plan.scenario, Draws(self._config.plan.seed), plan.horizon_ms)
             self._strangers = Strangers(self.world, planned, self._providers.values())
-        self._notices = Notices(self.world, self._letters(), self._providers.values())
+        self._administrator = RestAdministrator(self.world)
+        self._notices = Notices(self.world, self._letters(), self._providers, self._administrator)
 
     def seat(self, n: int, on: bool) -> None:
         """Have operator `n` come on duty, or go off."""
@@ -195,8 +198,9 @@ class Fleet:
             self._probes.leave()
         if self._strangers is not None:
             await self._strangers.close()
-        if self._notices is not None:
-            await self._notices.close()
+        if self._notices is not None and self._administrator is not None:
+            self._notices.stop()
+            await self._administrator.close()
         if self._seats is not None:
             self._seats.shut()
         if self._history is not None:

@@ -271,7 +271,7 @@ class Script:
         message = self._actor.message(self._subject, position + 1, words, self._due_ns)
         message.to = turn.to
         if self.dialog.walks and (press := self._world.plan.press(index, position)):
-            message.text, message.size = press, len(press)
+            message.text, message.size, message.final = press, len(press), True
         if turn.attachment is not None:
             message.attachment = media.named(message.cid, turn.attachment.size, turn.attachment.kind)
         self._asked_ns = self._due_ns

@@ -68,7 +68,10 @@ class Dialogs:
 
     def _walks(self, index: int, channel: Channel) -> bool:
         menu = self._scenario.bot.menu
-        return menu is not None and channel in SOCKETS and self._draws.happens(menu.walks, Purpose.WALKS, index)
+        if menu is None or channel == "email":  # a mail's number would stand below its subject
+            return False
+        share = menu.walks if channel in SOCKETS else menu.walks_in_messengers
+        return self._draws.happens(share, Purpose.WALKS, index)
 
     def _rating(self, index: int) -> Rating | None:
         """How the customer of an operator rates, if they do."""

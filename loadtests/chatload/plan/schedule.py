@@ -153,6 +153,14 @@ class Plan:
         dialog = self._by_index[index]
         return self._texts.press(index, turn, dialog.turns[turn].to) if dialog.walks else ""
 
+    def pressed(self, index: int, text: str) -> int | None:
+        """The turn (from 0) in which who walks the menu sends just this; None if they never do."""
+        dialog = self._by_index.get(index)
+        if dialog is None or not dialog.walks or not text.isdecimal():
+            return None
+        turns = range(len(dialog.turns))
+        return next((turn for turn in turns if self.press(index, turn) == text), None)
+
     def answer_text(self, index: int, turn: int, reply: Reply) -> str:
         """The operator's words in answer to turn `turn`, of the length that `reply` has."""
         return self._texts.answer(index, turn, reply.length)

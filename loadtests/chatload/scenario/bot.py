@@ -57,11 +57,13 @@ class Line(Table):
 class Menu(Table):
     """The service menu that dialogs with the bot begin with, and the share whose customers walk it.
 
-    They do so on the website and in the app, whose messages are known without a mark in their text.
+    They write the number of a line, and nothing else: `walks` of them on the website and in the app,
+    `walks_in_messengers` elsewhere, but in mails.
     """
 
     text: Annotated[str, Field(min_length=1, max_length=4000)]
     walks: Share
+    walks_in_messengers: Share = 0.0
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=9)]
 
     @model_validator(mode="after")

@@ -120,6 +120,7 @@ def _floor(file: ScenarioFile) -> list[str]:
         *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
         f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
+        *_menu(file),
         *_ratings(file),
         *_replies(file),
         *_authentication(file),
@@ -164,6 +165,18 @@ def _surge(file: ScenarioFile) -> list[str]:
         f"The part surge is the peak part in which {surge.load:g} times as many dialogs start from"
         f" {spoken(surge.after)} on; within {spoken(surge.over)} operators join, until {people.count:,} have become"
         f" {surge.operators:,}."
+    ]
+
+
+def _menu(file: ScenarioFile) -> list[str]:
+    menu = file.scenario.bot.menu
+    if menu is None:
+        return []
+    lines = [f"{line.name} ({line.department or line.topic})" if line.topic else line.name for line in menu.lines]
+    return [
+        f"A dialog with the bot begins with a menu: {', '.join(lines)}. By the number of a line,"
+        f" {100 * menu.walks:.0f} % of the customers choose from it on the website and in the app,"
+        f" {100 * menu.walks_in_messengers:.0f} % in messengers."
     ]
 
 
@@ -215,6 +228,7 @@ def _hostile(file: ScenarioFile) -> list[str]:
         f"Strangers try to get in {hostile.per_s:g} times a second, with forged and broken webhooks, sockets and calls;"
         f" {100 * hostile.flood_share:.0f} % of these are floods of {hostile.flood:,}. The platform refuses one address"
         f" {hostile.allowed_per_s:g} requests a second, and then does not listen to it any more. None may take a place."
+        " A simulation leaves them out: it has no doors."
     ]
 
 

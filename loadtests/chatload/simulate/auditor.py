@@ -14,13 +14,14 @@ from chatreport.rundir import What
 
 _AUDIT: Final = int(What.AUDIT)
 _AUDIT_RECEIPT: Final = int(What.AUDIT_RECEIPT)
+_BILL: Final = int(What.BILL)
 _STATE: Final = int(What.STATE)
 _AUDIT_RATING: Final = int(What.AUDIT_RATING)
 _NOWHERE: Final = Destination()
 
 
 class Auditor:
-    """Writes AUDIT, AUDIT_RECEIPT and AUDIT_RATING rows as things are stored, and STATE rows when asked.
+    """Writes AUDIT, AUDIT_RECEIPT and AUDIT_RATING rows as things are stored, STATE and BILL rows when asked.
 
     `chatload.targets.audit` says what they say.
     """
@@ -68,14 +69,34 @@ class Auditor:
             contact=self._world.recorder.text(thread.key),
         )  # fmt: skip
 
-    def receipt(self, thread: Thread, event: e.Sent | e.Undelivered) -> None:
-        """A reply's or an order's end is known."""
-        text, sent = self._world.recorder.text, isinstance(event, e.Sent)
+    def notice(self, thread: Thread, event: e.Noticed) -> None:
+        """The bank wrote of its own accord, in no dialog."""
+        text = self._world.recorder.text
+        self._world.recorder.put(
+            _AUDIT, codes.OK, codes.KINDS["notice"], channel=_channel_of(thread.account), number=event.number,
+            done=self._world.clock.now_ns(), provider_id=provider_number(event.id), seq=event.seq, size=len(event.text),
+            who=self._who, contact=text(thread.key), author=text("system"), rule=text(event.template),
+        )  # fmt: skip
+
+    def receipt(self, thread: Thread, event: e.Sent | e.Undelivered | e.Receipted) -> None:
+        """A reply's, a notice's or an order's end is known."""
+        text, known = self._world.recorder.text, {e.Sent: "sent", e.Undelivered: "failed"}
+        status = event.state if isinstance(event, e.Receipted) else known[type(event)]
         self._world.recorder.put(
             _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.account), number=event.number, seq=event.seq,
             provider_id=provider_number(event.provider_id) if isinstance(event, e.Sent) else -1, who=self._who,
-            contact=text(thread.key), reason=text("sent" if sent else "failed"),
+            contact=text(thread.key), reason=text(status),
         )  # fmt: skip
+
+    def bills(self, core: Installation) -> None:
+        """A BILL row for every account: what it is billed for, over all months."""
+        billed = dict.fromkeys((month.partition(" ")[0] for month in core.dialogs.active), 0)
+        for month, count in core.dialogs.delivered.items():
+            account = month.partition(" ")[0]
+            billed[account] = billed.get(account, 0) + count
+        for account, count in billed.items():
+            name = self._world.recorder.text(account)
+            self._world.recorder.put(_BILL, codes.OK, size=count, who=self._who, contact=name)
 
     def state(self, core: Installation) -> None:
         """A STATE row for every dialog that is not closed: where it is, and whether that place exists."""

@@ -10,15 +10,18 @@ from chatcore.answers import Answers
 from chatcore.bot import Bot
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
+from chatcore.machines.binding import MASK, awaits_code, hashed
 from chatcore.machines.contacts import OPEN, Contact
 from chatcore.machines.events import ALL_SLOTS, Wish
 from chatload.accounts import BANKS_BOT, MESSENGERS, account
 from chatload.fleet.clock import MS
 from chatload.fleet.identity import CUSTOMER, parse
+from chatload.fleet.providers import PROVIDERS
 from chatload.fleet.world import World
 from chatload.plan import BotSays
 from chatload.scenario import Scenario
 from chatload.simulate.installation import Answer, Customers, Installation, Provider, Thread
+from chatload.simulate.service import Service
 from chatload.targets.configuration import answered, configuration
 
 SPEED: Final = 1.0
@@ -29,13 +32,19 @@ ASK: Final = c.Choice("ask")
 
 
 class Account(NamedTuple):
-    """An account of the bank; `bot` is who answers first."""
+    """An account of the bank; `bot` is who answers first.
+
+    `receipts`: whether its messenger tells what became of a reply. `windowed`: whether it takes free texts only for a
+    while after the customer's last message.
+    """
 
     id: str
     messenger: bool
     bot: str
     department: str
     wish: Wish
+    receipts: bool
+    windowed: bool
 
 
 class Bank:
@@ -48,9 +57,8 @@ class Bank:
         self._accounts = {each["id"]: _account(each) for each in told["accounts"]}
         self._bot = Bot(msgspec.convert(answered(scenario, SPEED), Answers))
         self._words = [(word.casefold(), answer) for answer in scenario.bot.answers for word in answer.keywords]
-        self.installation = Installation(
-            world.clock, _rules(told), auditor, self._reminder, self._asked, providers
-        )  # fmt: skip
+        self.installation = Installation(world.clock, _rules(told), auditor, self, providers)
+        self._service = Service(world, self.installation)
 
     @property
     def rating(self) -> c.Rating | None:
@@ -59,7 +67,7 @@ class Bank:
 
     def texts(self, key: str) -> c.Replies:
         """The automatic texts of a contact's account."""
-        of = self._accounts[key.partition("/")[0]]
+        of = self.account(key)
         return self._bot.replies(of.id, of.department, self._world.clock.now_ns() // MS)
 
     def receive(
@@ -70,19 +78,21 @@ class Bank:
         Raises:
             Refused: it was not taken.
         """
-        of = self._accounts[key.partition("/")[0]]
+        of = self.account(key)
         choice = self._chosen(of, key, text)
         department = (choice.department if choice is not None else "") or of.department
         texts = self._bot.replies(of.id, department, self._world.clock.now_ns() // MS)
+        known = self.installation.dialogs.by_key.get(key)
+        code = hashed(known.binding.salt, text) if known is not None and text and awaits_code(known) else ""
         command = c.Receive(
-            key, of.messenger, of.department, message_id, 0, text, choice,
-            wish=of.wish, replies=texts, score=self._bot.score(text),
+            key, of.messenger, of.department, message_id, 0, MASK if code else text, choice, receipts=of.receipts,
+            wish=of.wish, windowed=of.windowed, code=code, replies=texts, score=0 if code else self._bot.score(text),
         )  # fmt: skip
         self.installation.ask(command, origin, answer)
 
     def ring(self, key: str, call: str, state: str) -> None:
         """What the exchange tells of a call."""
-        of, now_ms = self._accounts[key.partition("/")[0]], self._world.clock.now_ns() // MS
+        of, now_ms = self.account(key), self._world.clock.now_ns() // MS
         self.installation.ask(c.Ring(key, call, state, now_ms, of.department, 0, of.wish))
 
     def _chosen(self, of: Account, key: str, text: str) -> c.Choice | None:
@@ -98,13 +108,22 @@ class Bank:
         known = self.installation.dialogs.by_key.get(key)
         return self._bot.by_menu(text, known.menu if known is not None and known.state in OPEN else None)
 
-    def _reminder(self, contact: Contact) -> c.Remind:
-        of = self._accounts[contact.key.partition("/")[0]]
+    def account(self, key: str) -> Account:
+        """The account that a contact has to do with."""
+        return self._accounts[key.partition("/")[0]]
+
+    def reminder(self, contact: Contact) -> c.Remind:
+        """The command for a deadline of a contact."""
+        of = self.account(contact.key)
         return c.Remind(contact.id, of.department, self.texts(contact.key), wish=of.wish)
+
+    def ask_bank(self, thread: Thread, asked: e.AccountNamed | e.OperationAsked) -> None:
+        """The bank's service answers."""
+        self._service.answer(thread, asked)
 
     # --- the bank's own bot ------------------------------------------------------------------------------------------
 
-    def _asked(self, thread: Thread, message: e.Said) -> None:
+    def ask_bot(self, thread: Thread, message: e.Said) -> None:
         """It says at once what the plan has it say; where that is to come too late, nothing."""
         identity = parse(message.text) or parse(message.id)
         says = BotSays("answer")
@@ -142,8 +161,11 @@ def _told(scenario: Scenario) -> dict[str, Any]:
 
 def _account(told: dict[str, Any]) -> Account:
     weight = ALL_SLOTS if told["channel"] == "phone" else told["weight"]
-    wish = Wish(told["skill"], told["language"], weight)
-    return Account(told["id"], told["channel"] in MESSENGERS, told["bot"], told["department"], wish)
+    wish, provider = Wish(told["skill"], told["language"], weight), PROVIDERS.get(told["channel"])
+    receipts, windowed = (bool(provider.statuses), provider.profile.window_s > 0) if provider else (False, False)
+    return Account(
+        told["id"], told["channel"] in MESSENGERS, told["bot"], told["department"], wish, receipts, windowed
+    )  # fmt: skip
 
 
 def _rules(told: dict[str, Any]) -> c.Rules:

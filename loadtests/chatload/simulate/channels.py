@@ -8,11 +8,16 @@ from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatcore.machines.ownership import shown_id
 from chatload.fleet import codes
+from chatload.fleet.clock import MS
 from chatload.fleet.frames import Entry
 from chatload.fleet.identity import parse, sender_of
 from chatload.fleet.ledger import Actor, Message, Rating, Subject
-from chatload.fleet.providers.chat import Chat
+from chatload.fleet.providers import PROVIDERS
+from chatload.fleet.providers.chat import Chat, Send, Sent
 from chatload.fleet.providers.limits import TokenBucket
+from chatload.fleet.providers.receipts import Receipts
+from chatload.fleet.providers.settings import Settings
+from chatload.fleet.providers.webhooks import Settled, Update
 from chatload.fleet.session import Customer
 from chatload.fleet.world import World
 from chatload.simulate.bank import Bank
@@ -129,21 +134,29 @@ class Session:
 
 
 class Messenger:
-    """A messenger whose events are taken at once, and which takes every reply."""
+    """A messenger whose events are taken at once, and which takes every reply; of notices it tells what became."""
 
     def __init__(self, world: World, channel: str) -> None:
         self._world = world
         self._actor = Actor(world, channel)
+        self.statuses, self.watermarks = PROVIDERS[channel].statuses, PROVIDERS[channel].watermarks
+        self._receipts = Receipts(world, Settings(), self, self._actor, "")
         self._chats: dict[str, Chat] = {}
         self.bank: Bank  # whose account it has
 
     def join(self, actor: Actor, subject: Subject, customer: Customer) -> Chat:
         """The chat of a script's customer; it stays after the script, as chats do."""
+        chat = self.know(actor, subject)
+        chat.actor, chat.subject, chat.customer = actor, subject, customer
+        return chat
+
+    def know(self, actor: Actor, subject: Subject) -> Chat:
+        """The chat of somebody whom the messenger knows, whether or not they play."""
         user = subject.contact.partition("/")[2]
         chat = self._chats.get(user)
         if chat is None:
             chat = self._chats[user] = Chat(self, user, 0, UNLIMITED)
-        chat.actor, chat.subject, chat.customer = actor, subject, customer
+            chat.actor, chat.subject, chat.customer = actor, subject, None
         return chat
 
     def post(self, chat: Chat, message: Message) -> None:
@@ -164,16 +177,33 @@ class Messenger:
         self._actor.rated(rating, outcome, now_ns, reason, provider_id=number)
         rating.done()
 
-    def send(self, thread: Thread, message: e.Said | e.Called) -> None:
-        """Take a reply, and show it."""
+    def send(self, thread: Thread, message: e.Said | e.Called | e.Noticed) -> None:
+        """Take a reply or a notice, and show it."""
         chat, now_ns = self._chats[thread.key.partition("/")[2]], self._world.clock.now_ns()
-        assert isinstance(message, e.Said), "a messenger is given nothing else"
+        assert isinstance(message, e.Said | e.Noticed), "a messenger is given nothing else"
         text, number = message.text or shown_id(message.id), chat.take_id()
+        chat.sends += 1
         self._attempt(chat, text, number, now_ns)
-        chat.show(text, number, now_ns)
+        if not (isinstance(message, e.Noticed) and self._fails(chat, text, number)):
+            chat.show(text, number, now_ns)
         self.bank.installation.later(
             c.Settle(message.contact, message.number, message.seq, f"{number}", posted=message.at)
         )
+
+    def post_receipt(self, chat: Chat, status: str, covered: list[Sent], settled: Settled) -> None:
+        """Tell of a receipt, which is taken at once."""
+        update, through = Update("", b"", settled, status), "number" if status in self.watermarks else ""
+        update.attempt, update.started_ns = 1, self._world.clock.now_ns()
+        self.bank.installation.ask(c.Told(chat.subject.contact, status, str(covered[-1].id), through, ""))
+        settled(update, codes.OK, update.started_ns, "")
+
+    def _fails(self, chat: Chat, text: str, number: int) -> bool:
+        """Have the receipts of a notice follow it; whether it never reaches anybody."""
+        fate = self._receipts.fate(chat)
+        if fate:
+            sent = Sent(number, Send(chat.user, text), self._world.clock.now_ns() // MS)
+            self._receipts.begin(chat, sent, fate, None)
+        return bool(fate) and fate[0][0] == "failed"
 
     def _posted(self, chat: Chat, number: int, text: str) -> tuple[int, str]:
         try:

@@ -1,23 +1,26 @@
 """One simulated part of a scenario, from the ramp to the drain, into a run directory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from chatcore.machines import commands as c
 from chatcore.machines.events import Hired
-from chatload.accounts import MESSENGERS
+from chatload.accounts import MESSENGERS, channel_of
 from chatload.fleet.clock import MS
 from chatload.fleet.customers import Customers
 from chatload.fleet.ledger import Actor, Subject
 from chatload.fleet.link import Party, Wire
+from chatload.fleet.notices import Notices
 from chatload.fleet.office import Office
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.script import Join
 from chatload.fleet.seats import Seat
 from chatload.fleet.staff import Seats
-from chatload.fleet.world import World
+from chatload.fleet.world import Target, World
 from chatload.plan import Plan
+from chatload.plan.notices import Letter
+from chatload.simulate.administrator import DirectAdministrator
 from chatload.simulate.auditor import Auditor
 from chatload.simulate.bank import Bank
 from chatload.simulate.channels import Messenger, Session
@@ -31,9 +34,11 @@ STEPS: Final = 50  # in which progress is told
 
 
 class Simulation:
-    """A plan at work in a virtual installation; `play` it once."""
+    """A plan and the bank's `letters` at work in a virtual installation; `play` it once."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, run: str, ramp_ms: float, drain_ms: float) -> None:
+    def __init__(
+        self, plan: Plan, recorder: Recorder, run: str, ramp_ms: float, drain_ms: float, letters: Iterable[Letter] = ()
+    ) -> None:
         self.t0_ns = HOUR_NS + int(ramp_ms * MS)  # no time is 0, which stands for none
         self.end_ns = self.t0_ns + int(plan.horizon_ms * MS)
         self.drained_ns = self.deadline_ns = self.end_ns + int(drain_ms * MS)
@@ -41,11 +46,14 @@ class Simulation:
         live, tally = NoLive(), NoTally()
         self._world = World(self._clock, recorder, tally, plan, run, 1.0)
         self._world.t0_ns = self.t0_ns
+        self._world.target = Target("", bank_token="nobody looks at it")
         providers = _providers(self._world)
         self._auditor = Auditor(self._world)
         self.bank = Bank(self._world, self._auditor, providers)
         for provider in providers.values():
             provider.bank = self.bank
+        messengers = {channel_of(name): each for name, each in providers.items() if isinstance(each, Messenger)}
+        self._notices = Notices(self._world, letters, messengers, DirectAdministrator(self._world, self.bank))
         office = Office(partial(_dial, self.bank), Unread(), Uploads(self._clock))
         self._seats = Seats(self._world, live, office, lambda n, on: None)
         self._customers = Customers(self._world, live, plan.dialogs, _joins(self._world, self.bank, providers))
@@ -59,6 +67,7 @@ class Simulation:
         for n in range(staff.operators + 1, staff.operators + staff.hired + 1):
             self._clock.at(self._world.when(staff.joins_ms(n)), partial(self._hire, [n]))
         self._customers.begin()
+        self._notices.begin()
         for at_ns in _moments(self._clock.now_ns(), self.end_ns):
             self._clock.run(at_ns)
             told((at_ns - HOUR_NS) / (self.deadline_ns - HOUR_NS))
@@ -72,6 +81,7 @@ class Simulation:
     def _drain(self) -> None:
         """Start nothing more; let open dialogs end, and cut off what has not by the deadline."""
         self._world.drain_ns = self.end_ns
+        self._notices.stop()
         self._customers.fall_silent(self.deadline_ns)
         for at_ns in _moments(self.end_ns, self.deadline_ns):
             if not self._customers.plays:
@@ -80,6 +90,7 @@ class Simulation:
         self.drained_ns = self._clock.now_ns()
         self._customers.cut_off()
         self._auditor.state(self.bank.installation)
+        self._auditor.bills(self.bank.installation)
         self._seats.shut()
 
     def _hire(self, numbers: Sequence[int]) -> None:

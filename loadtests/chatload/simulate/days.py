@@ -15,7 +15,7 @@ import msgspec
 
 from chatload.run import directory
 from chatload.run.settings import Settings
-from chatload.simulate.run import simulate
+from chatload.simulate.run import notes, simulate
 from chatreport.days.beside import Recorded
 from chatreport.days.figures import write_days
 from chatreport.judge import Run
@@ -107,5 +107,5 @@ def _manifest(settings: Settings, days: list[Day], changes: Sequence[str], start
         "verdicts": dict(Counter(day.verdict for day in days)),
         "versions": directory.versions(),
         "hardware": directory.hardware(),
-        "notes": [f"set on the command line: {change}" for change in changes],
+        "notes": notes(settings.file.scenario, changes),
     }

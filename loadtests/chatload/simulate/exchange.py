@@ -72,7 +72,7 @@ class Exchange:
         """The caller ends the call."""
         self._over(line, "finished" if self._calls[line.user].answered else "abandoned", intended_ns)
 
-    def send(self, thread: Thread, message: e.Said | e.Called) -> None:
+    def send(self, thread: Thread, message: e.Said | e.Called | e.Noticed) -> None:
         """Take an order: to connect a call that still rings, or to dial where there is none."""
         assert isinstance(message, e.Called), "an exchange is given nothing else"
         line, now_ns = self._lines[thread.key.partition("/")[2]], self._world.clock.now_ns()

@@ -35,10 +35,23 @@ class Desk(Protocol):
 
 
 class Provider(Protocol):
-    """Where replies to a messenger's customers, and orders to the telephone exchange, leave."""
+    """Where replies and notices to a messenger's customers, and orders to the telephone exchange, leave."""
 
-    def send(self, thread: "Thread", message: e.Said | e.Called) -> None:
+    def send(self, thread: "Thread", message: e.Said | e.Called | e.Noticed) -> None:
         """Take it; `Settle` is to follow."""
+
+
+class Edge(Protocol):
+    """The bank's side, which the machines have asked."""
+
+    def reminder(self, contact: Contact) -> c.Remind:
+        """The command for a deadline of a contact."""
+
+    def ask_bot(self, thread: "Thread", message: e.Said) -> None:
+        """The bank's own bot is asked."""
+
+    def ask_bank(self, thread: "Thread", asked: e.AccountNamed | e.OperationAsked) -> None:
+        """The bank's service is asked whose an account is, or what a person has."""
 
 
 class Auditor(Protocol):
@@ -47,8 +60,11 @@ class Auditor(Protocol):
     def entry(self, thread: "Thread", entry: Entry) -> None:
         """An entry took its place."""
 
-    def receipt(self, thread: "Thread", event: e.Sent | e.Undelivered) -> None:
-        """A reply's or an order's end is known."""
+    def notice(self, thread: "Thread", event: e.Noticed) -> None:
+        """The bank wrote of its own accord."""
+
+    def receipt(self, thread: "Thread", event: e.Sent | e.Undelivered | e.Receipted) -> None:
+        """A reply's, a notice's or an order's end is known."""
 
     def rating(self, thread: "Thread", event: e.Rated) -> None:
         """A dialog was rated."""
@@ -81,24 +97,14 @@ class Awake(Contacts):
         """Nothing."""
 
 
-Asking = Callable[[Thread, e.Said], None]
 Answer = Callable[[], None]
 
 
 class Installation:
-    """The machines' states and their observers; `texts(key)` are the automatic texts of a contact's account.
-
-    `asked(thread, message)`: the bank's own bot is asked. Times of the machines are the clock's, in ms.
-    """
+    """The machines' states and their observers; times of the machines are the clock's, in ms."""
 
     def __init__(
-        self,
-        clock: Time,
-        rules: c.Rules,
-        auditor: Auditor,
-        reminder: Callable[[Contact], c.Remind],
-        asked: Asking,
-        providers: Mapping[str, Provider],
+        self, clock: Time, rules: c.Rules, auditor: Auditor, edge: Edge, providers: Mapping[str, Provider]
     ) -> None:
         self._clock = clock
         self.dialogs = dialog.Partition(rules)
@@ -108,8 +114,7 @@ class Installation:
         self.desks: dict[str, Desk] = {}
         self._providers = providers
         self._auditor = auditor
-        self._reminder = reminder
-        self._asked = asked
+        self._edge = edge
         self._threads: dict[int, Thread] = {}
         self._by_key: dict[str, Thread] = {}
         self._watching: dict[str, Customers] = {}
@@ -222,7 +227,7 @@ class Installation:
             if isinstance(event, e.Said):
                 self._show_said(event, origin, ended)
             elif isinstance(event, e.Asked):
-                self._asked(self._threads[event.contact], event.about(events))
+                self._edge.ask_bot(self._threads[event.contact], event.about(events))
             elif (show := _SHOWS.get(type(event))) is not None:
                 show(self, event)
 
@@ -235,8 +240,16 @@ class Installation:
     def _withdraw(self, event: e.OfferEnded) -> None:
         self._on_desk(event.operator, views.withdrawn(self._threads[event.contact].dialog, event))
 
-    def _settle(self, event: e.Sent | e.Undelivered) -> None:
+    def _settle(self, event: e.Sent | e.Undelivered | e.Receipted) -> None:
         self._auditor.receipt(self._threads[event.contact], event)
+
+    def _ask_bank(self, event: e.AccountNamed | e.OperationAsked) -> None:
+        self._edge.ask_bank(self._threads[event.contact], event)
+
+    def _notify(self, event: e.Noticed) -> None:
+        thread = self._threads[event.contact]
+        self._auditor.notice(thread, event)
+        self._providers[thread.account].send(thread, event)
 
     def _rate(self, event: e.Rated) -> None:
         self._auditor.rating(self._threads[event.contact], event)
@@ -296,7 +309,7 @@ class Installation:
     def _remind(self, number: int) -> None:
         contact = self._deadlines.fallen(number, self._now_ms())
         if contact is not None:
-            self.ask(self._reminder(contact))
+            self.ask(self._edge.reminder(contact))
 
 
 _SHOWS: Final[dict[type[e.Event], Callable[[Installation, Any], None]]] = {
@@ -306,6 +319,10 @@ _SHOWS: Final[dict[type[e.Event], Callable[[Installation, Any], None]]] = {
     e.OfferEnded: Installation._withdraw,
     e.Sent: Installation._settle,
     e.Undelivered: Installation._settle,
+    e.Receipted: Installation._settle,
+    e.AccountNamed: Installation._ask_bank,
+    e.OperationAsked: Installation._ask_bank,
+    e.Noticed: Installation._notify,
     e.Rated: Installation._rate,
     **dict.fromkeys(
         (e.Queued, e.Assigned, e.Held, e.Resumed, e.Transferred, e.Released, e.Called, e.Closed),

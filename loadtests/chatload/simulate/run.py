@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from chatload import host
+from chatload.draws import Draws
 from chatload.fleet.recorder import Recorder
+from chatload.plan import Plan
+from chatload.plan.notices import Letter, letters
 from chatload.run import directory
 from chatload.run.settings import Settings
+from chatload.scenario import Scenario
 from chatload.simulate.day import Simulation
 from chatreport.objectives import parse_all
 from chatreport.rundir import write_manifest
 
 NAME: Final = "simulated"
+LEAVES_OUT: Final = "strangers ([hostile]) are not simulated: there is no door that they could try"
 
 
 class Nobody:
@@ -48,7 +53,8 @@ def simulate(settings: Settings, changes: Sequence[str] = (), told: Callable[[fl
     with _collected_later():
         plan = settings.plan().in_keywords()
         recorder = Recorder(rundir / "ledger", NAME)
-        simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s)
+        planned = _letters(settings, plan)
+        simulation = Simulation(plan, recorder, run, 1000 * settings.ramp_s, 1000 * settings.drain_s, planned)
         simulation.play(told)
         recorder.close()
         known = directory.manifest(settings, plan, Nobody(), run, started)
@@ -60,6 +66,17 @@ def settled(settings: Settings) -> Settings:
     """Settings as a simulation takes them: without objectives that are asked of a platform."""
     asked = [each.text for each in parse_all(settings.objectives) if not each.is_latency]
     return replace(settings, speed=1.0, objectives=tuple(asked))
+
+
+def notes(scenario: Scenario, changes: Sequence[str]) -> list[str]:
+    """What a reader must know of a simulation: what was changed, and what of the scenario it leaves out."""
+    left_out = [LEAVES_OUT] if scenario.hostile is not None else []
+    return [*(f"set on the command line: {change}" for change in changes), *left_out]
+
+
+def _letters(settings: Settings, plan: Plan) -> list[Letter]:
+    draws = Draws(settings.seed)
+    return letters(plan.scenario, draws, settings.part, settings.load, plan.horizon_ms, plan.dialogs)
 
 
 def _played(settings: Settings, played: Simulation, rows: int, changes: Sequence[str]) -> dict[str, Any]:
@@ -75,7 +92,7 @@ def _played(settings: Settings, played: Simulation, rows: int, changes: Sequence
         "finished": "whole",
         "anchors": [anchor],
         "workers": [{"name": NAME, "rows": rows, "lost": False, "clock": host.clock()}],
-        "notes": [f"set on the command line: {change}" for change in changes],
+        "notes": notes(settings.file.scenario, changes),
     }
 
 

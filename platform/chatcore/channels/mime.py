@@ -67,8 +67,12 @@ def read(data: bytes) -> Message:
 
 def header(part: Message, name: str) -> str:
     """A header's value in one line, decoded; "" without one."""
+    return " ".join(_decoded(_raw(part, name)).split())
+
+
+def _raw(part: Message, name: str) -> str:
     found = part[name]
-    return "" if found is None else " ".join(_decoded(str(found)).split())
+    return "" if found is None else str(found).replace("\0", "")  # which a history cannot store
 
 
 def _decoded(value: str) -> str:
@@ -78,8 +82,7 @@ def _decoded(value: str) -> str:
 
 def address(part: Message, name: str) -> str:
     """The address in a header, in small letters."""
-    found = part[name]
-    return "" if found is None else parseaddr(str(found)[:2_000])[1].lower()
+    return parseaddr(_raw(part, name)[:2_000])[1].lower()
 
 
 def text(data: bytes, charset: str) -> str:

@@ -15,7 +15,7 @@ from chatload.fleet.providers import media
 from chatload.fleet.providers.chat import Chat
 from chatload.fleet.world import MessengerAccount, Target
 from chatload.targets.nullserver.dialects import DIALECTS, Said
-from tests.chatload.fleet.messengers import Listener
+from tests.chatload.fleet.messengers import Listener, Server
 from tests.chatload.fleet.stage import Row, Stage, dialog, played
 
 KEYS = MessengerAccount("token", "secret", "1001", "verify")
@@ -37,32 +37,19 @@ class Call(NamedTuple):
         return orjson.loads(self.raw)
 
 
-class Bank:
+class Bank(Server):
     """Answers webhooks with the statuses in `answers`, one after the other, then as the messenger expects.
 
     `refuses`: whether a request's body gets a 500.
     """
 
     def __init__(self, channel: str, answers: list[int] | None = None) -> None:
+        super().__init__(self._called)
         self.channel = channel
         self.answers = answers or []
         self.calls: list[Call] = []
         self.files: dict[str, bytes] = {}
         self.refuses: Callable[[bytes], bool] = lambda raw: False
-        self.url = ""
-        self._runner: web.AppRunner | None = None
-
-    async def start(self) -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{tail:.*}", self._called)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def stop(self) -> None:
-        assert self._runner is not None
-        await self._runner.cleanup()
 
     def said(self) -> list[Said]:
         """The customers' messages in all calls."""

@@ -18,18 +18,17 @@ from tests.chatload.fleet.stub_core import BOT_TOKEN, HOOK_SECRET
 Answers = list[int | tuple[int, dict[str, str]] | None]
 
 
-class Platform:
-    """Answers webhooks with prepared statuses per chat (None breaks the connection), then 200; keeps what came."""
+class Server:
+    """Answers every request over real HTTP by `answer`."""
 
-    def __init__(self, answers: dict[int, Answers] | None = None) -> None:
-        self.answers = answers or {}
-        self.calls: list[tuple[int, dict[str, Any], Any]] = []  # when, headers, update
+    def __init__(self, answer: Callable[[web.Request], Awaitable[web.Response]]) -> None:
+        self._answer = answer
         self.url = ""
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         app = web.Application()
-        app.router.add_post("/webhooks/telegram/tg", self._called)
+        app.router.add_route("*", "/{tail:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -39,7 +38,17 @@ class Platform:
         assert self._runner is not None
         await self._runner.cleanup()
 
+
+class Platform(Server):
+    """Answers webhooks with prepared statuses per chat (None breaks the connection), then 200; keeps what came."""
+
+    def __init__(self, answers: dict[int, Answers] | None = None) -> None:
+        super().__init__(self._called)
+        self.answers = answers or {}
+        self.calls: list[tuple[int, dict[str, Any], Any]] = []  # when, headers, update
+
     async def _called(self, request: web.Request) -> web.Response:
+        assert (request.method, request.path) == ("POST", "/webhooks/telegram/tg")
         update = orjson.loads(await request.read())
         self.calls.append((now_ns(), dict(request.headers), update))
         message = update.get("message") or update.get("edited_message") or {"chat": {"id": 0}}

@@ -15,7 +15,7 @@ def with_clock(act: Callable[[Clock], Awaitable[None]]) -> None:
     async def run() -> None:
         clock = Clock()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await act(clock)
         finally:
             clock.close()

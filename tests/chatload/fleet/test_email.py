@@ -96,7 +96,7 @@ def at_a_bank(folder: Path, bank: Bank, act: Callable[[Stage], Awaitable[None]],
 async def send(stage: Stage, to: str, text: str, name: str = NAME, sender: str = OURS) -> tuple[int, str]:
     """Send a reply as a platform does; the server's last words."""
     client = aiosmtplib.SMTP(
-        hostname="127.0.0.1", port=int(stage.provider.url.rpartition(":")[2]), start_tls=False, timeout=15
+        hostname="127.0.0.1", port=int(stage.provider.url.rpartition(":")[2]), start_tls=False, timeout=60
     )
     mail = f"Message-ID: {name}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
     try:

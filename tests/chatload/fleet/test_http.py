@@ -68,7 +68,7 @@ def asked(
 
         peer.client = http
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await act(ask, peer)
             await http.close()
         listening.close()
@@ -198,7 +198,7 @@ def test_nobody_listening_is_no_answer_for_all_who_wait() -> None:
         http = Http(clock, "http://127.0.0.1:9", 1, 5.0)
         for _ in range(3):
             http.ask(http.head("GET", "/", {}), answers.put_nowait)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             found = [await answers.get() for _ in range(3)]
             await http.close()
         clock.close()
@@ -250,7 +250,7 @@ def test_the_server_answers_in_order(size: int) -> None:
             writer.write(requests[first : first + size])
             await writer.drain()
             await asyncio.sleep(0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answers = await reader.read()
         writer.close()
         await server.close()
@@ -275,7 +275,7 @@ def test_the_server_hangs_up_on_what_is_no_request() -> None:
         url = await server.start("127.0.0.1")
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answers = await reader.read()
         writer.close()
         await server.close()

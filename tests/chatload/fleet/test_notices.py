@@ -10,6 +10,7 @@ import uvloop
 
 from chatload.accounts import user_of
 from chatload.draws import Draws
+from chatload.fleet.administrator import RestAdministrator
 from chatload.fleet.clock import now_ns
 from chatload.fleet.notices import Notices
 from chatload.fleet.providers.settings import Settings
@@ -20,6 +21,7 @@ from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
 from chatreport.verify.finding import Finding
+from chatreport.verify.notices import REACHED
 from tests.chatload.fleet.stage import PATIENCE_S, RUN, Row, Stage, attached, columns, dialog, of, rows
 from tests.chatload.fleet.test_service import judged, scenario
 
@@ -58,28 +60,31 @@ class Played(NamedTuple):
         return judged(self.folder, self.claims)
 
 
-def played_in(folder: Path) -> Played:
+def played_in(folder: Path, reach: int) -> Played:
+    """Until `reach` people have had their notice."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        claims = runner.run(play(folder))
+        claims = runner.run(play(folder, reach))
     return Played(rows(folder), claims, folder)
 
 
-async def play(folder: Path) -> list[Row]:
+async def play(folder: Path, reach: int) -> list[Row]:
     stage = Stage(folder, [], speed=500.0, scenario=noticing())
     core = Embedded(stage.plan.scenario, stage.world.speed, folder / "core.log")
     async with attached(stage, core, ("whatsapp", "sms"), TOLD) as messengers:
-        notices = Notices(stage.world, planned(), messengers.values())
+        administrator = RestAdministrator(stage.world)
+        notices = Notices(stage.world, planned(), messengers, administrator)
         stage.world.t0_ns = now_ns()
         notices.begin()
         try:
             claims: list[Row] = []
             async with asyncio.timeout(PATIENCE_S):
-                while sum(row["size"] for row in claims if row["what"] == What.BILL) < 2:
+                while len({row["contact"] for row in claims if row.get("reason") in REACHED}) < reach:
                     await asyncio.sleep(0.05)  # the core is polled: it tells nobody when all is delivered
                     claims = await asyncio.to_thread(claimed, core)
             return claims
         finally:
-            await notices.close()
+            notices.stop()
+            await administrator.close()
 
 
 def claimed(core: Embedded) -> list[Row]:
@@ -90,7 +95,7 @@ def claimed(core: Embedded) -> list[Row]:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The ledger of all of them, and what the core says."""
-    return played_in(tmp_path_factory.mktemp("notices"))
+    return played_in(tmp_path_factory.mktemp("notices"), reach=2)
 
 
 def test_notices_reach_who_may_get_them(played: Played) -> None:
@@ -119,7 +124,7 @@ def test_the_bill_is_what_was_delivered(played: Played) -> None:
 def test_a_core_that_asks_nobody_for_consent_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broadcast to who did not agree violates G5, and nothing else."""
     monkeypatch.setattr(Embedded, "command", (sys.executable, "-m", "tests.end_to_end.mutants", "G5-consent"))
-    found = played_in(tmp_path).found()
+    found = played_in(tmp_path, reach=3).found()
     assert {name for name, each in found.items() if each.status == "violated"} == {"G5"}
 
 

@@ -18,7 +18,6 @@ from chatload.host import LOOPBACK
 from chatload.plan import Dialog
 from chatload.plan.model import Attachment, Rating
 from chatload.scenario import Scenario, load
-from chatload.scenario.bot import Line, Menu
 from chatload.scenario.bot import Service as BankService
 from chatload.scenario.channels import Channels, Messenger
 from chatload.scenario.people import Feedback
@@ -311,21 +310,3 @@ def test_the_banks_own_bot_answers_or_leads_to_an_operator(kind: str, service: t
     assert columns(queued, "reason") == [("general",)]
     topics = {row["rule"] for row in more if row["reason"] == "handover"}
     assert topics <= {"cards"}
-
-
-def test_customers_walk_the_menu_to_an_operator(tmp_path: Path) -> None:
-    """The first words bring the menu up; then numbers alone, to a text and to a topic, whose operator answers."""
-    lines = (Line(name="Rates", text="The rates are on our site."), Line(name="Cards", topic="cards"))
-    bot = load("smoke").scenario.bot.model_copy(update={"menu": Menu(text="How can we help?", walks=1, lines=lines)})
-    walker = dialog(1, "bot", "bot", "handover", "operator", walks=True)
-    played = Service(tmp_path, scenario().model_copy(update={"bot": bot, "feedback": None, "replies": None}), [walker])
-    ledger = played.play()
-    sent = columns(of(ledger, "SEND", who="c1", outcome="OK"), "counter", "seq", "size")
-    assert [(counter, seq) for counter, seq, _ in sent] == [(1, 1), (2, 3), (3, 5), (4, 9)]
-    assert [size for _, _, size in sent[1:3]] == [1, 1]
-    answers = of(ledger, "ENTRY", who="c1", author="bot")
-    assert columns(answers, "rule", "cause_seq") == [("menu:", 1), ("menu:Rates", 3)]
-    shown = {(row["sender"], row["counter"]) for row in of(ledger, "ENTRY", author="customer")}
-    kept = {(row["sender"], row["counter"]) for row in played.history if row.get("author") == "customer"}
-    assert shown == kept == {("c1", counter) for counter in (1, 2, 3, 4)}
-    assert columns(of(ledger, "DIALOG"), "outcome") == [("COMPLETED",)]

@@ -196,6 +196,12 @@ class Provider(ABC):
         """The event of a receipt; `covered` is one reply, or all that a watermark is the first to cover."""
         raise TypeError(f"{self.channel} has no receipts")  # nothing of it is in `statuses`
 
+    def post_receipt(self, chat: Chat, status: str, covered: list[Sent], settled: Settled) -> None:
+        """Post the event of a receipt."""
+        key = f"{status}:{chat.subject.plan}:{covered[-1].id}"
+        update = Update(key, self.told(chat, status, covered, now_ms()), settled, status)
+        self.post_event(chat, update, late=False)
+
     def posted_id(self, chat: Chat, message: Message) -> MessageId:
         """The id of a customer's message."""
         return self.new_id(chat)

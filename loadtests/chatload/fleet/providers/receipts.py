@@ -1,19 +1,19 @@
 """What a messenger tells about replies afterwards: sent, delivered, read, failed; one by one or by watermark."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
+from chatload.accounts import index_of
 from chatload.draws import Draws, Purpose
 from chatload.fleet import codes
-from chatload.fleet.clock import MS, now_ns
+from chatload.fleet.clock import MS
 from chatload.fleet.frames import provider_number
 from chatload.fleet.ledger import Actor
 from chatload.fleet.providers.chat import Chat, Send, Sent
 from chatload.fleet.providers.limits import share_of
 from chatload.fleet.providers.settings import Settings
-from chatload.fleet.providers.webhooks import Update
+from chatload.fleet.providers.webhooks import Settled, Update
 from chatload.fleet.world import World
 
 CV: Final = 1.0  # of the delays, about their means
@@ -38,11 +38,8 @@ class Teller(Protocol):
     statuses: tuple[str, ...]
     watermarks: frozenset[str]
 
-    def told(self, chat: Chat, status: str, covered: list[Sent], at_ms: int) -> bytes:
-        """The event of a receipt; `covered` is one reply, or all that a watermark is the first to cover."""
-
-    def post_event(self, chat: Chat, update: Update, late: bool) -> int:
-        """Post an event; returns how late it is, in ns."""
+    def post_receipt(self, chat: Chat, status: str, covered: list[Sent], settled: Settled) -> None:
+        """Tell the platform of a receipt; `covered` is one reply, or all that a watermark is the first to cover."""
 
 
 class Receipts:
@@ -58,10 +55,10 @@ class Receipts:
 
     def fate(self, chat: Chat) -> Fate:
         """What becomes of the chat's latest reply; empty if this messenger does not tell."""
-        statuses, settings, plan = self._teller.statuses, self._settings, chat.subject.plan
+        statuses, settings = self._teller.statuses, self._settings
         if not statuses:
             return []
-        key = f"{plan}:{chat.sends}"
+        key = f"{_number(chat)}:{chat.sends}"
         delivered_ns = int(self._drawn(settings.delivered_ms, Purpose.DELIVERED, chat) * MS)
         if "failed" in statuses and share_of(f"failed:{key}") < settings.failed_share:
             return [("failed", delivered_ns)]
@@ -80,7 +77,7 @@ class Receipts:
         for status in self._teller.watermarks if fate[0][0] != "failed" else ():
             chat.uncovered = chat.uncovered or {}
             chat.uncovered.setdefault(status, []).append(bare)
-        now = now_ns()
+        now = self._world.clock.now_ns()
         for status, delay_ns in fate:
             callback = Callback(chat, status, [sent], now if early else now + delay_ns, early)
             self._world.clock.at(callback.due_ns, partial(self._due, callback))
@@ -88,10 +85,10 @@ class Receipts:
 
     def is_early(self, chat: Chat) -> bool:
         """Whether the latest reply's first receipt comes before the answer to the send."""
-        return share_of(f"early:{chat.subject.plan}:{chat.sends}") < self._settings.early_share
+        return share_of(f"early:{_number(chat)}:{chat.sends}") < self._settings.early_share
 
     def _drawn(self, mean: float, purpose: Purpose, chat: Chat) -> float:
-        return self._draws.lognormal(mean, CV, purpose, chat.subject.plan, chat.sends) if mean else 0.0
+        return self._draws.lognormal(mean, CV, purpose, _number(chat), chat.sends) if mean else 0.0
 
     def _due(self, callback: Callback) -> None:
         chat, status = callback.chat, callback.status
@@ -102,9 +99,7 @@ class Receipts:
             if callback.early is not None:
                 callback.early()
             return
-        content = self._teller.told(chat, status, covered, time.time_ns() // MS)
-        key = f"{status}:{chat.subject.plan}:{covered[-1].id}"
-        self._teller.post_event(chat, Update(key, content, partial(self._settled, callback), status), late=False)
+        self._teller.post_receipt(chat, status, covered, partial(self._settled, callback))
 
     def _settled(self, callback: Callback, update: Update, outcome: int, done_ns: int, reason: str) -> None:
         if callback.early is not None and update.attempt == 1:
@@ -119,3 +114,12 @@ class Receipts:
                 started=update.started_ns, done=done_ns, provider_id=provider_number(sent.id), attempt=update.attempt,
                 reason=self._world.recorder.text(callback.status),
             )  # fmt: skip
+
+
+def _number(chat: Chat) -> int:
+    """Whose draws a chat's are: its dialog's; of who plays none, their own number with the messenger."""
+    subject = chat.subject
+    if subject.planned:
+        return subject.plan
+    account, _, user = subject.contact.partition("/")
+    return index_of(account, user) or subject.plan
