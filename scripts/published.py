@@ -32,10 +32,16 @@ def published(file: ScenarioFile, days: int) -> list[Figure]:
     folder = Path(tempfile.mkdtemp(prefix="chatload-published-"))
     try:
         settings = settled(settle(file, part="day", speed=1.0, out=folder / "days"))
-        made = simulate_days(settings, days)
+        made = simulate_days(settings, days, told=lambda day, done: progress(file.name, done, days))
         return [each for each in figures(read_days(made), read_manifest(made)) if each.published is not None]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def progress(bank: str, done: int, days: int) -> None:
+    """How many days are over, where somebody looks on."""
+    if sys.stderr.isatty():
+        print(f"\r{bank}: {done} of {days} days", end="\n" if done == days else "", file=sys.stderr, flush=True)
 
 
 def line(bank: str, each: Figure) -> str:

@@ -1,18 +1,22 @@
 """Child processes that never outlive us, shares of the CPUs, and the limit of open files."""
 
-import contextlib
 import ctypes
 import errno
 import os
 import resource
+import secrets
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from chatload.errors import BadOption, PortTaken
 from chatload.host import LOOPBACK
 
+LISTENING: Final = 10_000  # the first port that we would choose
+TRIES: Final = 20
 _PR_SET_PDEATHSIG: Final = 1
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -49,7 +53,7 @@ def give_way() -> None:
     the middle of a run would be slower than before.
     """
     if hasattr(os, "SCHED_BATCH"):
-        with contextlib.suppress(OSError):  # a sandbox may forbid it
+        with suppress(OSError):  # a sandbox may forbid it
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
@@ -79,19 +83,40 @@ def raise_file_limit() -> int:
 
 
 def free_port(wanted: int | None = None, host: str = LOOPBACK) -> int:
-    """A TCP port of our address `host` that nobody listens on: `wanted`, or one of the system's choice.
+    """A TCP port of our address `host` that nobody listens on: `wanted`, or one that no outgoing connection takes.
+
+    So it is still free when its process listens at last, and when that process comes back after `kill -9`.
 
     Raises:
         PortTaken: somebody listens on `wanted`.
         BadOption: `host` is no address of this machine.
     """
+    if wanted:
+        return _bound(wanted, host)
+    for _ in range(TRIES):
+        with suppress(PortTaken):
+            return _bound(LISTENING + secrets.randbelow(_first_outgoing() - LISTENING), host)
+    return _bound(0, host)
+
+
+def _bound(port: int, host: str) -> int:
+    """`port`, which can be listened on; of 0 one of the system's choice."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, wanted or 0))
+            probe.bind((host, port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise BadOption("--master-bind-host", host, f"no address of this machine ({error.strerror})") from error
-            raise PortTaken(wanted or 0) from error
-        port: int = probe.getsockname()[1]
-        return port
+            raise PortTaken(port) from error
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def _first_outgoing() -> int:
+    """The least port that the system gives to outgoing connections."""
+    try:
+        least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        least = 32_768  # Linux's own choice
+    return max(least, LISTENING + 1)

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,6 +45,8 @@ from chatcore.runtime.core import Core
 logger = logging.getLogger("chatcore")
 
 EXIT_INDETERMINATE = 70
+BACKLOG = 1024
+ACCEPTS = 16  # connections a turn of the loop
 GOING_AWAY = 1012
 ENDS_WITHIN_S = 2.0
 ANSWERS_WITHIN_S = 60.0
@@ -159,14 +162,15 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     assert runner.server is not None, "it is set up"
     door = Door(gateway, runner.server)
     try:
-        server = await _bind(door, gateway.config.host, gateway.config.port)
+        port, servers = await _bind(door, gateway.config.host, gateway.config.port)
         try:
-            url = f"http://{gateway.config.host}:{server.sockets[0].getsockname()[1]}"
+            url = f"http://{gateway.config.host}:{port}"
             gateway.public_url = gateway.config.public_url.rstrip("/") or url
             async with _post_office(gateway):
                 yield url
         finally:
-            server.close()
+            for server in servers:
+                server.close()
             door.close()
     finally:
         await runner.cleanup()
@@ -180,22 +184,31 @@ async def _post_office(gateway: Gateway) -> AsyncIterator[None]:
         yield
         return
     postmaster = Postmaster(gateway)
-    server = await _bind(postmaster, config.host, config.smtp_port)
-    gateway.smtp_port = server.sockets[0].getsockname()[1]
+    gateway.smtp_port, servers = await _bind(postmaster, config.host, config.smtp_port)
     try:
         yield
     finally:
-        server.close()
+        for server in servers:
+            server.close()
         postmaster.close()
 
 
-async def _bind(door: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+async def _bind(door: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[int, list[asyncio.Server]]:
+    """The port, and who listens there: one socket, watched `ACCEPTS` times.
+
+    For libuv accepts one connection a turn of the loop: of a busy loop, fewer than come with so many customers.
+    """
+    loop = asyncio.get_running_loop()
     try:
-        return await asyncio.get_running_loop().create_server(door, host, port, backlog=1024)
+        first = await loop.create_server(door, host, port, backlog=BACKLOG)
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
             raise PortTaken(host, port) from fault
         raise CannotListen(host, port, fault.strerror or str(fault)) from fault
+    bound = first.sockets[0]
+    twins = [socket.socket(fileno=os.dup(bound.fileno())) for _ in range(ACCEPTS - 1)]
+    others = [await loop.create_server(door, sock=twin, backlog=BACKLOG) for twin in twins]
+    return bound.getsockname()[1], [first, *others]
 
 
 async def run(gateway: Gateway, stop: asyncio.Event) -> None:

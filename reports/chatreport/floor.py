@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chatreport.evidence import Evidence
+from chatreport.evidence import SECOND_NS, Evidence
 from chatreport.grouping import (
     NEVER,
     Ints,
@@ -26,6 +26,8 @@ from chatreport.grouping import (
 from chatreport.ledger import OPERATOR
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.staff import ALL_SLOTS, Staff, Wish, takes, weight_of, wishes
+
+SLOW = "bot_slow"  # why a dialog entered the queue: the bank's bot had not answered in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,10 @@ class Floor:
 
     @cached_property
     def queued(self) -> tuple[Ints, Ints]:
-        """(dialog, time) of every entry into the queue: as the customer saw it, else the acknowledged cause or call."""
+        """(dialog, time) of every entry into the queue: as the customer saw it, else the acknowledged cause or call.
+
+        Whom the bank's bot did not answer entered when the platform's patience with it was over.
+        """
         evidence = self.evidence
         seen = evidence.customer_entries.is_("kind", Kind.QUEUED)
         places, times = earliest(seen["spot"], seen["done"])
@@ -245,10 +250,21 @@ class Floor:
         ledger = evidence.ledger
         cause = latest(ledger.dialog_of(stored[told]), stored[told], ledger.dialog_of(entered), entered)
         caused_at = np.append(messages.acked_at[told], -1)[cause]
-        at = np.where(at >= 0, at, caused_at)
+        slow = contains(self._slow_bots, entered) & (caused_at >= 0)
+        at = np.where(at >= 0, at, caused_at + slow * self._bot_patience_ns)
         at = np.where(at >= 0, at, lookup(*earliest(*evidence.calls.taken), ledger.dialog_of(entered)))
         known = at >= 0
         return ledger.dialog_of(entered[known]), at[known]
+
+    @cached_property
+    def _slow_bots(self) -> Ints:
+        """The places of entries into the queue because the bank's bot had not answered, sorted."""
+        rows = self.evidence.history.is_("kind", Kind.QUEUED)
+        return unique(rows["spot"][rows["sender"] == self.evidence.ledger.number(SLOW)])
+
+    @property
+    def _bot_patience_ns(self) -> int:
+        return int(SECOND_NS * float(self.evidence.manifest.get("bot_timeout_s") or 0))
 
     @cached_property
     def closed(self) -> tuple[Ints, Ints]:

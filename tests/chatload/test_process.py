@@ -1,10 +1,15 @@
 """Shares of the CPUs, and ports."""
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from chatload.accounts import ACCOUNTS, MESSENGERS, account, channel_of
 from chatload.errors import BadOption
 from chatload.process import free_port, spread
+
+OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @pytest.mark.parametrize(
@@ -21,6 +26,15 @@ from chatload.process import free_port, spread
 def test_cpus_are_dealt_out_while_there_is_one_for_each(cpus: list[int], count: int, shares: list[list[int]]) -> None:
     """With fewer CPUs than processes, the system's scheduler shares them."""
     assert spread(cpus, count) == shares
+
+
+@pytest.mark.skipif(not OUTGOING.exists(), reason="this system does not say which ports outgoing connections take")
+def test_no_outgoing_connection_takes_a_port_that_we_have_chosen() -> None:
+    """A core that is killed finds its port free, whatever else connects in the meantime."""
+    least, most = map(int, OUTGOING.read_text().split())
+    chosen = {free_port() for _ in range(50)}
+    assert not [port for port in chosen if least <= port <= most]
+    assert len(chosen) > 40
 
 
 def test_an_address_that_is_not_ours_is_refused() -> None:

@@ -125,6 +125,17 @@ def test_a_stall_of_the_generator_is_not_held_against_the_queue() -> None:
     assert "G9" not in record.violated()
 
 
+def test_who_waits_for_a_slow_bot_does_not_wait_for_an_operator() -> None:
+    """Where no customer saw the entry into the queue, it is as late as the platform's patience with the bot."""
+    record = honest().copy()
+    left_waiting(record)
+    assert "G9" in record.violated()
+    for row in record.find(What.AUDIT, kind=Kind.QUEUED, contact="tg/u2"):
+        row["sender"] = "bot_slow"
+    record.manifest["bot_timeout_s"] = 2.0
+    assert "G9" not in record.violated()
+
+
 def test_an_offer_seen_before_the_lapse_of_the_one_before_is_no_wait() -> None:
     """Desks may be told out of order; the assignment numbers say that the dialog never waited."""
     record = honest().copy()

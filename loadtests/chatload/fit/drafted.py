@@ -34,6 +34,7 @@ NUMBERS: Final = (
     ("patience", "queue", "patience_s", "s"),
     ("patience", "silent", "silent", ""),
 )
+TOLD: Final = {"dialog.bursts": "bursts", "returning": "returning"}  # a table that only an export can ask for
 LEAST: Final = {"messages": 2.0, "turns_contained": 1.0, "turns_before": 1.0}
 PUBLISHED: Final = {  # figure: (name in a run's report, factor)
     "messages": ("messages_per_dialog", 1.0),
@@ -110,10 +111,16 @@ class _Fitted:
                 self.draft.put(table, key, _quantity(value, unit), self._fitted(estimate.rows))
         if "busyness_cv" not in self._found.figures:
             self.draft.put("volume", "busyness_cv", "0.0", "assumed: one day does not tell how days differ")
+        for table, figure in TOLD.items():
+            if figure not in self._found.figures:
+                self.draft.drop(table)
         hours = f"[{', '.join(map(str, self._found.intraday))}]"
         self.draft.put("volume", "intraday", hours, self._fitted(self._found.rows, ", dialogs by hour"))
 
     def _operators(self) -> None:
+        """How many there are in the busiest hour, and all day: another bank’s shifts say nothing of these."""
+        self.draft.drop("operators.shifts")
+        self.draft.drop("operators.breaks")
         figures, put = self._found.figures, self.draft.put
         slots = figures.get("slots")
         if slots:
