@@ -29,6 +29,7 @@ from chatload.fleet.live import Live
 from chatload.fleet.providers.settings import Settings
 from chatload.fleet.providers.telegram import Telegram
 from chatload.fleet.recorder import ROWS_PER_PART
+from chatload.fleet.session import Session
 from chatload.fleet.tally import resident_mb
 from chatload.fleet.world import Target, World
 from chatload.plan import Dialog, Turn
@@ -104,7 +105,7 @@ async def converse(world: World, kind: str, count: int, port: int) -> object:
     for first in range(0, count, UNDER_WAY):
         world.target = target_of(first, port)
         some = world.plan.dialogs[first : first + UNDER_WAY]
-        held.append(Customers(world, live, some, {"telegram": telegram.join}))
+        held.append(Customers(world, live, some, {"telegram": telegram.join, "web": Session}))
         held[-1].begin()
         while world.tally.messages < first + len(some):  # noqa: ASYNC110  the tally tells nobody
             await asyncio.sleep(0.001)
