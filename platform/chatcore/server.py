@@ -162,7 +162,7 @@ async def listening(gateway: Gateway) -> AsyncIterator[str]:
     assert runner.server is not None, "it is set up"
     door = Door(gateway, runner.server)
     try:
-        port, servers = await _bind(door, gateway.config.host, gateway.config.port)
+        port, servers = await bind(door, gateway.config.host, gateway.config.port)
         try:
             url = f"http://{gateway.config.host}:{port}"
             gateway.public_url = gateway.config.public_url.rstrip("/") or url
@@ -184,7 +184,7 @@ async def _post_office(gateway: Gateway) -> AsyncIterator[None]:
         yield
         return
     postmaster = Postmaster(gateway)
-    gateway.smtp_port, servers = await _bind(postmaster, config.host, config.smtp_port)
+    gateway.smtp_port, servers = await bind(postmaster, config.host, config.smtp_port)
     try:
         yield
     finally:
@@ -193,7 +193,7 @@ async def _post_office(gateway: Gateway) -> AsyncIterator[None]:
         postmaster.close()
 
 
-async def _bind(door: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[int, list[asyncio.Server]]:
+async def bind(door: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[int, list[asyncio.Server]]:
     """The port, and who listens there: one socket, watched `ACCEPTS` times.
 
     For libuv accepts one connection a turn of the loop: of a busy loop, fewer than come with so many customers.
