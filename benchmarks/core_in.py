@@ -33,7 +33,7 @@ from benchmarks.core_side import (
 )
 from benchmarks.sides import pinned, ratios, tell
 
-OPERATORS, DIALOGS, CONNECTIONS = 50, 500, 50
+OPERATORS, DIALOGS, CONNECTIONS = 50, 500, 100
 MESSAGES = 20_000
 FIRST_CHAT = 100_000
 AT_LEAST, AIM = 0.35, 0.7
