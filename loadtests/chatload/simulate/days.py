@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ def simulate_days(
     """Simulate `count` days, of the seed and those after it; a directory with `days.parquet` and a manifest.
 
     `told` of each day as it is done, and how many are; `run` is what they are put beside. Ledgers are not kept.
+    Interrupted, it keeps the days that are done, and the manifest says so; without any it leaves nothing.
 
     Raises:
         RunDirectoryTaken: the directory holds something.
@@ -49,9 +51,15 @@ def simulate_days(
     folder = directory.create(settings, started)
     (folder / "ledger").rmdir()
     days: list[Day] = []
-    for day in _played(settings, count, folder):
-        days.append(day)
-        told(day, len(days))
+    try:
+        for day in _played(settings, count, folder):
+            days.append(day)
+            told(day, len(days))
+    except KeyboardInterrupt:
+        for unfinished in folder.glob("day-*") if days else [folder]:
+            shutil.rmtree(unfinished)
+        if not days:
+            raise
     days.sort()
     rows = [
         {"day": day.number, "seed": day.seed, "figure": name, "value": figure["value"]}
@@ -61,20 +69,29 @@ def simulate_days(
     ]
     write_days(folder, rows)
     known = {} if run is None else {"beside": msgspec.to_builtins(run)}
-    write_manifest(folder, _manifest(settings, days, changes, started) | known)
+    missing = {"interrupted": count - len(days)} if len(days) < count else {}
+    write_manifest(folder, _manifest(settings, days, changes, started) | known | missing)
     return folder
 
 
 def _played(settings: Settings, count: int, folder: Path) -> Iterator[Day]:
     processes = min(count, len(os.sched_getaffinity(0)))
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _not_to_be_interrupted) as pool:
         try:
             waiting = [pool.submit(_day, settings, number, folder) for number in range(count)]
             for done in as_completed(waiting):
                 yield done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in active_children():
+                child.terminate()
+                child.join()
             raise
+
+
+def _not_to_be_interrupted() -> None:
+    """A terminal interrupts all its processes; here only the one that started the others decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _day(settings: Settings, number: int, folder: Path) -> Day:

@@ -19,6 +19,7 @@ from chatreport.wording import number, printable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
+INTERRUPTED: Final = 130
 CODES: Final = {"pass": 0, "fail": 1, "inconclusive": 3, "invalid": 3}
 LABEL: Final = "Simulated days beside the published figures"
 
@@ -49,6 +50,8 @@ def draw_all(folder: Path) -> tuple[list[str], int]:
 
 
 def _code(manifest: dict[str, Any], run: Beside | None) -> int:
+    if manifest.get("interrupted"):
+        return INTERRUPTED
     codes = [CODES[word] for word in manifest.get("verdicts") or {}] + ([] if run is None else [BESIDE[run.word]])
     return 1 if 1 in codes else max(codes, default=3)
 
@@ -67,6 +70,8 @@ def _title(manifest: dict[str, Any]) -> str:
 def _heading(manifest: dict[str, Any]) -> str:
     verdicts = ", ".join(f"{count} {word}" for word, count in (manifest.get("verdicts") or {}).items())
     part = "" if manifest.get("part") == "day" else " (the peak hour)"
+    missing = manifest.get("interrupted")
+    verdicts += f"; interrupted, {missing} days are missing" if missing else ""
     return (
         f"{_title(manifest)}: {manifest.get('days')} simulated days{part}, {manifest.get('operators'):,} operators,"
         f" load {manifest.get('load'):g}, seeds from {manifest.get('seed')}; {verdicts}. No platform was tested."

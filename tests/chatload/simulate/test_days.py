@@ -1,6 +1,11 @@
 """Many simulated days together."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from chatreport.distortion import judged
 from chatreport.errors import UnreadableRun
 from chatreport.judge import Run, judge, read_verdict, write_verdict
 from chatreport.rundir import read_manifest, write_manifest
+from tests.chatload.processes import until
 
 
 def settings(out: Path, seed: int, **options: Any) -> Settings:
@@ -193,3 +199,32 @@ def test_what_a_run_brings(run: Path, tmp_path: Path) -> None:
     write_manifest(rundir, read_manifest(rundir) | {"finished": "interrupted"})
     write_verdict(rundir, msgspec.structs.replace(verdict, distortion=judged(0.07)))
     assert recorded(rundir).doubts == ["its distortion is 7.0 %, over 5 %", "it is partial: interrupted"]
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group is there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_interrupted_it_keeps_the_days_that_are_done_and_leaves_no_process(tmp_path: Path) -> None:
+    """Ctrl-C, which a terminal sends to all: the days that were done are put together, and the exit code is 130."""
+    folder = tmp_path / "days"
+    command = [sys.executable, "-m", "chatload", "simulate", "smoke", "--days", "500", "--out", str(folder)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  this process has one thread
+    ) as process:  # fmt: skip
+        assert process.stderr
+        assert any("day 1 of 500" in line for line in process.stderr)
+        os.killpg(process.pid, signal.SIGINT)
+        told, _ = process.communicate(timeout=60)
+    days = read_manifest(folder)["days"]
+    assert process.returncode == 130
+    assert f"interrupted, {500 - days} days are missing" in told
+    assert 1 <= days < 500
+    assert not list(folder.glob("day-*"))
+    until(lambda: not alive(process.pid))
