@@ -5,7 +5,7 @@ from typing import Final
 
 from chatload.console import say, tell
 from chatload.errors import BadOption
-from chatload.fit import BadExport, Estimates, Export, drafted, estimate, read
+from chatload.fit import LEFT_OUT, BadExport, Estimates, Export, drafted, estimate, read
 from chatload.scenario.template import write_new
 
 SAYS: Final = {  # what a figure is called, its factor and unit
@@ -73,8 +73,11 @@ def _table(found: Estimates) -> list[str]:
         lines.append(f"{'through ' + channel:42}{100 * share:>12,.4g} % {found.rows:,}")
     for channel, sent in (found.departments.channels if found.departments else {}).items():
         lines.append(f"{f'of {channel} to {sent.department}'[:42]:42}{100 * sent.share:>12,.4g} % {sent.rows:,}")
-    missing = [label for name, (label, _, _) in SAYS.items() if name not in found.figures]
-    return [*lines, *([f"Not told by the file, and left as assumed: {', '.join(missing)}."] if missing else [])]
+    missing = {name: label for name, (label, _, _) in SAYS.items() if name not in found.figures}
+    assumed = [label for name, label in missing.items() if name not in LEFT_OUT]
+    left_out = [label for name, label in missing.items() if name in LEFT_OUT]
+    lines += [f"Not told by the file, and left as assumed: {', '.join(assumed)}."] if assumed else []
+    return [*lines, *([f"Not told by the file, and left out: {', '.join(left_out)}."] if left_out else [])]
 
 
 def _next(out: Path) -> list[str]:

@@ -35,6 +35,7 @@ NUMBERS: Final = (
     ("patience", "silent", "silent", ""),
 )
 TOLD: Final = {"dialog.bursts": "bursts", "returning": "returning"}  # a table that only an export can ask for
+LEFT_OUT: Final = {figure for table, _, figure, _ in NUMBERS if table in TOLD}
 LEAST: Final = {"messages": 2.0, "turns_contained": 1.0, "turns_before": 1.0}
 PUBLISHED: Final = {  # figure: (name in a run's report, factor)
     "messages": ("messages_per_dialog", 1.0),

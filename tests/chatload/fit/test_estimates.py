@@ -1,6 +1,5 @@
 """What was put into an export is found in it: a known scenario's days are played on paper, exported and fitted."""
 
-import csv
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from chatload.fit.patience import mean_patience
 from chatload.plan import Dialog, Plan, make_plan
 from chatload.run.claims import check_claims
 from chatload.scenario import Scenario, ScenarioFile, load, parse, shape_of
+from tests.chatload.fit.exports import estimated, export
 
 DAYS, DIALOGS, WAIT_S, NOTICED_S = 4, 1500, 90.0, 600.0
 FIRST = datetime(2026, 1, 5)  # noqa: DTZ001 - the wall clock of a bank
@@ -67,25 +67,17 @@ def ended_by(dialog: Dialog) -> str:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some days of the known scenario."""
-    path = tmp_path_factory.mktemp("bank") / "some days.csv"
     found: list[dict[str, object]] = []
     for day in range(DAYS):
         plan = make_plan(known(), 100 + day, "day", 1.0, 1.0, 86_400.0, 0.0, 40)
         found += rows(plan, FIRST + timedelta(days=day))
-    with path.open("w", newline="") as file:
-        names = dict.fromkeys(name for each in found for name in each)
-        writer = csv.DictWriter(file, list(names))
-        writer.writeheader()
-        writer.writerows(found)
-    return path
+    return export(tmp_path_factory.mktemp("bank") / "some days.csv", found)
 
 
 @pytest.fixture(scope="module")
 def found(exported: Path) -> Estimates:
     """What is estimated from them."""
-    export = read(exported)
-    assert export.bad == []
-    return estimate(export)
+    return estimated(exported)
 
 
 def test_rates_and_mix_come_back(found: Estimates) -> None:

@@ -1,6 +1,5 @@
 """Customers who come back, bursts and departments: planned, exported, fitted, and played again as they stand."""
 
-import csv
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatload.cli.fitting import fit
 from chatload.draws import Draws, Purpose
-from chatload.fit import Estimates, estimate, read
+from chatload.fit import Estimates, read
 from chatload.fit.floor import Departments, Sent
 from chatload.fit.returns import DAY_S, likeliest
 from chatload.plan import Plan, make_plan
@@ -25,6 +24,7 @@ from chatload.scenario.people import Bursts, Returning, Team
 from chatload.scenario.template import begun
 from chatload.simulate.run import settled, simulate
 from chatreport.judge import Run
+from tests.chatload.fit.exports import estimated, export
 
 FIRST = datetime(2026, 1, 5, 9)  # noqa: DTZ001 - the wall clock of a bank
 SHARE, SIZE, BACK, AFTER_S = 0.4, 2.5, 0.4, 1200.0
@@ -68,27 +68,18 @@ def rows(plan: Plan) -> Iterator[dict[str, object]]:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Hours of it."""
-    path = tmp_path_factory.mktemp("bank") / "hours.csv"
-    found = list(rows(make_plan(known(), 5, "peak", 4, 60, 200, 0, 12)))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for each in found for name in each)))
-        writer.writeheader()
-        writer.writerows(found)
-    return path
+    return export(tmp_path_factory.mktemp("bank") / "hours.csv", rows(make_plan(known(), 5, "peak", 4, 60, 200, 0, 12)))
 
 
 @pytest.fixture(scope="module")
 def found(exported: Path) -> Estimates:
     """What is estimated from them."""
-    export = read(exported)
-    assert export.bad == []
-    return estimate(export)
+    return estimated(exported)
 
 
 def test_bursts_come_back(exported: Path, found: Estimates) -> None:
     """Within five standard errors of what was put in."""
-    export = read(exported)
-    taken = [row for row in export.rows if row.accepted_s is not None]
+    taken = [row for row in read(exported).rows if row.accepted_s is not None]
     bursts = sum(row.bursts or 0 for row in taken)
     asked = bursts / found.figures["bursts"].value
     error = math.sqrt(SHARE * (1 - SHARE) / asked)
@@ -156,7 +147,9 @@ def test_a_new_scenario_plays_as_it_is_written(way: str, exported: Path, tmp_pat
     assert verdict.kpi["dialogs_opened"]["value"] > 0
 
 
-def test_what_the_export_told_stands_in_the_file(exported: Path, tmp_path: Path) -> None:
+def test_what_the_export_told_stands_in_the_file(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With its rows; a bank of one department has no teams, and one where nobody comes back no table of that."""
     fit(exported, tmp_path / "mine.toml")
     mine = load(str(tmp_path / "mine.toml")).scenario
@@ -169,5 +162,6 @@ def test_what_the_export_told_stands_in_the_file(exported: Path, tmp_path: Path)
     one = tmp_path / "one.csv"
     one.write_text("contact,channel,started,queued,accepted,department\nc,web,2026-01-05 09:00,,,x\n")
     fit(one, tmp_path / "one.toml")
+    assert "left out: asked of operators in several messages, and in how many, begun by who" in capsys.readouterr().out
     scenario = load(str(tmp_path / "one.toml")).scenario
     assert (scenario.returning, scenario.dialog.bursts, scenario.operators.teams) == (None, None, (Team(),))
