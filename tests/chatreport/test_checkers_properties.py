@@ -89,3 +89,20 @@ def test_any_entry_shown_to_an_operator_who_never_owned_the_dialog_is_a_leak(dat
     record.add(record.one(What.OFFER), who="o9", assignment=90_000)
     record.add(shown, who="o9", epoch=1)
     assert record.findings()["G5"].status == "violated"
+
+
+@settings(max_examples=60)
+@given(end=st.integers(0, 10**6), party=st.sampled_from("co"))
+def test_wherever_the_record_of_a_lost_worker_ends_nobody_is_accused(end: int, party: str) -> None:
+    """Customers or operators recorded nothing after some moment, and whoever steered them was lost."""
+    record = honest().copy()
+    own = sorted((row for row in record.rows if row.get("who", "").startswith(party)), key=recorded)
+    late = {id(row) for row in own[end * len(own) // 10**6 :]}
+    record.rows = [row for row in record.rows if id(row) not in late]
+    record.manifest["workers"] = [{"name": "w1", "rows": 0, "lost": True}]
+    assert record.violated() == set()
+
+
+def recorded(row: Row) -> int:
+    """When a row was written, in ns."""
+    return max(row.get("started", -1), row.get("done", -1))

@@ -106,7 +106,8 @@ def _handed_over(tally: Tally) -> int:
     first = ledger.sight(accepts["who"], ledger.spot(accepts["dialog"], ones))
     seen = between(sights, first, accepts["sight"])
     lost = between(evidence.lost_places, ledger.spot(accepts["dialog"], ones), accepts["spot"])
-    torn = ~contains(sights, accepts["sight"]) & evidence.in_fault(accepts["done"], accepts["done"] + 1)
+    excused = evidence.in_fault(accepts["done"], accepts["done"] + 1) | bool(evidence.workers_lost)
+    torn = ~contains(sights, accepts["sight"]) & excused  # what was broken off before its last entry
     short = (seen + lost < accepts["seq"]) & ~torn
     tally.wrong("accepted without all entries before", places=accepts["spot"][short], people=accepts["who"][short])
     return len(accepts)
