@@ -118,6 +118,7 @@ class Script:
         self._live.acknowledged(self.dialog.index, self._actor.name, message.counter)
         if not self._channel.shows_queue and message.to == "handover":
             self._queue(stamp_ns)  # who cannot see the queue counts from here
+            self._change()
 
     def saw(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> None:
         """Take a new entry of this dialog."""
