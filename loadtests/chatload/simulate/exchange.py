@@ -5,7 +5,7 @@ from functools import partial
 from chatcore.machines import commands as c
 from chatcore.machines import events as e
 from chatload.fleet import codes
-from chatload.fleet.clock import MS, Timer
+from chatload.fleet.clock import Timer
 from chatload.fleet.frames import provider_number
 from chatload.fleet.ledger import Actor, Message, Rating, Subject
 from chatload.fleet.providers.chat import Chat
@@ -96,7 +96,7 @@ class Exchange:
             call = self._calls[line.user] = Call(name, outbound=True)
             wait_ns = self._world.wall(spread(self._settings.read_ms, name))
         else:
-            wait_ns = int(spread(self._settings.delivered_ms, call.id) * MS)
+            wait_ns = self._world.wall(spread(self._settings.connect_ms, call.id))
         if call.timer is None:
             due_ns = self._world.clock.now_ns() + wait_ns
             call.timer = self._world.clock.at(due_ns, partial(self._picked_up, line, call, due_ns))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Protocol
 import orjson
 
 from chatload.fleet import codes
-from chatload.fleet.clock import MS, Timer, now_ns
+from chatload.fleet.clock import Timer, now_ns
 from chatload.fleet.frames import Entry, provider_number
 from chatload.fleet.providers.chat import Chat, Heard, MessageId, Posting, Send
 from chatload.fleet.providers.limits import TokenBucket, share_of
@@ -112,7 +112,7 @@ class Phone(Provider):
     """Calls wait in a queue until the platform has them connected, and are dialled for it; one call a line at a time.
 
     Whom it dials picks up within `read_ms`, on average, or does not (`failed_share`); a connection takes
-    `delivered_ms`.
+    `connect_ms`.
     """
 
     channel = "phone"
@@ -220,7 +220,7 @@ class Phone(Provider):
             call = self._calls[line.user] = Call(name, outbound=True)
             wait_ns = self._world.wall(spread(self._settings.read_ms, call.id))
         else:
-            wait_ns = int(spread(self._settings.delivered_ms, call.id) * MS)
+            wait_ns = self._world.wall(spread(self._settings.connect_ms, call.id))
         if call.timer is None:
             due_ns = now_ns() + wait_ns
             call.timer = self._world.clock.at(due_ns, partial(self._picked_up, line, call, due_ns))

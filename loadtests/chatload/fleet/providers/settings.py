@@ -12,7 +12,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events without an order leave within `shuffle_ms` (wall).
     Receipts: `delivered_ms` (wall) and `read_ms` (business) after the reply on average, `read_share` are read,
     `failed_share` fail instead; `disorder_share` come in the wrong order, `early_share` before the answer to the send.
-    `blocked_share` of the customers have blocked the bank.
+    `blocked_share` of the customers have blocked the bank. `connect_ms` (business): how long a telephone exchange takes
+    on average to connect a caller with an operator.
     """
 
     rate_per_s: float = 30.0
@@ -32,3 +33,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disorder_share: float = 0.02
     early_share: float = 0.02
     blocked_share: float = 0.0
+    connect_ms: float = 300.0
