@@ -67,6 +67,7 @@ class Case:
         self._acted_ns = 0
         self._last: int | None = None  # the plan's index, once the last turn is answered
         self._replied: set[tuple[int, int]] = set()  # answered: the dialog in the plan, and the first message's number
+        self._here: set[tuple[int, int]] = set()  # … of all that came of several at once, also what the bot answered
         self.subject = subject
         self.dialog = dialog
         self.number = number
@@ -194,14 +195,14 @@ class Case:
         if len(burst) == 1 and not self._waiting:
             self._waiting.append(Waiting(seq, plan, first, stamp_ns))
             return
+        self._here.add((plan, identity.counter))
+        missing = frozenset(each for each in range(first, burst.stop + 1) if (plan, each) not in self._here)
         at = next((at for at, each in enumerate(self._waiting) if (each.plan, each.counter) == (plan, first)), None)
         if at is None:
-            missing = frozenset(range(first, burst.stop + 1)) - {identity.counter}
             self._waiting.append(Waiting(seq, plan, first, stamp_ns, missing))
             return
-        known = self._waiting[at]
-        kept_seq = seq if identity.counter == first else known.seq
-        self._waiting[at] = Waiting(kept_seq, plan, first, stamp_ns, known.missing - {identity.counter})
+        kept_seq = seq if identity.counter == first else self._waiting[at].seq
+        self._waiting[at] = Waiting(kept_seq, plan, first, stamp_ns, missing)
 
     def _is_mine(self, entry: Entry, identity: Identity | None) -> bool:
         """Whether this is the message under way, shown again after a broken socket."""

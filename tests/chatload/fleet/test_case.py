@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatload.fleet.case import LULL_NS, Case, Waiting
 from chatload.fleet.clock import Timer
-from chatload.fleet.frames import Entry
+from chatload.fleet.frames import Cause, Entry
 from chatload.fleet.identity import compose, parse
 from chatload.fleet.ledger import Subject
 from chatload.fleet.recorder import Recorder
@@ -81,6 +81,13 @@ class Floor:
         entry = Entry(dialog="web/u5#1", seq=len(self._entries) + 1, kind="message", author=author, text=text)
         self._entries.append(entry)
         return entry
+
+    def answer_by_bot(self, seq: int) -> None:
+        """Show the bot's answer to the customer's message at this place."""
+        entry = self._enter("bot", "choose a number")
+        entry.cause = Cause(seq)
+        self._case.take(entry, None, self._clock.now_ns())
+        self._case.plan()
 
     def answer_early(self) -> None:
         """Show an answer of somebody who has owned the dialog before."""
@@ -166,6 +173,19 @@ def test_who_takes_over_adds_nothing_to_what_is_answered(recorder: Recorder) -> 
     clock.turn_to(HOUR_NS)
     assert floor.answers == []
     assert floor.closed_ns == world.wall(world.plan.wrap_up_ms(5))
+
+
+def test_what_the_bot_has_answered_is_not_waited_for(recorder: Recorder) -> None:
+    """The last of three came first, and to the bot; once the others are here, the operator answers at once."""
+    clock = Moments()
+    world = World(clock, recorder, Tally(), make_plan([dialog(5, "handover", "more", "more")]), RUN, 1.0)
+    floor = Floor(world, clock)
+    floor.say(3)
+    floor.answer_by_bot(1)
+    floor.say(2)
+    floor.say(1)
+    clock.turn_to(HOUR_NS)
+    assert floor.answers == [(1, react_ns(world, 0))]
 
 
 @given(
