@@ -116,24 +116,41 @@ def test_transfers_and_holds_are_drawn_by_dialog() -> None:
         operators = TEAMS.operators.model_copy(update={"transfer_share": share, "hold_share": share})
         plans[share] = make_plan(TEAMS.model_copy(update={"operators": operators}), 1, "peak", 1, 60, 10, 1, 12)
     indices = [dialog.index for dialog in plans[0.2].dialogs]
-    sent_on = {share: {index for index in indices if plan.transfer(index, 1)} for share, plan in plans.items()}
+    sent_on = {share: {index for index in indices if plan.transfer(index, 1, 0.0)} for share, plan in plans.items()}
     on_hold = {share: {index for index in indices if plan.holds(index)} for share, plan in plans.items()}
     assert set() < sent_on[0.2] < sent_on[0.5] < set(indices)
     assert set() < on_hold[0.2] < on_hold[0.5] < set(indices)
     assert on_hold[0.5] != sent_on[0.5]
-    found = {plans[0.5].transfer(index, 1) for index in sent_on[0.5]}
+    found = {plans[0.5].transfer(index, 1, 0.0) for index in sent_on[0.5]}
     assert found == {Destination(department="loans"), Destination(skill="cards")}
 
 
 def test_without_departments_or_skills_a_dialog_is_sent_to_a_colleague() -> None:
     """Never to oneself; nobody is left to send to where one works alone; a scenario that is silent sends nothing on."""
     silent = make_plan(SMOKE, 1, "peak", 1, 60, 60, 2, 12)
-    assert not any(silent.transfer(dialog.index, 1) or silent.holds(dialog.index) for dialog in silent.dialogs)
+    assert not any(silent.transfer(dialog.index, 1, 0.0) or silent.holds(dialog.index) for dialog in silent.dialogs)
     people = SMOKE.operators.model_copy(update={"transfer_share": 1.0})
     plan = make_plan(SMOKE.model_copy(update={"operators": people}), 1, "peak", 1, 60, 60, 2, 3)
-    assert {plan.transfer(dialog.index, 2) for dialog in plan.dialogs} == {Destination("o1"), Destination("o3")}
+    assert {plan.transfer(dialog.index, 2, 0.0) for dialog in plan.dialogs} == {Destination("o1"), Destination("o3")}
     alone = make_plan(SMOKE.model_copy(update={"operators": people}), 1, "peak", 1, 60, 60, 2, 1)
-    assert {alone.transfer(dialog.index, 1) for dialog in alone.dialogs} == {None}
+    assert {alone.transfer(dialog.index, 1, 0.0) for dialog in alone.dialogs} == {None}
+
+
+def test_nobody_is_sent_on_to_who_is_off_duty() -> None:
+    """To the departments of those specialists who are there; where none of them is, the operator keeps the dialog."""
+    alfabank = load("alfabank_kz").scenario
+    people = alfabank.operators.model_copy(update={"transfer_share": 1.0})
+    plan = make_plan(alfabank.model_copy(update={"operators": people}), 1, "day", 1, 1, 86_400, 0, 22)
+    sent: list[set[Destination | None]] = []
+    there: list[set[Destination | None]] = []
+    for hour in range(24):
+        at_ms = hour * 3_600_000
+        sent.append({plan.transfer(dialog.index, 1, at_ms) for dialog in plan.dialogs[:100]})
+        known = {name for n in range(2, 23) if plan.staff.is_there(n, at_ms) for name in people.team(n).departments}
+        there.append({Destination(department=name) for name in known - {"general"}})
+    assert sent == [departments or {None} for departments in there]
+    assert {None} in sent
+    assert {Destination(department="loans"), Destination(department="cards")} in sent
 
 
 def test_a_dialog_is_sent_on_to_who_may_have_it() -> None:
@@ -141,17 +158,21 @@ def test_a_dialog_is_sent_on_to_who_may_have_it() -> None:
     halyk = load("halyk").scenario
     assert halyk.operators.internal == ("legal", "hr")
     people = halyk.operators.model_copy(update={"transfer_share": 1.0})
-    plan = make_plan(halyk.model_copy(update={"operators": people}), 1, "peak", 2, 1, 3600, 0, 14)
+    plan = make_plan(halyk.model_copy(update={"operators": people}), 1, "peak", 2, 1, 3600, 0, 56)
     found: dict[str, set[Destination | None]] = {"": set(), "general": set(), "legal": set(), "hr": set()}
     for dialog in plan.dialogs:
         asks = next((at for at, turn in enumerate(dialog.turns) if turn.to == "handover"), None)
         says = plan.bot_says(dialog.index, asks) if asks is not None else None
         topics = halyk.bot.topics
-        found[topics.get(says.topic, "general") if says else ""].add(plan.transfer(dialog.index, 7))
-    internal = {n for n in range(1, 15) if halyk.operators.team(n).departments == ("legal", "hr")}
+        found[topics.get(says.topic, "general") if says else ""].add(plan.transfer(dialog.index, 7, 0.0))
+    internal = {n for n in range(1, 57) if halyk.operators.team(n).departments == ("legal", "hr")}
+    there = {n for n in range(1, 57) if plan.staff.is_there(n, 0.0)}
     customers, experts = (
-        {Destination(operator=f"o{n}") for n in numbers} for numbers in ({*range(1, 15)} - internal - {7}, internal)
+        {Destination(operator=f"o{n}") for n in numbers & there}
+        for numbers in ({*range(1, 57)} - internal - {7}, internal)
     )
+    assert len(there & internal) > 1
+    assert {*range(1, 57)} - there
     assert (found["general"], found["legal"], found["hr"]) == (customers, experts, experts)
 
 

@@ -181,7 +181,7 @@ class Seat:
 
     def destination(self, plan: int) -> Destination | None:
         """Where the plan has us send a dialog on to."""
-        return self._world.plan.transfer(plan, self._n)
+        return self._world.plan.transfer(plan, self._n, self._world.business(self._world.clock.now_ns()))
 
     def send_on(self, case: Case, to: Destination) -> None:
         """Transfer the dialog."""

@@ -87,6 +87,10 @@ class World:
         """The moment so many business milliseconds after t0."""
         return self.t0_ns + self.wall(business_ms)
 
+    def business(self, now_ns: int) -> float:
+        """The business milliseconds from t0 to a moment."""
+        return (now_ns - self.t0_ns) / MS * self.speed
+
     def phase(self, now_ns: int, ramp: bool = False) -> int:
         """The phase of something that happens now; what belongs to a ramp dialog stays in the ramp."""
         if ramp or now_ns < self.t0_ns or not self.t0_ns:

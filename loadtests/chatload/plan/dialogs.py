@@ -1,5 +1,6 @@
 """What happens in one planned dialog: who, where, which turns; and what is left of one that began before t0."""
 
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Final, Literal
 
@@ -127,22 +128,34 @@ class Dialogs:
         """Whether the operator sends this dialog on."""
         return self._draws.happens(self._scenario.operators.transfer_share, Purpose.TRANSFER, index)
 
-    def destination(self, dialog: Dialog, department: str, seat: int, seats: int) -> Destination | None:
-        """Where the operator at `seat`, of `seats`, sends this dialog on to; None if there is nobody else.
+    def destination(
+        self, dialog: Dialog, department: str, seat: int, seats: int, there: Callable[[int], bool]
+    ) -> Destination | None:
+        """Where the operator at `seat`, of `seats`, sends this dialog on to; None if nobody else is there to take it.
 
-        `department`: where it is, "" for its channel's.
+        `department`: where it is, "" for its channel's. `there`: whether the operator at a seat is on duty.
         """
-        asked = self._played[dialog.channel]
-        wish = (department or asked.department, asked.skill, asked.language)
-        found = self._destinations(*wish) or self._colleagues(wish, seat, seats)
-        return found[int(self._draws.uniform(Purpose.DESTINATION, dialog.index) * len(found))] if found else None
+        asked, teams = self._played[dialog.channel], self._scenario.operators.teams
+        draw = self._draws.uniform(Purpose.DESTINATION, dialog.index)
+
+        def taker(wish: tuple[str, str, str]) -> int | None:
+            """Somebody on duty who may have what asks for this, of all who may about as often."""
+            around = ((int(draw * seats) + step) % seats + 1 for step in range(seats))
+            return next((n for n in around if n != seat and teams[(n - 1) % len(teams)].fits(*wish) and there(n)), None)
+
+        own = (department or asked.department, asked.skill, asked.language)
+        if elsewhere := self._elsewhere(*own):
+            found = [to for to, wish in elsewhere if taker(wish)]
+            return found[int(draw * len(found))] if found else None
+        colleague = taker(own)
+        return Destination(operator=f"o{colleague}") if colleague else None
 
     def holds(self, index: int) -> bool:
         """Whether the operator puts this dialog on hold."""
         return self._draws.happens(self._scenario.operators.hold_share, Purpose.HOLD, index)
 
-    def _destinations(self, own: str, skill: str, language: str) -> list[Destination]:
-        """The other departments and the skills that a dialog can be sent on to.
+    def _elsewhere(self, own: str, skill: str, language: str) -> list[tuple[Destination, tuple[str, str, str]]]:
+        """The other departments and the skills that a dialog can be sent on to, and what it asks for then.
 
         Never an internal department, which is for employees alone; and an employee's dialog stays in its own.
         """
@@ -154,13 +167,7 @@ class Dialogs:
         elsewhere = [name for name in departments if name not in (own, *operators.internal)]
         found = [(Destination(department=name), (name, "", language)) for name in elsewhere]
         found += [(Destination(skill=name), (own, name, language)) for name in skills]
-        return [to for to, wish in found if any(team.fits(*wish) for team in operators.teams)]
-
-    def _colleagues(self, wish: tuple[str, str, str], seat: int, seats: int) -> list[Destination]:
-        """The others who may have what asks for this department, skill and language."""
-        fits = [team.fits(*wish) for team in self._scenario.operators.teams]
-        others = (n for n in range(1, seats + 1) if n != seat and fits[(n - 1) % len(fits)])
-        return [Destination(operator=f"o{n}") for n in others]
+        return [(to, wish) for to, wish in found if any(team.fits(*wish) for team in operators.teams)]
 
     def wrap_up_ms(self, index: int) -> float:
         """From the last answer to the close."""

@@ -77,6 +77,7 @@ class Roster:
         self._dealt: list[tuple[int, int]] = []
         self._shares = [*(shift.share for shift in self._shifts), people.day_off]
         self._given = [0] * len(self._shares)
+        self._asked: dict[int, tuple[Stint, ...]] = {}
 
     def stints(self, seat: int) -> tuple[Stint, ...]:
         """When this seat is on duty, in order; stints do not touch."""
@@ -94,6 +95,13 @@ class Roster:
         if found and found[-1].to_ms >= self._horizon_ms:
             found[-1] = found[-1]._replace(to_ms=math.inf)
         return tuple(found)
+
+    def is_there(self, seat: int, at_ms: float) -> bool:
+        """Whether this seat's operator is on duty then, and has no break."""
+        stints = self._asked.get(seat)
+        if stints is None:
+            stints = self._asked[seat] = self.stints(seat)
+        return post(stints, at_ms, busy=False) == "online"
 
     def joins_ms(self, seat: int) -> float:
         """When this seat's operator is hired; before everything, unless they join in the surge."""

@@ -32,7 +32,7 @@ Why is the index in the text, and `Plan.dialog` a lookup? Because a message must
 that we do not know has stored, split and forwarded it: the text is the one thing every platform keeps.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 
 from chatload.draws import Draws
 from chatload.plan.arrivals import Rate, arrivals, layers, past_arrivals
@@ -103,12 +103,13 @@ class Plan:
         """How long an operator looks at the offer of this dialog that the platform numbers so."""
         return self._details.accept_ms(self._by_index[index], offer)
 
-    def transfer(self, index: int, seat: int) -> Destination | None:
-        """Where the operator at `seat`, its first, sends this dialog on to; None if they keep it."""
+    def transfer(self, index: int, seat: int, at_ms: float) -> Destination | None:
+        """Where the operator at `seat`, its first, sends this dialog on to, so long after t0; None if they keep it."""
         if not self._details.sends_on(index):
             return None
         dialog = self._by_index[index]
-        return self._details.destination(dialog, self._topic_department(dialog), seat, self.operators)
+        there = partial(self.staff.is_there, at_ms=at_ms)
+        return self._details.destination(dialog, self._topic_department(dialog), seat, self.operators, there)
 
     def _topic_department(self, dialog: Dialog) -> str:
         """The department of the topic with which the bot hands the dialog over; "" for its channel's."""
