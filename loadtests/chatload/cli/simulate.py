@@ -1,5 +1,6 @@
 """`chatload simulate`: a scenario under a virtual clock, judged and drawn like a run."""
 
+import gc
 import subprocess
 import sys
 import time
@@ -10,10 +11,7 @@ from chatload.cli.again import again
 from chatload.console import say, tell
 from chatload.run import directory
 from chatload.run.settings import Settings
-from chatload.simulate.beside import as_recorded
-from chatload.simulate.days import Day, simulate_days
 from chatload.simulate.run import notes, simulate
-from chatreport.days.beside import recorded
 
 EVERY_S = 2.0
 
@@ -24,12 +22,17 @@ def play(settings: Settings, changes: Sequence[str]) -> int:
     announce(settings, changes)
     began_s = time.monotonic()
     rundir = simulate(settings, changes, progress(settings.duration_s))
+    gc.freeze()  # the process ends with the judge's: its collector need not look at all of the day once more
     tell(f"simulated in {time.monotonic() - began_s:.1f} s; judging")
     return again("judge", rundir)
 
 
 def play_days(settings: Settings, count: int, changes: Sequence[str], run: Path | None = None) -> int:
     """Simulate many days, and put them together; the exit code is the worst of the days', and of `run` beside them."""
+    from chatload.simulate.beside import as_recorded
+    from chatload.simulate.days import Day, simulate_days  # brings the judge and scipy: not for a single day
+    from chatreport.days.beside import recorded
+
     directory.check(settings)
     known = None if run is None else recorded(run)
     settings = settings if run is None else as_recorded(settings, count, run)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from chatload.fleet.identity import Identity, parse
+
 
 class Cause(msgspec.Struct):
     """What an automatic text answers."""
@@ -42,6 +44,11 @@ class Entry(msgspec.Struct, tag_field="op", tag="entry"):
     to: Destination | None = None
     call: str = ""
     state: str = ""
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who is named in its text; of a file, or a line of a menu, in its sender's own id."""
+        return parse(self.text) or (parse(str(self.id)) if self.id else None)
 
 
 class Welcome(msgspec.Struct, tag_field="op", tag="welcome"):

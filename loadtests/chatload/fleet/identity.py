@@ -4,7 +4,9 @@ A text that replaces another one says so: `[RUN:SENDER:COUNTER~EDIT]`.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 _PATTERN: Final = re.compile(r"\[([0-9a-f]+):(([bcop])(-?\d+)):(\d+)(?:~(\d+))?\]")
 
@@ -14,7 +16,7 @@ PROBE: Final = "p"
 BANK: Final = "b"
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True):
     """A text's origin: `role` and `n` make the `sender` (`c1042`, `o17`, `p3`), `counter` its n-th text.
 
     `edit`: the number of the text's new wording, 0 for its first words.

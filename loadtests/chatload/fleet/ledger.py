@@ -6,7 +6,7 @@ from typing import Final
 from chatload.accounts import channel_of, index_of
 from chatload.fleet import codes
 from chatload.fleet.frames import Destination, Entry, Frame, provider_number, split
-from chatload.fleet.identity import Identity, compose, parse, sender_of
+from chatload.fleet.identity import Identity, compose, sender_of
 from chatload.fleet.tally import DESK, NAMES
 from chatload.fleet.world import World
 
@@ -125,13 +125,13 @@ class Actor:
         cid = compose(self.world.run, self.name, counter)
         return Message(subject, cid, counter, words, intended_ns, self.world.clock.now_ns())
 
-    def row(self, what: int, outcome: int, subject: Subject, now_ns: int, **columns: int) -> None:
+    def row(self, what: int, outcome: int, subject: Subject, now_ns: int, kind: int = 0, **columns: int) -> None:
         """A row about something in a dialog."""
         columns.setdefault("number", subject.number)
         self.world.recorder.put(
             what,
             outcome,
-            columns.pop("kind", 0),
+            kind,
             self.world.phase(now_ns, subject.ramp),
             subject.channel,
             plan=subject.plan,
@@ -213,10 +213,9 @@ class Actor:
     def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
         world, cause, to = self.world, entry.cause, entry.to or _NOWHERE
-        text, named = world.recorder.text, entry.id or entry.call
+        text, named, identity = world.recorder.text, entry.id or entry.call, entry.identity
         rule = cause.rule if cause is not None else to.skill or entry.skill
         reason = entry.department or entry.reason or entry.state or to.department
-        identity = parse(entry.text) or (parse(str(entry.id)) if entry.id else None)  # a file, or a line of a menu
         contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
         world.recorder.put(
             codes.ENTRY,

@@ -46,10 +46,24 @@ def _warm_up(rows: int) -> None:
         write_part(Path(nowhere), "warm", 0, part, ["x"])
 
 
+class _Ids(dict[str, int]):
+    """The ids of texts; a text that has none is put at the end of `texts`."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__({"": -1})
+        self._texts = texts
+
+    def __missing__(self, text: str) -> int:
+        found = self[text] = len(self._texts)
+        self._texts.append(text)
+        return found
+
+
 class Recorder:
     """Appends rows for one worker; every row is on disk after `close`.
 
-    Belongs to one thread; `put` never blocks: while the disk is behind, more buffers are allocated.
+    Belongs to one thread; `put` never blocks: while the disk is behind, more buffers are allocated. `text` gives the id
+    of a text for the text columns; callers keep the ids of texts they use often.
     """
 
     def __init__(self, folder: Path, worker: str, rows_per_part: int = ROWS_PER_PART) -> None:
@@ -61,8 +75,8 @@ class Recorder:
         self._offset = 0
         self._parts = 0
         self._full_rows = 0
-        self._ids: dict[str, int] = {"": -1}
         self._texts: list[str] = []
+        self.text = _Ids(self._texts).__getitem__
         self._writer = ThreadPoolExecutor(1, "ledger")
         self._writing: deque[Future[None]] = deque()
         self._writer.submit(_warm_up, rows_per_part).result()
@@ -72,22 +86,13 @@ class Recorder:
         """Rows put so far."""
         return self._full_rows + self._offset // _SIZE
 
-    def text(self, text: str) -> int:
-        """The id of a text for the text columns; callers keep the ids of texts they use often."""
-        found = self._ids.get(text)
-        if found is None:
-            found = self._ids[text] = len(self._texts)
-            self._texts.append(text)
-        return found
-
-    def put(  # noqa: PLR0913  one argument per column of the ledger, so that a row is one call and one pack
+    def put(  # noqa: PLR0913, PLR0917  one argument per column of the ledger, so that a row is one call and one pack
         self,
         what: int,
         outcome: int = 0,
         kind: int = 0,
         phase: int = 0,
         channel: int = 0,
-        *,
         intended: int = -1,
         started: int = -1,
         done: int = -1,

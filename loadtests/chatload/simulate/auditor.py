@@ -7,7 +7,7 @@ from chatcore.machines.contacts import OPEN
 from chatload.accounts import channel_of
 from chatload.fleet import codes
 from chatload.fleet.frames import Destination, Entry, provider_number
-from chatload.fleet.identity import CUSTOMER, parse
+from chatload.fleet.identity import CUSTOMER
 from chatload.fleet.world import World
 from chatload.simulate.installation import Installation, Thread
 from chatreport.rundir import What
@@ -33,10 +33,9 @@ class Auditor:
     def entry(self, thread: Thread, entry: Entry) -> None:
         """An entry took its place."""
         recorder, cause, to = self._world.recorder, entry.cause, entry.to or _NOWHERE
-        text, named = recorder.text, (thread.messenger and entry.id) or entry.call
+        text, named, identity = recorder.text, (thread.messenger and entry.id) or entry.call, entry.identity
         is_message, rule = entry.kind == "message", cause.rule if cause is not None else to.skill or entry.skill
         reason = entry.department or entry.reason or entry.state or to.department
-        identity = (parse(entry.text) or parse(str(entry.id))) if is_message else None
         recorder.put(
             _AUDIT,
             codes.OK,

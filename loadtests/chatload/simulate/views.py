@@ -5,7 +5,15 @@ from typing import Any, Final
 
 from chatcore.machines import events as e
 from chatcore.machines.ownership import shown_id
-from chatload.fleet.frames import Cause, Destination, Entry, Offered, Withdrawn
+from chatload.fleet import frames
+from chatload.fleet.frames import Cause, Destination, Offered, Withdrawn
+from chatload.fleet.identity import Identity, parse
+
+
+class Entry(frames.Entry):
+    """An entry whose text is parsed once, for all who are shown it."""
+
+    identity: Identity | None = None
 
 
 def entry(dialog: str, event: e.Entry) -> Entry:
@@ -28,7 +36,9 @@ def withdrawn(dialog: str, event: e.OfferEnded | e.Closed) -> Withdrawn:
 
 def _said(dialog: str, event: e.Said) -> Entry:
     cause = Cause(event.cause_seq, event.rule) if event.rule else None
-    return Entry(dialog, event.seq, "message", event.author, event.text, shown_id(event.id), cause)
+    text, shown = event.text, shown_id(event.id)
+    identity = parse(text) or parse(shown)
+    return Entry(dialog, event.seq, "message", event.author, text, shown, cause, identity=identity)
 
 
 def _queued(dialog: str, event: e.Queued) -> Entry:

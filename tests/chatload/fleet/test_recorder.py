@@ -101,3 +101,14 @@ def test_an_interrupted_flush_leaves_only_whole_files(tmp_path: Path) -> None:
     parts = sorted(tmp_path.glob("*.parquet"))
     assert {pq.read_table(path).num_rows for path in parts} == {500}
     assert [path.name for path in parts] == [f"w0-{n:05}.parquet" for n in range(len(parts))]
+
+
+def test_a_days_simulation_loads_no_statistics(tmp_path: Path) -> None:
+    """A single simulated day, and the ledger's writer of any fleet, bring neither pandas nor scipy."""
+    code = (
+        "import sys; from pathlib import Path; import chatload.cli.simulate;"
+        "from chatload.fleet.recorder import Recorder;"
+        f"Recorder(Path({str(tmp_path)!r}), 'w0').close(); print(sorted({{'pandas', 'scipy'}} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
