@@ -210,21 +210,32 @@ def write_part(folder: Path, worker: str, part: int, rows: npt.NDArray[Any], tex
 
     The file appears whole or not at all: it is written beside and renamed. Arrow gives back what memory that took.
     """
-    dictionary = pa.array([*texts, ""], pa.string())
+    dictionary = _strings([*texts, ""])
     columns: dict[str, pa.Array] = {}
     for name in ROW.names or ():
         values = np.ascontiguousarray(rows[name])
         if name in TEXT_COLUMNS:
             ids = np.where(values < 0, len(texts), values).astype(np.int32)
-            columns[name] = pa.DictionaryArray.from_arrays(pa.array(ids), dictionary)
+            columns[name] = pa.DictionaryArray.from_arrays(_numbers(ids), dictionary)
         else:
-            columns[name] = pa.array(values)
+            columns[name] = _numbers(values)
     path = folder / f"{worker}-{part:05}.parquet"
     beside = path.with_suffix(".writing")
     pq.write_table(pa.table(columns), beside, compression="zstd")
     beside.rename(path)
     pa.default_memory_pool().release_unused()
     return path
+
+
+def _numbers(values: npt.NDArray[Any]) -> pa.Array:
+    """An array of Arrow's in the memory of `values`; `pa.array` would import pandas, here and below."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def _strings(texts: list[str]) -> pa.Array:
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def ledger_parts(run: Path) -> Iterator[Path]:

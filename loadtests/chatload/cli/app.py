@@ -172,9 +172,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     door to try. Exit codes as of `run`, but nothing is claimed about a platform.
 
     With --beside each key figure of a recorded run stands beside the days, with the ends between which a further day
-    lies 99 times of 100: within, or outside, which ends with 1. The run must be of the same scenario, part, load and
-    operators; the days are as long as it was. If time was so compressed that its distortion is over 5 %, the comparison
-    is not decidable, which ends with 3.
+    lies 99 times of 100: within, or outside, which ends with 1. The run's own plan is simulated, too. The run must be
+    of the same scenario, part, load and operators; the days are as long as it was. If time was so compressed that its
+    distortion is over 5 %, the comparison is not decidable, which ends with 3.
     """
     from chatload.cli.simulate import play, play_days
     from chatload.errors import BadOption

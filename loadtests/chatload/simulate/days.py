@@ -17,7 +17,7 @@ import msgspec
 from chatload.run import directory
 from chatload.run.settings import Settings
 from chatload.simulate.run import notes, simulate
-from chatreport.days.beside import Recorded
+from chatreport.days.beside import Recorded, values
 from chatreport.days.figures import write_days
 from chatreport.judge import Run
 from chatreport.rundir import write_manifest
@@ -26,7 +26,6 @@ from chatreport.rundir import write_manifest
 class Day(NamedTuple):
     """What became of a day: its verdict, and its key figures as the judge has them."""
 
-    number: int
     seed: int
     verdict: str
     kpi: dict[str, dict[str, Any]]
@@ -41,8 +40,9 @@ def simulate_days(
 ) -> Path:
     """Simulate `count` days, of the seed and those after it; a directory with `days.parquet` and a manifest.
 
-    `told` of each day as it is done, and how many are; `run` is what they are put beside. Ledgers are not kept.
-    Interrupted, it keeps the days that are done, and the manifest says so; without any it leaves nothing.
+    `told` of each day as it is done, and how many are. `run` is what they are put beside; its own plan, that of
+    its seed, is simulated, too, and is none of the days. Ledgers are not kept. Interrupted, it keeps the days that are
+    done, and the manifest says so; without any it leaves nothing.
 
     Raises:
         RunDirectoryTaken: the directory holds something.
@@ -51,8 +51,12 @@ def simulate_days(
     folder = directory.create(settings, started)
     (folder / "ledger").rmdir()
     days: list[Day] = []
+    seeds = list(range(settings.seed, settings.seed + count))
     try:
-        for day in _played(settings, count, folder):
+        for day in _played(settings, seeds if run is None else [run.seed, *seeds], folder):
+            if run is not None and day.seed == run.seed:
+                run = msgspec.structs.replace(run, own=values(day.kpi))
+                continue
             days.append(day)
             told(day, len(days))
     except KeyboardInterrupt:
@@ -62,10 +66,9 @@ def simulate_days(
             raise
     days.sort()
     rows = [
-        {"day": day.number, "seed": day.seed, "figure": name, "value": figure["value"]}
+        {"day": day.seed - settings.seed, "seed": day.seed, "figure": name, "value": value}
         for day in days
-        for name, figure in day.kpi.items()
-        if figure["value"] is not None
+        for name, value in values(day.kpi).items()
     ]
     write_days(folder, rows)
     known = {} if run is None else {"beside": msgspec.to_builtins(run)}
@@ -74,11 +77,11 @@ def simulate_days(
     return folder
 
 
-def _played(settings: Settings, count: int, folder: Path) -> Iterator[Day]:
-    processes = min(count, len(os.sched_getaffinity(0)))
+def _played(settings: Settings, seeds: Sequence[int], folder: Path) -> Iterator[Day]:
+    processes = min(len(seeds), len(os.sched_getaffinity(0)))
     with ProcessPoolExecutor(processes, get_context("spawn"), _not_to_be_interrupted) as pool:
         try:
-            waiting = [pool.submit(_day, settings, number, folder) for number in range(count)]
+            waiting = [pool.submit(_day, settings, seed, folder) for seed in seeds]
             for done in as_completed(waiting):
                 yield done.result()
         except BaseException:
@@ -94,13 +97,13 @@ def _not_to_be_interrupted() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _day(settings: Settings, number: int, folder: Path) -> Day:
+def _day(settings: Settings, seed: int, folder: Path) -> Day:
     """Simulate and judge a day, and leave nothing of it behind."""
-    seed, rundir = settings.seed + number, folder / f"day-{number:04}"
+    rundir = folder / f"day-{seed}"
     simulate(replace(settings, seed=seed, out=rundir))
     verdict = Run(rundir).verdict
     shutil.rmtree(rundir)
-    return Day(number, seed, verdict.verdict, verdict.kpi)
+    return Day(seed, verdict.verdict, verdict.kpi)
 
 
 def _manifest(settings: Settings, days: list[Day], changes: Sequence[str], started: datetime) -> dict[str, Any]:

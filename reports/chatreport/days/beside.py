@@ -22,25 +22,32 @@ from chatreport.wording import number
 
 LEVEL: Final = 0.01  # of a further day outside, of all figures together
 FEWEST: Final = 10  # days; by fewer a further one may lie almost anywhere
+COLUMNS: Final = ("label", "run", "own", "mean", "predicted", "word")
 CODES: Final = {"within": 0, "outside": 1, "not decidable": 3}
 
 Word = Literal["within", "outside", "not decidable"]
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What a run brings to the comparison; `doubts`: why nothing can be decided by it."""
+    """What a run brings to the comparison; `doubts`: why nothing can be decided by it; `own`: its plan, simulated."""
 
     run: str
+    seed: int
     values: dict[str, float]
     distortion: float | None
     doubts: list[str]
+    own: dict[str, float] = {}
 
 
 class Predicted(msgspec.Struct, frozen=True):
-    """A figure of the run, and between which ends that of a further day lies; `word` is "" where days are all alike."""
+    """A figure of the run and of its own plan simulated, and between which ends that of a further day lies.
+
+    `word` is "" where days are all alike.
+    """
 
     figure: Figure
     value: float
+    own: float | None
     low: float
     high: float
     word: Literal["within", "outside", ""]
@@ -83,8 +90,12 @@ def recorded(run: Path) -> Recorded:
         doubts.append(f"its distortion is {100 * share:.1f} %, over {100 * WITHHOLDS_ABOVE:.0f} %")
     if manifest.get("finished") != "whole":
         doubts.append(f"it is partial: {manifest.get('finished')}")
-    values = {name: float(each["value"]) for name, each in verdict.kpi.items() if each.get("value") is not None}
-    return Recorded(str(run), values, share, doubts)
+    return Recorded(str(run), int(manifest["seed"]), values(verdict.kpi), share, doubts)
+
+
+def values(kpi: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """The key figures that have a value."""
+    return {name: float(each["value"]) for name, each in kpi.items() if each.get("value") is not None}
 
 
 def beside(found: list[Figure], manifest: dict[str, Any]) -> Beside | None:
@@ -95,25 +106,27 @@ def beside(found: list[Figure], manifest: dict[str, Any]) -> Beside | None:
     if days < FEWEST:
         run = replace(run, doubts=[*run.doubts, f"{days} days are too few beside a run, {FEWEST} are needed"])
     both = [each for each in found if each.name in run.values and each.days > 1]
-    return Beside(run, [_predicted(each, run.values[each.name], len(both)) for each in both])
+    return Beside(run, [_predicted(each, run, len(both)) for each in both])
 
 
-def _predicted(each: Figure, value: float, figures: int) -> Predicted:
+def _predicted(each: Figure, run: Recorded, figures: int) -> Predicted:
+    value, own = run.values[each.name], run.own.get(each.name)
     deviates = each.deviates or 0.0
     reach = float(stdtrit(each.days - 1, 1 - LEVEL / figures / 2)) * deviates * math.sqrt(1 + 1 / each.days)
     low, high = max(0.0, each.mean - reach), min(MOST.get(each.unit, math.inf), each.mean + reach)
     if not deviates:
-        return Predicted(each, value, low, high, "within" if value == each.mean else "")
-    return Predicted(each, value, low, high, "within" if abs(value - each.mean) <= reach else "outside")
+        return Predicted(each, value, own, low, high, "within" if value == each.mean else "")
+    return Predicted(each, value, own, low, high, "within" if abs(value - each.mean) <= reach else "outside")
 
 
 def cells(each: Predicted) -> dict[str, str]:
-    """A figure as texts."""
+    """A figure as texts: the `COLUMNS`, and how the page shows the word."""
     return {
         "label": each.figure.label,
         "run": number(each.value, each.figure.unit),
-        "predicted": f"{number(each.low)} to {number(each.high)}",
+        "own": "–" if each.own is None else number(each.own),
         "mean": number(each.figure.mean),
+        "predicted": f"{number(each.low)} to {number(each.high)}",
         "word": each.word or "days are alike",
         "look": {"within": "held", "outside": "violated", "": "unknown"}[each.word],
     }
@@ -121,19 +134,20 @@ def cells(each: Predicted) -> dict[str, str]:
 
 def lines(found: Beside) -> list[str]:
     """The comparison for the terminal."""
-    head = f"  {'':44}{'the run':>18}{'days: mean':>14}{'99 % of a further day':>26}"
-    rows = [
-        f"  {shown['label']:44}{shown['run']:>18}{shown['mean']:>14}{shown['predicted']:>26}  {shown['word']}"
-        for shown in map(cells, found.figures)
-    ]
-    return ["", *found.told, head, *rows]
+    rows = [("", "the run", "its plan", "days: mean", "99 % of a further day", ""), *_columns(found)]
+    table = (f"  {row[0]:44}{row[1]:>18}{row[2]:>12}{row[3]:>14}{row[4]:>26}  {row[5]}" for row in rows)
+    return ["", *found.told, *table]
 
 
 def markdown(found: Beside) -> list[str]:
     """The comparison as Markdown."""
-    rows = [
-        f"| {shown['label']} | {shown['run']} | {shown['mean']} | {shown['predicted']} | {shown['word']} |"
-        for shown in map(cells, found.figures)
-    ]
-    table = ["| figure | the run | days: mean | 99 % of a further day | |", "|---|---:|---:|---:|---|", *rows]
-    return ["", f"## {found.told[0]}", "", *(f"- {why}" for why in found.told[1:]), "", *table]
+    head = (
+        "| figure | the run | its plan, simulated | days: mean | 99 % of a further day | |",
+        f"|---|{4 * '---:|'}---|",
+    )
+    rows = (f"| {' | '.join(row)} |" for row in _columns(found))
+    return ["", f"## {found.told[0]}", "", *(f"- {why}" for why in found.told[1:]), "", *head, *rows]
+
+
+def _columns(found: Beside) -> list[tuple[str, ...]]:
+    return [tuple(shown[name] for name in COLUMNS) for shown in map(cells, found.figures)]

@@ -1,18 +1,16 @@
 """`report.html`, `summary.md` and the picture of many simulated days, and the same for the terminal."""
 
 from collections.abc import Callable
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from chatreport.days.beside import CODES as BESIDE
 from chatreport.days.beside import Beside, beside, cells, lines, markdown
 from chatreport.days.figures import Figure, figures, read_days
 from chatreport.days.picture import draw_beside, draw_days
 from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
+from chatreport.report.frame import framed
 from chatreport.rundir import read_manifest
 from chatreport.wording import number, printable
 
@@ -39,12 +37,10 @@ def draw_all(folder: Path) -> tuple[list[str], int]:
     more = [] if run is None else markdown(run)
     (folder / "summary.md").write_text(_markdown(head, notes, found, more), encoding="utf-8")
     page = folder / "report.html"
-    style = (files("chatreport.report") / "style.css").read_text(encoding="utf-8")
     rows, compared = [_cells(each) for each in found], None if run is None else _compared(folder, run)
-    text = _template().render(
-        head=head, notes=notes, rows=rows, pictures=pictures, beside=compared, style=style, title=_title(manifest)
-    )
-    page.write_text(printable(text), encoding="utf-8")
+    shown = {"head": head, "notes": notes, "rows": rows, "pictures": pictures, "beside": compared}
+    text = framed("days", word="simulated days", look="simulated", title=_title(manifest), **shown)
+    page.write_text(text, encoding="utf-8")
     more = [] if run is None else lines(run)
     return [*_lines(head, notes, found, more), f"report      {page}"], _code(manifest, run)
 
@@ -123,10 +119,3 @@ def _drawn(folder: Path, name: str, label: str, draw: Callable[[int], "Drawing"]
     save(draw(WIDE_PX), plots / f"{name}.png")
     widths = {"wide": WIDE_PX, "narrow": NARROW_PX}
     return {size: svg(draw(width), f"{name}-{size}", label) for size, width in widths.items()}
-
-
-@cache
-def _template() -> Template:
-    text = (files(__package__) / "days.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(text)

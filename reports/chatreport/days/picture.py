@@ -37,7 +37,7 @@ def draw_days(compared: Sequence[Figure], run: Mapping[str, float], width_px: in
 
 
 def draw_beside(compared: Sequence[Predicted], width_px: int = WIDE_PX) -> "Drawing":
-    """One line a figure: the days' mean in the middle, a bar from end to end of a further day's, and the run."""
+    """One line a figure: a bar from end to end of a further day's about the days' mean, the run, and its own plan."""
     narrow = width_px < NARROW_BELOW_PX
     left_px, right_px = (20, 20) if narrow else (340, 230)
     drawing = new_figure(width_px, 74 + (46 if narrow else 34) * len(compared), 46, left_px, right_px)
@@ -58,6 +58,9 @@ def _beside(axis: "Axes", line: int, each: Predicted, *, narrow: bool) -> None:
         np.clip((end - figure.mean) / spread, -FURTHEST, FURTHEST) for end in (each.low, each.high, each.value)
     )
     axis.plot([low, high], [line, line], color=COLOURS["blue"], linewidth=3.0, solid_capstyle="butt")
+    if each.own is not None:
+        own = float(np.clip((each.own - figure.mean) / spread, -FURTHEST, FURTHEST))
+        axis.plot([own], [line], marker="o", markersize=13, color=COLOURS["muted"], fillstyle="none", clip_on=False)
     colour, sign = (COLOURS["green"], "o") if each.word == "within" else (COLOURS["orange"], "D")
     axis.plot([at], [line], marker=sign, markersize=8, color=colour, linestyle="none", clip_on=False)
     words = f"{number(each.value, figure.unit)}, days {number(figure.mean)}"

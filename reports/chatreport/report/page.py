@@ -1,11 +1,7 @@
 """What the page shows: the verdict in words and formatted figures, so that the template holds no arithmetic."""
 
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from chatreport import isolation
 from chatreport.calibration import simulated
@@ -15,6 +11,7 @@ from chatreport.kpi.published import TOLERANCE
 from chatreport.latency import OPERATIONS, STATS
 from chatreport.objectives import Judged
 from chatreport.report.figures import arrivals, headlines, parts, subjects, unmeasured
+from chatreport.report.frame import framed
 from chatreport.series import Starts
 from chatreport.validity import LITTLE_WITHIN, OFFERED_AT_LEAST, blur_limit_ms
 from chatreport.verdict import Verdict
@@ -30,7 +27,6 @@ from chatreport.wording import (
     not_claimed,
     number,
     played,
-    printable,
 )  # fmt: skip
 
 SHOWN_STATS: Final = ("p50", "p90", "p99", "p99_9", "max")
@@ -45,49 +41,44 @@ LOSS_MEANINGS: Final = {
 def render(verdict: Verdict, manifest: dict[str, Any], pictures: dict[str, str], planned: Starts | None) -> str:
     """The page as one HTML document; everything but our own pictures and style is escaped."""
     word, answer = heading(verdict, manifest)
-    template = "simulated" if simulated(manifest) else "report"
-    page = (
-        _templates()
-        .get_template(f"{template}.html.j2")
-        .render(
-            word=word,
-            answer=answer,
-            sentence=played(verdict, manifest),
-            reasons=verdict.reasons,
-            warnings=verdict.warnings,
-            losses=_losses(verdict),
-            ceiling=ceiling(verdict),
-            headline=_headline(verdict),
-            headlines=headlines(verdict),
-            guarantees=_guarantees(verdict),
-            not_claimed=not_claimed(verdict, manifest),
-            objectives=[_objective(objective) for objective in verdict.objectives],
-            conditions=conditions(verdict),
-            latencies=_latencies(verdict),
-            subjects=subjects(verdict, variants=False) + unmeasured(verdict, manifest),
-            variants=subjects(verdict, variants=True),
-            withheld=next(iter(verdict.kpi.values())).get("withheld"),
-            parts=parts(verdict, by_clock=manifest.get("part") == "day"),
-            day="The day" if manifest.get("part") == "day" else "Arrivals",
-            arrivals=arrivals(planned),
-            tolerance=f"{100 * TOLERANCE:.0f} %",
-            published=bool(manifest.get("published")),
-            window=USUAL_WINDOW,
-            left_out=USUALLY_LEFT_OUT,
-            health=_health(verdict),
-            little=_little(verdict.generator["little"]),
-            isolation=isolation.rows(isolation.of(manifest)),
-            books=_books(verdict),
-            evidence=_evidence(verdict),
-            environment=_environment(verdict, manifest),
-            title=str(manifest.get("title") or manifest.get("scenario") or "run"),
-            began=_moment(str(manifest.get("started_at") or "")),
-            run=str(manifest.get("run") or ""),
-            pictures=pictures,
-            style=(files(__package__) / "style.css").read_text(encoding="utf-8"),
-        )
+    return framed(
+        "simulated" if simulated(manifest) else "report",
+        word=word,
+        look=word,
+        title=str(manifest.get("title") or manifest.get("scenario") or "run"),
+        answer=answer,
+        sentence=played(verdict, manifest),
+        reasons=verdict.reasons,
+        warnings=verdict.warnings,
+        losses=_losses(verdict),
+        ceiling=ceiling(verdict),
+        headline=_headline(verdict),
+        headlines=headlines(verdict),
+        guarantees=_guarantees(verdict),
+        not_claimed=not_claimed(verdict, manifest),
+        objectives=[_objective(objective) for objective in verdict.objectives],
+        conditions=conditions(verdict),
+        latencies=_latencies(verdict),
+        subjects=subjects(verdict, variants=False) + unmeasured(verdict, manifest),
+        variants=subjects(verdict, variants=True),
+        withheld=next(iter(verdict.kpi.values())).get("withheld"),
+        parts=parts(verdict, by_clock=manifest.get("part") == "day"),
+        day="The day" if manifest.get("part") == "day" else "Arrivals",
+        arrivals=arrivals(planned),
+        tolerance=f"{100 * TOLERANCE:.0f} %",
+        published=bool(manifest.get("published")),
+        window=USUAL_WINDOW,
+        left_out=USUALLY_LEFT_OUT,
+        health=_health(verdict),
+        little=_little(verdict.generator["little"]),
+        isolation=isolation.rows(isolation.of(manifest)),
+        books=_books(verdict),
+        evidence=_evidence(verdict),
+        environment=_environment(verdict, manifest),
+        began=_moment(str(manifest.get("started_at") or "")),
+        run=str(manifest.get("run") or ""),
+        pictures=pictures,
     )
-    return printable(page)
 
 
 def _moment(iso: str) -> str:
@@ -95,14 +86,6 @@ def _moment(iso: str) -> str:
         return datetime.fromisoformat(iso).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     except ValueError:
         return iso
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
 
 
 def _losses(verdict: Verdict) -> list[dict[str, Any]]:

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from jinja2 import Environment, StrictUndefined, Template
 
 from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
+from chatreport.report.frame import framed
 from chatreport.theory.compare import IDENTITY, NAMES, WIDEST, Comparison, Word, at_what_came, too_wide
 from chatreport.theory.observed import Figures, Replication
 from chatreport.theory.pictures import draw_theory
@@ -138,16 +136,17 @@ def _page(folder: Path, result: Result) -> str:
     save(draw_theory(comparisons, WIDE_PX), folder / "plots" / "theory.png")
     label = "Measured points on the curves of Erlang A, over the offered load"
     sizes = {"wide": WIDE_PX, "narrow": NARROW_PX}
-    return _template().render(
+    return framed(
+        "theory",
         word=result.word,
         look=LOOKS[result.word],
+        title="Validation against queueing theory",
         answer=ANSWERS[result.word],
         notes=result.notes,
         kinds={kind: _shown(each) for kind, each in comparisons.items()},
         pictures={size: svg(draw_theory(comparisons, width), f"theory-{size}", label) for size, width in sizes.items()},
         marks=MARKS,
         definitions=DEFINITIONS,
-        style=(files("chatreport.report") / "style.css").read_text(encoding="utf-8"),
     )
 
 
@@ -183,11 +182,3 @@ def _play(each: Replication) -> dict[str, Any]:
         "name": each.name, "contacts": f"{each.contacts:,}", "asked": f"{each.queue.load:.2f}", "came": f"{came:.3f}",
         "pairs": pairs, "poisson": "–" if each.poisson_p is None else f"{each.poisson_p:.2g}",
     }  # fmt: skip
-
-
-@cache
-def _template() -> Template:
-    text = (files(__package__) / "theory.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
-        text
-    )

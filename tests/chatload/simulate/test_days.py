@@ -115,6 +115,15 @@ def test_a_run_of_the_same_day_is_within(run: Path, days: Path) -> None:
     assert (days / "plots" / "beside.png").stat().st_size > 10_000
 
 
+def test_the_own_plan_of_a_run_is_simulated_beside_it(run: Path, days: Path) -> None:
+    """It is none of the days; of a run that was itself simulated it gives every figure again."""
+    found = beside(figures(read_days(days), read_manifest(days)), read_manifest(days))
+    assert found is not None
+    assert {each.figure.days for each in found.figures} == {10}
+    assert found.recorded.own == recorded(run).values
+    assert [each.own for each in found.figures] == [each.value for each in found.figures]
+
+
 def test_a_run_with_other_staff_is_outside(understaffed: Path, days: Path) -> None:
     """One operator instead of four: slower answers, by name, and the exit code of an objective that was missed."""
     manifest = read_manifest(days)
@@ -137,17 +146,19 @@ def test_a_run_that_proves_nothing_decides_nothing() -> None:
         ({}, [], 10, "not decidable"),
     ):
         known = figures({"asa_s": [1.0 + day % 3 for day in range(days)]}, named)
-        found = beside(known, {"beside": {"run": "r", "values": values, "distortion": 0.01, "doubts": doubts}})
+        found = beside(
+            known, {"beside": {"run": "r", "seed": 0, "values": values, "distortion": 0.01, "doubts": doubts}}
+        )
         assert found is not None
         assert found.word == word
-    assert "distortion 1.00 %" in Beside(Recorded("r", {}, 0.01, []), []).told[0]
+    assert "distortion 1.00 %" in Beside(Recorded("r", 0, {}, 0.01, []), []).told[0]
 
 
 def test_the_ends_of_a_further_day_are_those_of_the_text_books() -> None:
     """Of 10, 12, 14 and 16, at 99 %: 13 ± 5.841 · 2.582 · √1.25; figures that never differ are within if equal."""
     names = [{"name": name, "label": name, "unit": "s"} for name in ("one", "same", "other")]
     values = {"one": [10.0, 12.0, 14.0, 16.0], "same": [1.0] * 4, "other": [1.0] * 4}
-    run = {"run": "r", "values": {"one": 29.0}, "distortion": 0.0, "doubts": []}
+    run = {"run": "r", "seed": 0, "values": {"one": 29.0}, "distortion": 0.0, "doubts": []}
     [alone] = _compared(values, names, run)
     assert [alone.low, alone.high] == pytest.approx([0.0, 13 + 5.84091 * 2.58199 * 1.25**0.5], abs=1e-3)
     assert alone.word == "within"
