@@ -56,7 +56,7 @@ def row(plan: Plan, dialog: Dialog, started: datetime, wait_s: float) -> dict[st
         return found | {"queued": queued, "closed": closed, "ended_by": ended_by(dialog)}
     found |= {"queued": queued, "accepted": queued + timedelta(seconds=wait_s), "ended_by": "operator"}
     found |= {"messages_operator": len(dialog.turns) - asks, "closed": started + timedelta(seconds=whole + wait_s)}
-    found |= {"transferred": "yes" if plan.transfer(dialog.index, 1) else "no"}
+    found |= {"transferred": "yes" if plan.transfer(dialog.index, 1, dialog.start_ms) else "no"}
     return found | {"rating": dialog.rating.score if dialog.rating else ""}
 
 
