@@ -126,8 +126,8 @@ def test_what_a_killed_worker_wrote_is_judged(scenario: Path, tmp_path: Path) ->
         until(lambda: "ramp" in command.line())
         [victim, _] = [each for each in family(command) if "chatload.control.worker" in " ".join(each.cmdline())]
         victim.kill()
-        command.communicate(timeout=150)
-        assert command.returncode == 3
+        said, _ = command.communicate(timeout=150)
+        assert command.returncode == 3, said
         assert not family(command)
     [name] = [worker["name"] for worker in manifest_of(out)["workers"] if worker["lost"]]
     assert verdict_of(out)["verdict"] == "invalid"
