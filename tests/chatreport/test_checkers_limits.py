@@ -136,6 +136,20 @@ def test_who_waits_for_a_slow_bot_does_not_wait_for_an_operator() -> None:
     assert "G9" not in record.violated()
 
 
+@pytest.mark.parametrize(
+    "clean, shown, status", [(True, 0, "violated"), (False, 0, "held"), (False, 1, "violated")], ids=str
+)
+def test_a_hand_over_in_the_last_moment_is_held_against_nobody(clean: bool, shown: int, status: str) -> None:
+    """With everything at rest it had its time; and what is shown of the dialog later comes after all before."""
+    record = honest().copy()
+    record.manifest["drain"]["clean"] = clean
+    accept = record.find(What.ACCEPT, outcome=Outcome.OK, channel=Channel.WEB)[-1]
+    seen = record.find(What.ENTRY, **{name: accept[name] for name in ("who", "contact", "number")})
+    for row in seen[: len(seen) - shown]:
+        record.drop(row)
+    assert record.findings()["G6"].status == status
+
+
 def test_an_offer_seen_before_the_lapse_of_the_one_before_is_no_wait() -> None:
     """Desks may be told out of order; the assignment numbers say that the dialog never waited."""
     record = honest().copy()

@@ -8,6 +8,7 @@ from chatreport.evidence import SECOND_NS
 from chatreport.grouping import (
     NEVER,
     Ints,
+    Mask,
     between,
     contains,
     earliest,
@@ -18,7 +19,7 @@ from chatreport.grouping import (
     running_max,
     unique,
 )
-from chatreport.ledger import OPERATOR, Ledger
+from chatreport.ledger import OPERATOR, Ledger, Rows
 from chatreport.rundir import Kind, Outcome, What
 from chatreport.verify.finding import Tally, distinct
 
@@ -106,11 +107,21 @@ def _handed_over(tally: Tally) -> int:
     first = ledger.sight(accepts["who"], ledger.spot(accepts["dialog"], ones))
     seen = between(sights, first, accepts["sight"])
     lost = between(evidence.lost_places, ledger.spot(accepts["dialog"], ones), accepts["spot"])
-    excused = evidence.in_fault(accepts["done"], accepts["done"] + 1) | bool(evidence.workers_lost)
-    torn = ~contains(sights, accepts["sight"]) & excused  # what was broken off before its last entry
-    short = (seen + lost < accepts["seq"]) & ~torn
+    torn = ~contains(sights, accepts["sight"]) & evidence.in_fault(accepts["done"], accepts["done"] + 1)
+    short = (seen + lost < accepts["seq"]) & ~torn & ~_broken_off(tally, accepts)
     tally.wrong("accepted without all entries before", places=accepts["spot"][short], people=accepts["who"][short])
     return len(accepts)
+
+
+def _broken_off(tally: Tally, accepts: Rows) -> Mask:
+    """Acceptances after which nothing of the dialog was shown any more, in a record that ends in the middle."""
+    evidence = tally.evidence
+    if evidence.clean_drain and not evidence.workers_lost:
+        return np.zeros(len(accepts), np.bool_)
+    ledger, sights = evidence.ledger, unique(evidence.operator_entries["sight"])
+    follows = np.append(sights, -1)[np.searchsorted(sights, accepts["sight"])]
+    later: Mask = ledger.seat(ledger.viewer_of(follows), ledger.dialog_of(ledger.spot_of(follows))) == accepts["seat"]
+    return (follows < 0) | ~later
 
 
 def one_open_dialog(tally: Tally) -> None:
