@@ -145,8 +145,11 @@ class Contacts:
         evidence, floor, dialogs = self._evidence, self._floor, self.dialogs
         entered = evidence.history.is_("kind", Kind.QUEUED)
         places = lookup(entered["dialog"], entered["spot"], dialogs)
+        asked_at, hung_up = self.turns.asked(dialogs, places)
         queued_at = lookup(*earliest(*floor.queued), dialogs)
-        asked_at = self.turns.asked_at(dialogs, places)
+        since = asked_at + floor.patience_with_bot(places)
+        unseen = hung_up & ((queued_at < 0) | (queued_at > since))  # who hung up sees the queue when they come back
+        queued_at = np.where(unseen, since, queued_at)
         return {
             "opened_at": self.turns.opened_at(dialogs),
             "asked_at": np.where(asked_at >= 0, asked_at, queued_at),
@@ -191,7 +194,9 @@ class Contacts:
         spent = self._sum(line[mine], np.minimum(held.ended_at, horizon)[mine] - held.accepted_at[mine])
         spent[line[mine & (held.ended_at == NEVER)]] = -1
         seen = self._evidence.operator_entries
-        begun, over = seen.is_("kind", Kind.HELD), seen.where(np.isin(seen["kind"], ENDS_HOLD))
+        seen = seen.where(np.isin(seen["kind"], (Kind.HELD, *ENDS_HOLD)))
+        seen = seen.at(order_by(seen["done"]))  # a later owner is shown it, too
+        begun, over = seen.is_("kind", Kind.HELD), seen.where(seen["kind"] != Kind.HELD)
         places, first = np.unique(begun["spot"], return_index=True)
         begun = begun.at(first[contains(dialogs, self._evidence.ledger.dialog_of(places))])
         row = soonest(over["dialog"], over["seq"], begun["dialog"], begun["seq"])

@@ -250,8 +250,7 @@ class Floor:
         ledger = evidence.ledger
         cause = latest(ledger.dialog_of(stored[told]), stored[told], ledger.dialog_of(entered), entered)
         caused_at = np.append(messages.acked_at[told], -1)[cause]
-        slow = contains(self._slow_bots, entered) & (caused_at >= 0)
-        at = np.where(at >= 0, at, caused_at + slow * self._bot_patience_ns)
+        at = np.where((at >= 0) | (caused_at < 0), at, caused_at + self.patience_with_bot(entered))
         at = np.where(at >= 0, at, lookup(*earliest(*evidence.calls.taken), ledger.dialog_of(entered)))
         known = at >= 0
         return ledger.dialog_of(entered[known]), at[known]
@@ -262,9 +261,10 @@ class Floor:
         rows = self.evidence.history.is_("kind", Kind.QUEUED)
         return unique(rows["spot"][rows["sender"] == self.evidence.ledger.number(SLOW)])
 
-    @property
-    def _bot_patience_ns(self) -> int:
-        return int(SECOND_NS * float(self.evidence.manifest.get("bot_timeout_s") or 0))
+    def patience_with_bot(self, entered: Ints) -> Ints:
+        """How long the bank's bot had been waited for before each of these entries into the queue, ns; mostly not."""
+        patience_ns = int(SECOND_NS * float(self.evidence.manifest.get("bot_timeout_s") or 0))
+        return np.where(contains(self._slow_bots, entered), patience_ns, 0)
 
     @cached_property
     def closed(self) -> tuple[Ints, Ints]:

@@ -22,19 +22,20 @@ class Turns(Table):
     sent_at: Ints  # the first attempt
     known_at: Ints  # a customer's: acknowledged; an operator's: sent
     since: Ints  # from when on an operator may have been at it: the first of a customer's in a row, an operator's own
+    hung_up: Mask  # its sender's socket closed right after it, by plan
 
     def opened_at(self, dialogs: Ints) -> Ints:
         """When each dialog's customer sent the first message; -1 without one."""
         theirs = self.operator < 0
         return lookup(self.dialog[theirs], self.sent_at[theirs], dialogs)
 
-    def asked_at(self, dialogs: Ints, places: Ints) -> Ints:
-        """When each dialog's customer sent the last message before a place; -1 without one."""
+    def asked(self, dialogs: Ints, places: Ints) -> tuple[Ints, Mask]:
+        """When each dialog's customer sent the last message before a place, -1 without one; if they then hung up."""
         theirs = np.flatnonzero(self.operator < 0)
         before = last_before(self.place[theirs], places)
         row = np.append(theirs, -1)[before]
         same = (before >= 0) & (np.append(self.dialog, -1)[row] == dialogs)
-        return np.where(same, np.append(self.sent_at, -1)[row], -1)
+        return np.where(same, np.append(self.sent_at, -1)[row], -1), same & np.append(self.hung_up, False)[row]
 
     @property
     def answers(self) -> Mask:
@@ -79,6 +80,7 @@ def turns_of(evidence: Evidence, dialogs: Ints) -> Turns:
         sent_at=sent_at,
         known_at=known_at,
         since=_since(dialog, by_operator, known_at),
+        hung_up=contains(evidence.hung_up[0], rows["identity"]),
     )
 
 

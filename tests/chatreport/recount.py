@@ -105,12 +105,14 @@ class Recount:
             yield dialog
 
     def _queued(self, dialog: Dialog) -> int | None:
-        """As the customer saw it, else when the message before it was acknowledged."""
+        """As the customer saw it, else when the message before it was acknowledged; or sent, if they then hung up."""
         for entry in dialog.entries:
             if entry["kind"] == Kind.QUEUED:
                 where = {"contact": dialog.key[0], "number": dialog.key[1], "seq": entry["seq"]}
-                seen = [row["done"] for row in self.record.find(What.ENTRY, **where) if row["who"][0] == "c"]
+                seen = [int(row["done"]) for row in self.record.find(What.ENTRY, **where) if row["who"][0] == "c"]
                 before = [each for each in self.messages(dialog) if each["seq"] < entry["seq"]]
+                if self.hung_up(before[-1]):
+                    seen.append(self.sent(before[-1]))
                 return min(seen) if seen else self.acked(before[-1])
         return None
 
@@ -130,6 +132,10 @@ class Recount:
     def sent(self, message: Row) -> int:
         """When it was first tried."""
         return min(int(row["started"]) for row in self.sends[message["sender"], message["counter"]])
+
+    def hung_up(self, message: Row) -> bool:
+        """Whether its sender's socket closed right after it."""
+        return any(row.get("reason") == "dropped" for row in self.sends[message["sender"], message["counter"]])
 
     def acked(self, message: Row) -> int:
         """When it was acknowledged."""

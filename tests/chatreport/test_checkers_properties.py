@@ -105,4 +105,4 @@ def test_wherever_the_record_of_a_lost_worker_ends_nobody_is_accused(end: int, p
 
 def recorded(row: Row) -> int:
     """When a row was written, in ns."""
-    return max(row.get("started", -1), row.get("done", -1))
+    return max(int(row.get("started", -1)), int(row.get("done", -1)))

@@ -79,7 +79,8 @@ def next_responses(recount: Recount, dialog: Dialog) -> Iterable[float]:
 def handling(recount: Recount, dialogs: list[Dialog]) -> dict[str, float | None]:
     """What operators did in the dialogs."""
     accepted = [each for each in dialogs if each.owned]
-    ended = [each for each in accepted if all(owned.end < 1 << 62 for owned in each.owned)]
+    ended = [each for each in accepted
+             if each.has(Kind.CLOSED) and all(owned.end < 1 << 62 for owned in each.owned)]  # fmt: skip
     spans: dict[str, list[Span]] = {}
     for dialog in ended:
         for operator, span in recount.clamped(dialog):

@@ -17,8 +17,8 @@ _HOUR_S: Final = 3600.0
 
 
 def _ended(sample: Sample) -> Mask:
-    """Which dialogs were with an operator, and are not any more."""
-    ended: Mask = sample.dialogs.handled >= 0
+    """Which dialogs were with an operator, and are over."""
+    ended: Mask = (sample.dialogs.handled >= 0) & sample.dialogs.closed
     return ended
 
 
@@ -34,7 +34,7 @@ def _lasting(sample: Sample) -> Amount:
 
 def _in_focus(sample: Sample) -> Ratio:
     """Each operator's attention, moments that several dialogs share counted once."""
-    ended = sample.dialogs.dialog[_ended(sample)]
+    ended = sample.dialogs.dialog[_ended(sample) & (sample.dialogs.channel != Channel.PHONE)]
     acts = sample.acts.take(contains(ended, sample.acts.dialog))
     acts = acts.take(order_by(acts.operator, acts.begin))
     since = np.maximum(acts.begin, running_max(acts.operator, acts.end, before=True))
@@ -87,14 +87,14 @@ def _floor(label: str, unit: str, numerator: str, denominator: str, left_out: st
 FIGURES: Final[dict[str, Figure]] = {
     "handling_time_s": Figure(
         Definition("Handling time", "s", "time from acceptance to release or closing, over all owners "
-                   "of a dialog", "answered dialogs that ended", left_out=f"{RAMP}; work after closing"),
+                   "of a dialog", "answered dialogs that ended", left_out=f"{OPEN}; work after closing"),
         lambda s: s.seconds(s.dialogs.handled[_ended(s)]),
     ),
     "agent_time_s": Figure(
         Definition("Operator's time", "s", "operators' time in focus, each moment once however many "
                    "dialogs share it: from a customer's message (not before the acceptance), or their own last, to "
                    "their answer, transfer or closing", "answered dialogs that ended",
-                   left_out=f"{RAMP}; accepting; work after closing; calls"),
+                   left_out=f"{OPEN}; accepting; work after closing; calls"),
         _in_focus,
     ),
     "duration_s": Figure(
