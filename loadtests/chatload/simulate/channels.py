@@ -134,7 +134,7 @@ class Session:
 
 
 class Messenger:
-    """A messenger whose events are taken at once, and which takes every reply; of notices it tells what became."""
+    """A messenger whose events are taken at once, and which takes every reply; it tells of notices, and of failures."""
 
     def __init__(self, world: World, channel: str) -> None:
         self._world = world
@@ -178,13 +178,16 @@ class Messenger:
         rating.done()
 
     def send(self, thread: Thread, message: e.Said | e.Called | e.Noticed) -> None:
-        """Take a reply or a notice, and show it."""
+        """Take a reply or a notice, and show it, unless it fails."""
         chat, now_ns = self._chats[thread.key.partition("/")[2]], self._world.clock.now_ns()
         assert isinstance(message, e.Said | e.Noticed), "a messenger is given nothing else"
         text, number = message.text or shown_id(message.id), chat.take_id()
         chat.sends += 1
         self._attempt(chat, text, number, now_ns)
-        if not (isinstance(message, e.Noticed) and self._fails(chat, text, number)):
+        failed = self._receipts.fails(chat)
+        if failed or isinstance(message, e.Noticed):
+            self._follow(chat, text, number)
+        if not failed:
             chat.show(text, number, now_ns)
         self.bank.installation.later(
             c.Settle(message.contact, message.number, message.seq, f"{number}", posted=message.at)
@@ -197,13 +200,12 @@ class Messenger:
         self.bank.installation.ask(c.Told(chat.subject.contact, status, str(covered[-1].id), through, ""))
         settled(update, codes.OK, update.started_ns, "")
 
-    def _fails(self, chat: Chat, text: str, number: int) -> bool:
-        """Have the receipts of a notice follow it; whether it never reaches anybody."""
+    def _follow(self, chat: Chat, text: str, number: int) -> None:
+        """Have receipts follow."""
         fate = self._receipts.fate(chat)
         if fate:
             sent = Sent(number, Send(chat.user, text), self._world.clock.now_ns() // MS)
             self._receipts.begin(chat, sent, fate, None)
-        return bool(fate) and fate[0][0] == "failed"
 
     def _posted(self, chat: Chat, number: int, text: str) -> tuple[int, str]:
         try:

@@ -96,3 +96,14 @@ def test_accounts_are_as_the_core_has_them(channel: str) -> None:
     ours = _account(told | {"skill": "", "language": "", "weight": 1})
     core = CoreAccount(ACCOUNTS[channel], channel)
     assert (ours.receipts, ours.windowed) == (core.receipts, core.windowed)
+
+
+def test_a_reply_that_its_messenger_loses_is_waited_for_in_vain(tmp_path: Path) -> None:
+    """As over the wire: its customer does not come to their end, and the platform closes the dialog as inactive."""
+    ledger = rows(simulate(settings(tmp_path / "run", scenario="alfabank_kz")))
+    lost = {row["contact"] for row in of(ledger, "CALLBACK", reason="failed")}
+    ends = [row for row in of(ledger, "DIALOG") if row["contact"] in lost]
+    closings = [row for row in of(ledger, "AUDIT", kind="CLOSED") if row["contact"] in lost]
+    assert len(lost) == len(ends) == len(closings) > 0
+    assert {row["outcome"] for row in ends} == {"ABANDONED", "IN_FLIGHT"}
+    assert {row["reason"] for row in closings} == {"inactive"}

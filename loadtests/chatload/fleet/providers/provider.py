@@ -327,7 +327,7 @@ class Provider(ABC):
         if send.link:
             self._files.fetch(send.link, partial(self._fetched, chat, now_ns()))
         answer, fate = self.accepted(chat, send, sent.id), self._receipts.fate(chat)
-        if not fate or fate[0][0] != "failed":
+        if not self._receipts.fails(chat):
             chat.show(said, sent.id, request.stamp_ns)
         if fate and self._receipts.is_early(chat):
             pending = Pending()

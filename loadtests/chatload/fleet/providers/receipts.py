@@ -58,9 +58,9 @@ class Receipts:
         statuses, settings = self._teller.statuses, self._settings
         if not statuses:
             return []
-        key = f"{_number(chat)}:{chat.sends}"
+        key = _latest(chat)
         delivered_ns = int(self._drawn(settings.delivered_ms, Purpose.DELIVERED, chat) * MS)
-        if "failed" in statuses and share_of(f"failed:{key}") < settings.failed_share:
+        if self.fails(chat):
             return [("failed", delivered_ns)]
         read_ns = delivered_ns + self._world.wall(self._drawn(settings.read_ms, Purpose.READ, chat))
         times = {"sent": delivered_ns // 2, "delivered": delivered_ns, "read": read_ns}
@@ -70,6 +70,10 @@ class Receipts:
         if share_of(f"disorder:{key}") < settings.disorder_share:
             return list(zip((status for status, _ in reversed(fate)), (delay for _, delay in fate), strict=True))
         return fate
+
+    def fails(self, chat: Chat) -> bool:
+        """Whether the chat's latest reply never reaches anybody, and the platform is told so."""
+        return "failed" in self._teller.statuses and share_of(f"failed:{_latest(chat)}") < self._settings.failed_share
 
     def begin(self, chat: Chat, sent: Sent, fate: Fate, early: Callable[[], None] | None) -> None:
         """Post the receipts when they are due; the first at once, if somebody waits for its answer: `early`."""
@@ -85,7 +89,7 @@ class Receipts:
 
     def is_early(self, chat: Chat) -> bool:
         """Whether the latest reply's first receipt comes before the answer to the send."""
-        return share_of(f"early:{_number(chat)}:{chat.sends}") < self._settings.early_share
+        return share_of(f"early:{_latest(chat)}") < self._settings.early_share
 
     def _drawn(self, mean: float, purpose: Purpose, chat: Chat) -> float:
         return self._draws.lognormal(mean, CV, purpose, _number(chat), chat.sends) if mean else 0.0
@@ -114,6 +118,11 @@ class Receipts:
                 started=update.started_ns, done=done_ns, provider_id=provider_number(sent.id), attempt=update.attempt,
                 reason=self._world.recorder.text(callback.status),
             )  # fmt: skip
+
+
+def _latest(chat: Chat) -> str:
+    """The key of draws about the chat's latest reply."""
+    return f"{_number(chat)}:{chat.sends}"
 
 
 def _number(chat: Chat) -> int:
