@@ -261,7 +261,7 @@ class Provider(ABC):
             chat.lane = chat.lane or Lane()
             self._webhooks.post(chat.lane, update)
             return 0
-        late_ns = int(self._settings.shuffle_ms * MS * share_of(f"shuffle:{update.key}")) if late else 0
+        late_ns = self._world.wall(self._settings.shuffle_ms * share_of(f"shuffle:{update.key}")) if late else 0
         if late_ns:
             self._world.clock.at(now_ns() + late_ns, partial(self._webhooks.post, Lane(), update))
         else:
