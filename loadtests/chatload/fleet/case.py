@@ -105,10 +105,11 @@ class Case:
         self.stop()
         if self.message is not None or self.closing is not None or self.sending_on is not None:
             return
-        whole = next((waiting for waiting in self._waiting if not waiting.missing), None)
-        if whole is not None:
-            self._plan_answer(whole)
-        elif self._waiting:
+        for waiting in self._waiting:
+            if not waiting.missing:
+                self._plan_answer(waiting)
+                return
+        if self._waiting:
             head = self._waiting[0]
             self._timer = self._world.clock.at(head.seen_ns + LULL_NS, lambda: self._make_do(head))
         elif self._last is not None:

@@ -212,10 +212,9 @@ class Actor:
 
     def saw(self, entry: Entry, subject: Subject, stamp_ns: int) -> Identity | None:
         """A row for an entry seen at `stamp_ns`; returns who is named in its text."""
-        world, cause, to = self.world, entry.cause, entry.to or _NOWHERE
-        text, named, identity = world.recorder.text, entry.id or entry.call, entry.identity
-        rule = cause.rule if cause is not None else to.skill or entry.skill
-        reason = entry.department or entry.reason or entry.state or to.department
+        world, cause, identity = self.world, entry.cause, entry.identity
+        text, named = world.recorder.text, entry.id or entry.call
+        sender, rule, reason = named_in(entry, identity, world.run)
         contact, number = subject.place(entry.dialog)  # the frame's: somebody else's entry must not pass for ours
         world.recorder.put(
             codes.ENTRY,
@@ -236,12 +235,21 @@ class Actor:
             size=len(entry.text),
             who=self.id,
             contact=contact,
-            sender=text(to.operator or (entry.reason if entry.department else sender_of(identity, world.run))),
+            sender=text(sender),
             author=text(entry.operator or entry.author),
-            rule=text(rule) if rule else -1,
-            reason=text(reason) if reason else -1,
+            rule=text(rule),
+            reason=text(reason),
         )
         return identity
+
+
+def named_in(entry: Entry, identity: Identity | None, run: str) -> tuple[str, str, str]:
+    """Whom and what an entry names, as its row's sender, rule and reason; most are messages, which have few of them."""
+    if entry.kind == "message":
+        return sender_of(identity, run), entry.cause.rule if entry.cause is not None else "", entry.reason
+    to = entry.to or _NOWHERE
+    sender = to.operator or (entry.reason if entry.department else sender_of(identity, run))
+    return sender, to.skill or entry.skill, entry.department or entry.reason or entry.state or to.department
 
 
 def method_of(channel: int) -> str:

@@ -85,16 +85,17 @@ class Dialogs:
 
     def reply(self, dialog: Dialog, turn: int) -> Reply:
         """How the operator answers this turn."""
-        length = self._turns.reply_length(dialog.index, turn)
-        react_ms = self._react_ms(dialog, turn, length)
-        return Reply(react_ms, length, self._attachment(dialog, turn))
+        length = dialog.turns[turn].answer or self._turns.answer(dialog.index, turn)  # what a bot failed to answer, too
+        return Reply(self._react_ms(dialog, dialog.burst(turn), length), length, self._attachment(dialog, turn))
 
-    def _react_ms(self, dialog: Dialog, turn: int, length: int) -> float:
-        """From this turn on screen to an answer of so many characters."""
-        people = self._scenario.operators
-        written = sum(dialog.turns[part].length for part in dialog.burst(turn))
+    def _react_ms(self, dialog: Dialog, burst: range, length: int) -> float:
+        """From these turns on screen to an answer of so many characters."""
+        people, first = self._scenario.operators, burst.start
+        written = dialog.turns[first].length
+        if len(burst) > 1:
+            written += sum(dialog.turns[part].length for part in burst[1:])
         reading_and_typing = written / people.reads_per_min + length / people.types_per_min
-        think_ms = self._draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, dialog.index, turn)
+        think_ms = self._draws.lognormal(people.thinking, REACT_CV, Purpose.REACT, dialog.index, first)
         return reading_and_typing * MS_PER_MIN + think_ms
 
     def _attachment(self, dialog: Dialog, turn: int) -> Attachment | None:
@@ -185,11 +186,10 @@ class Dialogs:
             for position in burst:
                 now_ms += dialog.turns[position].think_ms
                 moments.append(now_ms)
-            asked = dialog.turns[burst.start].to
-            if asked != "bot":
-                accept_ms = self.accept_ms(dialog, FORESEEN) if asked == "handover" else 0.0
-                length = self._turns.reply_length(dialog.index, burst.start)
-                now_ms += self._react_ms(dialog, burst.start, length) + accept_ms
+            asked = dialog.turns[burst.start]
+            if asked.to != "bot":
+                accept_ms = self.accept_ms(dialog, FORESEEN) if asked.to == "handover" else 0.0
+                now_ms += self._react_ms(dialog, burst, asked.answer) + accept_ms
         return [*moments, now_ms if dialog.contained else now_ms + self.wrap_up_ms(dialog.index)]
 
     def over_ms(self, dialog: Dialog) -> float:

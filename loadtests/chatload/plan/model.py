@@ -28,6 +28,7 @@ class Turn(msgspec.Struct, frozen=True):
     before it began: its trigger is the send before, and the whole gets one answer.
     `drop_ms`: the app closes its socket right after this send and redials so much later; None keeps it open.
     `attachment`: what is sent instead of the words, or has them as its caption, as the channel has it.
+    `answer`: characters of the operator's answer, identity not counted; 0 where none is planned.
     """
 
     think_ms: float
@@ -35,6 +36,7 @@ class Turn(msgspec.Struct, frozen=True):
     to: To
     drop_ms: float | None = None
     attachment: Attachment | None = None
+    answer: int = 0
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -29,6 +29,8 @@ class Turns:
         self._scenario = scenario
         self._shape = shape
         self._draws = draws
+        self._dialog = scenario.dialog
+        self._app = scenario.channels.app
         self._written = scenario.channels.written()
         self._bot_reading_ms = bot_length(scenario) / scenario.dialog.reads_per_min * MS_PER_MIN
 
@@ -46,30 +48,31 @@ class Turns:
             asked.append("handover")
             asked.extend(repeat("operator", with_operator))
         turns: list[Turn] = []
-        answered: int | None = None
+        answered: Turn | None = None
         for to in asked:
             begin = len(turns)
             turns += self._burst(index, begin, channel, to, answered)
-            answered = begin
+            answered = turns[begin]
         return tuple(turns)
 
-    def _burst(self, index: int, begin: int, channel: Channel, to: To, answered: int | None) -> list[Turn]:
-        """What is written at once, from position `begin` on, after the answer to the turn at `answered`."""
+    def _burst(self, index: int, begin: int, channel: Channel, to: To, answered: Turn | None) -> list[Turn]:
+        """What is written at once, from position `begin` on, after the answer to `answered`."""
         parts = range(begin, begin + self._messages(index, begin, channel, to))
         lengths = [self._length(index, part) for part in parts]
         think_ms = sum(lengths) / self._written[channel].types_per_min * MS_PER_MIN
         if answered is not None:
             think_ms = self._thought_ms(think_ms, index, begin, to, answered)
-        turns = []
+        turns, answer = [], 0 if to == "bot" else self.answer(index, begin)
         for part, length in zip(parts, lengths, strict=True):
             drop_ms = self._drop_ms(index, part, channel) if part == parts[-1] else None
-            whom, after_ms = (to, think_ms) if part == begin else ("more", self._gap_ms(index, part))
-            turns.append(Turn(after_ms, length, whom, drop_ms, self._sent_file(index, part, channel, whom)))
+            whom, after_ms, answer = (to, think_ms, answer) if part == begin else ("more", self._gap_ms(index, part), 0)
+            file = self._sent_file(index, part, channel, whom)
+            turns.append(Turn(after_ms, length, whom, drop_ms, file, answer))
         return turns
 
     def _messages(self, index: int, begin: int, channel: Channel, to: To) -> int:
         """In how many messages a turn is written."""
-        bursts, draws = self._scenario.dialog.bursts, self._draws
+        bursts, draws = self._dialog.bursts, self._draws
         if bursts is None or to == "bot" or (to == "handover" and not hands_over_in_bursts(self._scenario, channel)):
             return 1
         if not draws.happens(bursts.share, Purpose.BURST, index, begin):
@@ -83,40 +86,39 @@ class Turns:
         return GAP_LEAST_MS + (GAP_MOST_MS - GAP_LEAST_MS) * self._draws.uniform(Purpose.BURST_GAP, index, turn)
 
     def _length(self, index: int, turn: int) -> int:
-        shape = self._scenario.dialog
-        drawn = self._draws.lognormal(shape.length, shape.length_cv, Purpose.LENGTH, index, turn)
+        drawn = self._draws.lognormal(self._dialog.length, self._dialog.length_cv, Purpose.LENGTH, index, turn)
         return min(LONGEST, max(1, round(drawn)))
 
-    def _thought_ms(self, typing_ms: float, index: int, turn: int, to: To, answered: int) -> float:
+    def _thought_ms(self, typing_ms: float, index: int, turn: int, to: To, answered: Turn) -> float:
         """Typing, after reading the answer before and thinking about it."""
-        read_ms = typing_ms + self._reading_ms(index, to, answered)
-        cv = self._scenario.dialog.thinking_cv
+        read_ms = typing_ms + self._reading_ms(to, answered)
+        cv = self._dialog.thinking_cv
         think_ms = read_ms + self._draws.lognormal(self._shape.thinking_ms, cv, Purpose.THINKING, index, turn)
         return min(think_ms, IDLE_SHARE * self._scenario.timers.inactivity)
 
     def _sent_file(self, index: int, turn: int, channel: Channel, to: To) -> Attachment | None:
         """What is sent instead of a text to an operator; what a bot must understand stays a text."""
-        share = self._scenario.dialog.attachment_share
+        share = self._dialog.attachment_share
         with_bot = to == "bot" or (to == "handover" and self._written[channel].bot)
         if not share or with_bot or channel in WITHOUT_FILES:
             return None
         return drawn_file(self._draws, share, Purpose.SENT_ATTACHMENT, Purpose.SENT_ATTACHMENT_SIZE, index, turn)
 
-    def _reading_ms(self, index: int, to: To, answered: int) -> float:
+    def _reading_ms(self, to: To, answered: Turn) -> float:
         """Reading the answer to the turn before."""
         if to != "operator":
             return self._bot_reading_ms
-        return self.reply_length(index, answered) / self._scenario.dialog.reads_per_min * MS_PER_MIN
+        return answered.answer / self._dialog.reads_per_min * MS_PER_MIN
 
-    def reply_length(self, index: int, turn: int) -> int:
+    def answer(self, index: int, turn: int) -> int:
         """Characters of the operator's answer to a turn."""
         drawn = self._draws.lognormal(
-            self._scenario.operators.length, self._scenario.dialog.length_cv, Purpose.REPLY_LENGTH, index, turn
+            self._scenario.operators.length, self._dialog.length_cv, Purpose.REPLY_LENGTH, index, turn
         )
         return min(LONGEST, max(1, round(drawn)))
 
     def _drop_ms(self, index: int, turn: int, channel: Channel) -> float | None:
-        app = self._scenario.channels.app
+        app = self._app
         if channel != "app" or app is None or not self._draws.happens(app.drops, Purpose.DROP, index, turn):
             return None
         return self._draws.exponential(app.away, Purpose.DROP_TIME, index, turn)

@@ -4,10 +4,10 @@ from typing import Final
 
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN
-from chatload.accounts import channel_of
 from chatload.fleet import codes
-from chatload.fleet.frames import Destination, Entry, provider_number
+from chatload.fleet.frames import Entry, provider_number
 from chatload.fleet.identity import CUSTOMER
+from chatload.fleet.ledger import named_in
 from chatload.fleet.world import World
 from chatload.simulate.installation import Installation, Thread
 from chatreport.rundir import What
@@ -17,7 +17,6 @@ _AUDIT_RECEIPT: Final = int(What.AUDIT_RECEIPT)
 _BILL: Final = int(What.BILL)
 _STATE: Final = int(What.STATE)
 _AUDIT_RATING: Final = int(What.AUDIT_RATING)
-_NOWHERE: Final = Destination()
 
 
 class Auditor:
@@ -32,16 +31,15 @@ class Auditor:
 
     def entry(self, thread: Thread, entry: Entry) -> None:
         """An entry took its place."""
-        recorder, cause, to = self._world.recorder, entry.cause, entry.to or _NOWHERE
-        text, named, identity = recorder.text, (thread.messenger and entry.id) or entry.call, entry.identity
-        is_message, rule = entry.kind == "message", cause.rule if cause is not None else to.skill or entry.skill
-        reason = entry.department or entry.reason or entry.state or to.department
-        recorder.put(
+        world, cause, identity = self._world, entry.cause, entry.identity
+        text, named = world.recorder.text, (thread.messenger and entry.id) or entry.call
+        sender, rule, reason = named_in(entry, identity, world.run)
+        world.recorder.put(
             _AUDIT,
             codes.OK,
             codes.KINDS[entry.kind],
-            channel=_channel_of(thread.account),
-            done=self._world.clock.now_ns(),
+            channel=thread.channel,
+            done=world.clock.now_ns(),
             assignment=entry.number,
             provider_id=provider_number(named) if named else -1,
             plan=identity.n if identity is not None and identity.role == CUSTOMER else -1,
@@ -49,21 +47,19 @@ class Auditor:
             seq=entry.seq,
             counter=identity.counter if identity is not None else -1,
             cause_seq=cause.seq if cause is not None else -1,
-            size=len(entry.text) if is_message else -1,
+            size=len(entry.text) if entry.kind == "message" else -1,
             who=self._who,
             contact=text(thread.key),
-            sender=text(
-                identity.sender if identity is not None else to.operator or (entry.reason if entry.department else "")
-            ),
+            sender=text(sender),
             author=text(entry.operator or entry.author),
-            rule=text(rule) if rule else -1,
-            reason=text(reason) if reason else -1,
+            rule=text(rule),
+            reason=text(reason),
         )
 
     def rating(self, thread: Thread, event: e.Rated) -> None:
         """A dialog was rated."""
         self._world.recorder.put(
-            _AUDIT_RATING, codes.OK, channel=_channel_of(thread.account), number=event.number, size=event.score,
+            _AUDIT_RATING, codes.OK, channel=thread.channel, number=event.number, size=event.score,
             place=event.scale, provider_id=provider_number(event.id), who=self._who,
             contact=self._world.recorder.text(thread.key),
         )  # fmt: skip
@@ -72,7 +68,7 @@ class Auditor:
         """The bank wrote of its own accord, in no dialog."""
         text = self._world.recorder.text
         self._world.recorder.put(
-            _AUDIT, codes.OK, codes.KINDS["notice"], channel=_channel_of(thread.account), number=event.number,
+            _AUDIT, codes.OK, codes.KINDS["notice"], channel=thread.channel, number=event.number,
             done=self._world.clock.now_ns(), provider_id=provider_number(event.id), seq=event.seq, size=len(event.text),
             who=self._who, contact=text(thread.key), author=text("system"), rule=text(event.template),
         )  # fmt: skip
@@ -82,7 +78,7 @@ class Auditor:
         text, known = self._world.recorder.text, {e.Sent: "sent", e.Undelivered: "failed"}
         status = event.state if isinstance(event, e.Receipted) else known[type(event)]
         self._world.recorder.put(
-            _AUDIT_RECEIPT, codes.OK, channel=_channel_of(thread.account), number=event.number, seq=event.seq,
+            _AUDIT_RECEIPT, codes.OK, channel=thread.channel, number=event.number, seq=event.seq,
             provider_id=provider_number(event.provider_id) if isinstance(event, e.Sent) else -1, who=self._who,
             contact=text(thread.key), reason=text(status),
         )  # fmt: skip
@@ -105,11 +101,7 @@ class Auditor:
                 continue
             present = not contact.operator or core.floor.operators[contact.operator].presence is not e.Presence.OFFLINE
             self._world.recorder.put(
-                _STATE, codes.OK if present else codes.REJECTED, channel=_channel_of(contact.key.partition("/")[0]),
+                _STATE, codes.OK if present else codes.REJECTED, channel=core.thread(contact.key).channel,
                 done=self._world.clock.now_ns(), number=contact.number, who=self._who, contact=text(contact.key),
                 author=text(contact.operator), reason=text(contact.state.name.lower()),
             )  # fmt: skip
-
-
-def _channel_of(account: str) -> int:
-    return codes.CHANNELS[channel_of(account)]

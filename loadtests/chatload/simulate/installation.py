@@ -12,6 +12,8 @@ from chatcore.machines import dialog, floor, links
 from chatcore.machines import events as e
 from chatcore.machines.contacts import OPEN, Contact, Contacts
 from chatcore.machines.deadlines import Deadlines
+from chatload.accounts import channel_of
+from chatload.fleet import codes
 from chatload.fleet.clock import MS, Time
 from chatload.fleet.frames import DeskFrame, Entry
 from chatload.simulate import views
@@ -73,12 +75,13 @@ class Auditor(Protocol):
 class Thread:
     """What is shown of a contact: its open dialog's id and entries, and who looks on."""
 
-    __slots__ = ("account", "contact", "customer", "dialog", "entries", "key", "messenger", "number")
+    __slots__ = ("account", "channel", "contact", "customer", "dialog", "entries", "key", "messenger", "number")
 
     def __init__(self, contact: int, key: str, messenger: bool) -> None:
         self.contact = contact
         self.key = key
         self.account = key.partition("/")[0]
+        self.channel = codes.CHANNELS[channel_of(self.account)]
         self.messenger = messenger
         self.number = 0
         self.dialog = ""

@@ -37,7 +37,7 @@ def withdrawn(dialog: str, event: e.OfferEnded | e.Closed) -> Withdrawn:
 def _said(dialog: str, event: e.Said) -> Entry:
     cause = Cause(event.cause_seq, event.rule) if event.rule else None
     text, shown = event.text, shown_id(event.id)
-    identity = parse(text) or parse(shown)
+    identity = parse(text) or (parse(shown) if shown else None)
     return Entry(dialog, event.seq, "message", event.author, text, shown, cause, identity=identity)
 
 
