@@ -2,7 +2,7 @@
 
     python -m benchmarks.day_curve [--speed N] [--target NAME] [--out FOLDER]
 
-As `day`, but along the day's curve (`--part day`): its peak hour holds 2.4 times the mean, so a machine that carries
+As `day`, but along the day's curve (`--part day`): its peak hour holds 2.26 times the mean, so a machine that carries
 the peak hour is idle for most of the run.
 """
 

@@ -79,7 +79,7 @@ def test_what_providers_post_is_the_plans(name: str) -> None:
 def test_no_fewer_operators_would_do(name: str) -> None:
     """With one operator's places less, Erlang A misses the service level."""
     scenario = load(name).scenario
-    shape, found, (share, within_s) = shape_of(scenario), needed(scenario), target(scenario)
+    shape, found, (share, within_s, _) = shape_of(scenario), needed(scenario), target(scenario)
     per_s = rates(scenario).starts * (1 - shape.mix.get("phone", 0.0)) * (1 - shape.contained)
     reached = [
         100 * ErlangA(per_s, shape.operator_ms / 1000, scenario.patience.queue / 1000, places).served_within(within_s)
@@ -93,7 +93,10 @@ def test_no_fewer_operators_would_do(name: str) -> None:
 def test_the_service_level_is_the_published_one() -> None:
     """Or the usual, which the words say."""
     published = CASHU.model_copy(update={"published": {"service_level_60s": 90.0}})
-    assert (target(CASHU), target(published), target(TBANK)) == ((80.0, 20.0), (90.0, 60.0), (80.0, 20.0))
+    everybody = CASHU.model_copy(update={"published": {"service_level_20s": 100.0}})
+    usual = (80.0, 20.0, "assumed here")
+    assert (target(published), target(TBANK), target(everybody)) == ((90.0, 60.0, "published"), usual, usual)
+    assert target(CASHU) == (80.0, 20.0, "published")
     assert needed(published).calling >= 1
     assert needed(TBANK).calling == 0
     cashu, tbank = (" ".join(spelled_out(load(name))) for name in ("cashu", "tbank"))

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from chatload.errors import BadScenario, UnknownScenario
 from chatload.run.claims import check_claims
+from chatload.run.rates import spelled_out
 from chatload.scenario import Scenario, ScenarioFile, duration_ms, load, parse, shape_of, shipped, spoken
 from chatload.scenario.explain import explain
+from chatload.simulate.changes import changed
 
 TBANK = load("tbank")
 ALL_DAY = re.sub(
@@ -99,6 +101,8 @@ MISTAKES = [
     ("slots = 3 ", f"{BREAKS}\nslots = 3 ", "operators.breaks", None, None, "as long as the time they are taken from"),
     ("[volume]", f"{SURGE}\n[volume]", "", None, None, "fewer than the 543 there are before"),
     ('accept = "4 s"', 'accept = "soon"', "operators.accept", "soon", None, "not a duration"),
+    ('queue = "7.2 min"', 'queue = "0 s"', "patience.queue", "0 s", None, "greater than 0"),
+    ('duration = "12.4 min"', 'duration = "0 min"', "dialog.duration", "0 min", None, "greater than 0"),
     ("share = 0.45 ", "share = 0.40 ", "channels", None, None, "the shares add up to 95 %, not to 100 %"),
     ("share = 0.45 ", "share = -0.45 ", "channels.app.share", -0.45, None, "greater than or equal to 0"),
     ("share = 0.45 ", "share = 45 ", "channels.app.share", 45, None, "less than or equal to 1"),
@@ -143,6 +147,12 @@ def test_a_mistake_names_file_key_value_and_nearest_key(
     assert what in str(error)
     assert "mine.toml" in str(error)
     assert "\n" not in str(error)
+
+
+def test_a_file_that_cannot_be_read_is_told_in_one_line() -> None:
+    """With what the system says."""
+    with pytest.raises(BadScenario, match=r"/proc/self/mem: cannot be read \(Input/output error\)"):
+        load("/proc/self/mem")
 
 
 def test_malformed_toml_names_the_line() -> None:
@@ -249,6 +259,17 @@ def test_menus_and_who_is_left_out_of_a_simulation_are_explained() -> None:
     ):
         assert piece in said
         assert piece not in " ".join(explain(TBANK))
+
+
+def test_a_bank_where_everybody_calls_is_explained() -> None:
+    """The channels in which people write are there, and nobody uses them."""
+    cashu = load("cashu")
+    writing = [name for name in cashu.scenario.channels.played() if name != "phone"]
+    file = changed(cashu, ["channels.phone.share=1", *(f"channels.{name}.share=0" for name in writing)])
+    said = " ".join([*explain(file), *spelled_out(file)])
+    assert "web 0 %, telegram 0 %, vk 0 %, email 0 %, phone 100 %" in said
+    assert "The phone rings 50 times in the peak hour" in said
+    assert "asks for 0 operators for those who write and 5 for the calls" in said
 
 
 def test_calls_are_explained() -> None:

@@ -159,7 +159,11 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Another value of any key of the scenario."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another value of any key of the scenario; of several tables one by number: notices.0.per_day=500.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to record. Default: runs/TIME-SCENARIO.")

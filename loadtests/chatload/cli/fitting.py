@@ -14,6 +14,7 @@ SAYS: Final = {  # what a figure is called, its factor and unit
     "busyness_cv": ("busyness: how days differ beyond chance", 100, "%"),
     "messages": ("messages a dialog", 1, ""),
     "duration_s": ("duration without the wait", 1, "s"),
+    "lasted_s": ("duration with it", 1, "s"),
     "contained": ("kept by the bot", 100, "%"),
     "turns_contained": ("questions to the bot that keeps it", 1, ""),
     "turns_before": ("questions to the bot that hands over", 1, ""),
@@ -52,14 +53,18 @@ def fit(file: Path, out: Path | None) -> None:
     for row in export.bad:
         tell(f"{file}: {row}; left out")
     if not export.rows:
-        raise BadExport(file, f"no row can be used: it holds {len(export.bad):,}{', all bad' if export.bad else ''}")
+        raise BadExport(file, f"no row can be used: it holds {_lost(export):,}{', all bad' if export.bad else ''}")
     found = estimate(export)
     write_new(out, drafted(out.stem, found, file), "--out")
     say("\n".join([*_read(export), *_table(found), *_next(out)]))
 
 
+def _lost(export: Export) -> int:
+    return sum(row.lines for row in export.bad)
+
+
 def _read(export: Export) -> list[str]:
-    used, bad = len(export.rows), len(export.bad)
+    used, bad = len(export.rows), _lost(export)
     unused = [f"Columns that are not read: {', '.join(export.unused)}."] if export.unused else []
     return [f"{export.path}: {used + bad:,} rows, {used:,} used, {bad:,} bad and left out.", *unused, ""]
 

@@ -12,6 +12,7 @@ from chatload.scenario import PLAYED
 ENDED_BY: Final = ("customer", "operator", "bot", "timeout")
 WORDS: Final = ("bad", "good")
 BEST: Final = 5
+EARLIEST, LATEST = 1990, 2100  # years: exports write 01.01.0001 or 9999-12-31 where they have no time
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d").match
 _RUSSIAN: Final = re.compile(r"\d\d\.\d\d\.\d{4} ").match
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII).fullmatch
@@ -35,16 +36,25 @@ class Column(NamedTuple):
 
 
 def moment(text: str) -> datetime:
-    """A date and time; the zone is kept, if there is one."""
+    """A date and time; the zone is kept, if there is one. What stands for "none" in some exports is none here."""
     try:
-        if _ISO(text):
-            return datetime.fromisoformat(text)
-        if _RUSSIAN(text):
-            form = "%d.%m.%Y %H:%M:%S" if text.count(":") > 1 else "%d.%m.%Y %H:%M"
-            return datetime.strptime(text, form)  # noqa: DTZ007 - exports tell local time, and their zone not at all
+        found = _moment(text)
     except ValueError as error:
         raise ValueError(f'"{text}" is no date and time: {error}') from error
-    raise ValueError(f'"{text}" is no date and time; write 2026-01-31 09:00:00 or 31.01.2026 09:00:00')
+    if found is None:
+        raise ValueError(f'"{text}" is no date and time; write 2026-01-31 09:00:00 or 31.01.2026 09:00:00')
+    if not EARLIEST <= found.year <= LATEST:
+        raise ValueError(f'"{text}" is no time of a dialog; leave the cell empty where there is none')
+    return found
+
+
+def _moment(text: str) -> datetime | None:
+    if _ISO(text):
+        return datetime.fromisoformat(text)
+    if _RUSSIAN(text):
+        form = "%d.%m.%Y %H:%M:%S" if text.count(":") > 1 else "%d.%m.%Y %H:%M"
+        return datetime.strptime(text, form)  # noqa: DTZ007 - exports tell local time, and their zone not at all
+    return None
 
 
 def _channel(text: str) -> str:

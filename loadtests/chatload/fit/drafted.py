@@ -39,7 +39,7 @@ LEFT_OUT: Final = {figure for table, _, figure, _ in NUMBERS if table in TOLD}
 LEAST: Final = {"messages": 2.0, "turns_contained": 1.0, "turns_before": 1.0}
 PUBLISHED: Final = {  # figure: (name in a run's report, factor)
     "messages": ("messages_per_dialog", 1.0),
-    "duration_s": ("duration_s", 1.0),
+    "lasted_s": ("duration_s", 1.0),
     "contained": ("bot_containment", 100.0),
     "asa_s": ("asa_s", 1.0),
     "handling_time_s": ("handling_time_s", 1.0),
@@ -48,18 +48,19 @@ PUBLISHED: Final = {  # figure: (name in a run's report, factor)
     "rated_share": ("rated_share", 100.0),
     "satisfaction": ("satisfaction", 100.0),
 }
-LIMITS: Final = {  # messages a second, a second and chat, at once, and who says so
-    "telegram": (30, 1, 3, "Telegram's Bot API FAQ"),
-    "messenger": (300, 10, 30, "Messenger Platform, rate limiting; of one chat assumed"),
-    "viber": (50, 10, 30, "assumed: nothing is documented for replies"),
-    "vk": (20, 10, 20, "dev.vk.com; of one chat assumed"),
-    "whatsapp": (80, 1, 45, "WhatsApp throughput; of one chat WhatsApp overview"),
-    "infobip": (80, 1, 45, "WhatsApp throughput; of one chat WhatsApp overview"),
-    "sms": (30, 1, 10, "assumed"),
-    "max": (30, 10, 30, "assumed"),
-    "email": (20, 1, 10, "assumed: a relay of the bank's own"),
-    "phone": (10, 1, 10, "assumed: an exchange of the bank's own"),
+LIMITS: Final = {  # messages a second, a second and chat, at once, each with who says so
+    "telegram": ((30, "Telegram's Bot API FAQ"), (1, "Telegram's Bot API FAQ"), (3, "assumed: a few at once")),
+    "messenger": ((300, "Messenger Platform, rate limiting"), (10, "assumed"), (30, "assumed")),
+    "viber": ((50, "assumed: nothing is documented for replies"), (10, "assumed"), (30, "assumed")),
+    "vk": ((20, "dev.vk.com"), (10, "assumed"), (20, "assumed")),
+    "whatsapp": ((80, "WhatsApp throughput"), (0.1667, "WhatsApp overview: one in 6 s"), (45, "WhatsApp overview")),
+    "infobip": ((80, "WhatsApp throughput"), (1, "assumed: Infobip's own"), (45, "assumed")),
+    "sms": ((30, "assumed"), (1, "assumed"), (10, "assumed")),
+    "max": ((30, "assumed"), (10, "assumed"), (30, "assumed")),
+    "email": ((20, "assumed: a relay of the bank's own"), (1, "assumed"), (10, "assumed")),
+    "phone": ((10, "assumed: an exchange of the bank's own"), (1, "assumed"), (10, "assumed")),
 }
+LIMIT_KEYS: Final = ("rate_per_s", "chat_rate_per_s", "burst")
 DESKTOP: Final = frozenset({"web", "email"})
 
 
@@ -135,10 +136,15 @@ class _Fitted:
             put("operators", "count", f"{count}", says)
 
     def _needed(self, handling: Estimate, slots: float) -> int:
-        """Operators for the export's peak hour; `handling` has a row for everybody who was served."""
+        """Operators for the export's peak hour; `handling` has a row for everybody who was served.
+
+        A call takes all places of its operator, a written dialog one.
+        """
         figures, rows = self._found.figures, self._found.rows
         per_s = figures["dialogs_per_day"].value * figures["peak_hour_share"].value / 3600
-        return max(1, round(per_s * handling.rows / rows * handling.value / slots / BUSY))
+        talk = figures.get("talk_s", Estimate(0.0, 0))
+        talked_s, all_s = talk.value * talk.rows, handling.value * handling.rows
+        return max(1, round(per_s / rows * (talked_s + (all_s - talked_s) / slots) / BUSY))
 
     def _channels(self) -> None:
         self.draft.drop("channels")
@@ -162,18 +168,21 @@ class _Fitted:
         if channel == "app":
             put(table, "drops", "0.15", "assumed")
             put(table, "away", '"20 s"', "assumed")
-        keys = ("rate_per_s", "chat_rate_per_s", "burst")
-        for key, value in zip(keys, LIMITS.get(channel, ()), strict=False):
-            put(table, key, f"{value}", str(LIMITS[channel][3]))
+        for key, (value, says) in zip(LIMIT_KEYS, LIMITS.get(channel, ()), strict=False):
+            put(table, key, f"{value}", says)
 
     def _departments(self) -> None:
         self.draft.drop("operators.teams")
         told = self._found.departments
         if told is None:
             return
-        for channel, sent in told.channels.items():
-            says = f", {100 * sent.share:.0f} % of which went there"
-            self.draft.put(f"channels.{channel}", "department", f'"{sent.department}"', self._fitted(sent.rows, says))
+        most = max(told.channels.values(), key=lambda sent: sent.rows).department
+        for channel in self._found.shares:
+            department, says = most, "assumed: nobody was taken there; where most of the largest channel go"
+            if sent := told.channels.get(channel):
+                department = sent.department
+                says = self._fitted(sent.rows, f", {100 * sent.share:.0f} % of which went there")
+            self.draft.put(f"channels.{channel}", "department", f'"{department}"', says)
         for team in told.teams:
             names = ", ".join(f'"{name}"' for name in team)
             says = f"fitted from {self._source.name}: {told.operators:,} operators"

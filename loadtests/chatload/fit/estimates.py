@@ -143,8 +143,8 @@ def _messages(rows: Iterable[Row]) -> Maybe:
     )
 
 
-def _durations(rows: Iterable[Row]) -> Maybe:
-    """From the start to the end without the wait, as long as everybody who asks for an operator gets one.
+def _durations(rows: Iterable[Row], wait: Callable[[Row], float]) -> Maybe:
+    """From the start to the end without the `wait`, as long as everybody who asks for an operator gets one.
 
     Who fell silent, and who left, is counted as others of their kind are that were seen to end, with the bot or with
     an operator: they are not as frequent in both.
@@ -154,7 +154,7 @@ def _durations(rows: Iterable[Row]) -> Maybe:
     for queued in (False, True):
         mine = [row for row in ended if (row.queued_s is not None) is queued]
         seen = (row for row in mine if _ended(row) and not _abandoned(row))
-        mean = _mean(row.closed_s - _wait_s(row) for row in seen if row.closed_s is not None)
+        mean = _mean(row.closed_s - wait(row) for row in seen if row.closed_s is not None)
         if mean is not None:
             total, told = total + len(mine) * mean.value, told + mean.rows
         elif mine:
@@ -252,7 +252,8 @@ def _scores(rows: Iterable[Row]) -> tuple[int, ...]:
 
 FIGURES: Final[dict[str, Callable[[Sequence[Row]], Maybe]]] = {
     "messages": _messages,
-    "duration_s": _durations,
+    "duration_s": lambda rows: _durations(rows, _wait_s),
+    "lasted_s": lambda rows: _durations(rows, lambda row: 0.0),
     "patience_s": lambda rows: _patience(_written(rows)),
     "silent": lambda rows: _share(not _ended(row) for row in _written(rows) if _abandoned(row) and row.ended_by),
     "talk_s": lambda rows: _handling(_calls(rows)),

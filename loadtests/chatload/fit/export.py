@@ -20,14 +20,19 @@ _DELIMITERS: Final = ",;\t"
 
 
 class BadRow(NamedTuple):
-    """A row that is left out; the first thing that is wrong with it. `line` is where it begins."""
+    """A row that is left out; the first thing that is wrong with it. `line` is where it begins.
+
+    Where quotes are wrong, nobody can tell where rows end: then it is all those `lines`, each of them counted.
+    """
 
     line: int
     column: str
     what: str
+    lines: int = 1
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.column}: {self.what}" if self.column else f"line {self.line}: {self.what}"
+        where = f"line {self.line}" if self.lines == 1 else f"lines {self.line} to {self.line + self.lines - 1}"
+        return ": ".join(filter(None, (where, self.column, self.what)))
 
 
 class Row(NamedTuple):
@@ -94,8 +99,11 @@ def _delimiter(head: str) -> str:
     return max(_DELIMITERS, key=head.count)
 
 
-def _read(path: Path, lines: "Reader", progress: Callable[[int], None]) -> Export:
-    header = [cell.strip().lower() for cell in next(lines, [])]
+def _header(path: Path, lines: "Reader") -> list[str]:
+    try:
+        header = [cell.strip().lower() for cell in next(lines, [])]
+    except csv.Error as error:
+        raise BadExport(path, f"line 1: no CSV: {error}") from error
     if not any(header):
         raise BadExport(path, f"is empty; its first line names the columns, of which it needs {', '.join(REQUIRED)}")
     if missing := [name for name in REQUIRED if name not in header]:
@@ -104,6 +112,14 @@ def _read(path: Path, lines: "Reader", progress: Callable[[int], None]) -> Expor
         raise BadExport(path, f"line 1: no column {', '.join(missing)}; there are: {there[:MOST_SHOWN]}{hint}")
     if twice := [name for name, times in Counter(header).items() if times > 1 and name in COLUMNS]:
         raise BadExport(path, f"line 1: column {twice[0]} is there twice")
+    if "accepted" in header and "queued" not in header:
+        hint = "if every dialog waits from its start on, repeat started as queued; else leave accepted out"
+        raise BadExport(path, f"line 1: accepted without queued does not tell who waited; {hint}")
+    return header
+
+
+def _read(path: Path, lines: "Reader", progress: Callable[[int], None]) -> Export:
+    header = _header(path, lines)
     rows: list[Row] = []
     bad: list[BadRow] = []
     for line, cells in _records(lines, bad):
@@ -113,7 +129,7 @@ def _read(path: Path, lines: "Reader", progress: Callable[[int], None]) -> Expor
             bad.append(BadRow(line, error.column, error.what))
         if not (len(rows) + len(bad)) % PROGRESS_ROWS:
             progress(len(rows) + len(bad))
-    bad += _of_another_scale(rows)
+    bad += [*_of_another_scale(rows), *_repeated(rows)]
     wrong = {found.line for found in bad}
     known = tuple(name for name in COLUMNS if name in header)
     return Export(path, [row for row in rows if row.line not in wrong], sorted(bad), known, _unused(header))
@@ -129,7 +145,7 @@ def _records(lines: "Reader", bad: list[BadRow]) -> Iterator[tuple[int, list[str
             return
         except csv.Error as error:
             what = "quotes that nothing closes, up to the end" if "end of data" in str(error) else f"no CSV: {error}"
-            bad.append(BadRow(line, "", what))
+            bad.append(BadRow(line, "", what, max(1, lines.line_num - line + 1)))
             continue
         if any(cell.strip() for cell in cells):
             yield line, cells
@@ -206,6 +222,13 @@ def _of_another_scale(rows: list[Row]) -> list[BadRow]:
     others = "words" if usual else "numbers"
     odd = (row for row in rows if row.rating and row.rating.words is not usual)
     return [BadRow(row.line, "rating", f"on another scale than most, which are {others}") for row in odd]
+
+
+def _repeated(rows: list[Row]) -> list[BadRow]:
+    """Rows of dialogs that stood before: an export with a line for each operator has some of them twice."""
+    first: dict[tuple[str, str, datetime], int] = {}
+    same = ((row, first.setdefault((row.contact, row.channel, row.started), row.line)) for row in rows)
+    return [BadRow(row.line, "", f"the dialog of line {line} again") for row, line in same if line != row.line]
 
 
 def _unused(header: list[str]) -> list[str]:

@@ -12,7 +12,6 @@ from chatload.scenario.shape import at_once, kept_turns, more_at_handover
 CALL_EVENTS: Final = 3  # of a telephone exchange for a call that is answered: it waits, is answered, ends
 POSTS_NOTHING: Final = frozenset({"email"})  # whose provider speaks SMTP
 LEVEL: Final = re.compile(r"service_level_(\d+)s")
-USUAL: Final = (80.0, 20.0)  # % within s: the commonest target, where a scenario names none
 
 
 class Rates(NamedTuple):
@@ -88,11 +87,22 @@ def _notices_per_s(scenario: Scenario, channel: Channel, starts: float) -> float
     return found
 
 
-def target(scenario: Scenario) -> tuple[float, float]:
-    """The service level that is asked for: so many % within so many s; what the bank publishes, or the usual."""
+class Target(NamedTuple):
+    """The service level that is asked for: so many % within so many s, and who asks for it."""
+
+    share: float
+    within_s: float
+    said: str
+
+
+USUAL: Final = Target(80.0, 20.0, "assumed here")  # the commonest target, where a scenario names none
+
+
+def target(scenario: Scenario) -> Target:
+    """What the bank publishes, or the usual; everybody is a share that no number of operators promises."""
     for name, value in scenario.published.items():
-        if found := LEVEL.fullmatch(name):
-            return value, float(found[1])
+        if (found := LEVEL.fullmatch(name)) and 0 < value < 100:
+            return Target(value, float(found[1]), "published")
     return USUAL
 
 
@@ -108,19 +118,19 @@ def needed(scenario: Scenario) -> Staff:
     return Staff(writing, calling)
 
 
-def _operators(per_s: float, service_ms: float, patience_ms: float, slots: int, level: tuple[float, float]) -> int:
+def _operators(per_s: float, service_ms: float, patience_ms: float, slots: int, level: Target) -> int:
     """The fewest operators who serve so large a share in time; 0 where nobody comes."""
     from chatreport.erlang import operators_needed  # brings scipy: not for the help page
 
-    share, within_s = level
-    return operators_needed(per_s, service_ms / 1000, patience_ms / 1000, slots, within_s, share / 100) if per_s else 0
+    if not per_s:
+        return 0
+    return operators_needed(per_s, service_ms / 1000, patience_ms / 1000, slots, level.within_s, level.share / 100)
 
 
 def spelled_out(file: ScenarioFile) -> list[str]:
     """The rates in words: a paragraph of the load, one of the operators it asks for."""
     scenario, found, staff = file.scenario, rates(file.scenario), needed(file.scenario)
-    share, within_s = target(scenario)
-    said = "published" if scenario.published.get(f"service_level_{within_s:g}s") else "assumed here"
+    share, within_s, said = target(scenario)
     calls = f" and {staff.calling:,} for the calls" if isinstance(scenario.channels.phone, Phone) else ""
     there = scenario.operators.count * scenario.operators.on_duty(scenario.volume.peak_hour)
     return [

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from chatload.scenario.tables import GENERAL, Name, Positive, Share, Table, Whole
-from chatload.scenario.units import DurationMs
+from chatload.scenario.units import DurationMs, LastingMs
 
 Channel = Literal[
     "web", "app", "telegram", "messenger", "viber", "vk", "whatsapp", "infobip", "sms", "max", "email", "phone"
@@ -62,8 +62,8 @@ class Phone(Asking, Limits):
     """
 
     bot: ClassVar[bool] = False
-    talk: DurationMs
-    patience: DurationMs
+    talk: LastingMs
+    patience: LastingMs
     again: Share
     again_after: DurationMs
 

@@ -1,5 +1,8 @@
 """A scenario in plain words, with what follows from its figures."""
 
+import math
+from statistics import NormalDist
+
 from chatload.scenario.load import ScenarioFile
 from chatload.scenario.model import Scenario
 from chatload.scenario.people import Operators
@@ -21,16 +24,21 @@ def _per_s(file: ScenarioFile) -> float:
 def _demand(file: ScenarioFile) -> list[str]:
     scenario, mix, per_s = file.scenario, shape_of(file.scenario).mix, _per_s(file)
     volume, published = scenario.volume, scenario.channels.published()
-    shares = ", ".join(f"{name} {100 * share:.2g} %" for name, share in mix.items())
+    shares = ", ".join(f"{name} {100 * share:.3g} %" for name, share in mix.items())
     missing = [name for name in published if name not in mix]
     not_played = f" ({', '.join(missing)} cannot be played yet; their share goes to the others)" if missing else ""
     return [
         f"{file.name}: {scenario.title}. Source: {scenario.source}.",
         f"A day brings {volume.dialogs_per_day:,.0f} dialogs; {100 * volume.peak_hour_share:.0f} % of them start in the"
-        f" peak hour: {3600 * per_s:,.0f}, or {per_s:.2g} a second. Starts are random (Poisson), so some minutes bring"
-        " half as many again.",
+        f" peak hour: {3600 * per_s:,.0f}, or {per_s:.2g} a second. Starts are random (Poisson): {60 * per_s:.3g} a"
+        f" minute on average, and {_busiest(60 * per_s):,.0f} in the busiest minute of an hour.",
         f"Channels: {shares}; {len(mix)} of the bank's {len(published)}{not_played}.",
     ]
+
+
+def _busiest(mean: float) -> float:
+    """What one minute in sixty exceeds: Poisson's quantile, by the normal law with its mean and variance."""
+    return mean + NormalDist().inv_cdf(1 - 1 / 60) * math.sqrt(mean)
 
 
 def _written_per_s(file: ScenarioFile) -> float:

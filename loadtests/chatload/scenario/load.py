@@ -46,7 +46,10 @@ def load(name: str) -> ScenarioFile:
         known = list(shipped())
         nearest = difflib.get_close_matches(Path(name).stem, known, n=1)
         raise UnknownScenario(name, nearest[0] if nearest else None, known)
-    text = path.read_text("utf-8", errors="replace")
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise BadScenario(path, "", None, f"cannot be read ({error.strerror})") from error
     return ScenarioFile(path.stem, path, text, parse(text, path))
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from chatload.scenario.shifts import HOUR_MS, Breaks, Shift
 from chatload.scenario.tables import GENERAL, Name, Positive, Share, Table, Whole
-from chatload.scenario.units import DurationMs
+from chatload.scenario.units import DurationMs, LastingMs
 
 SCALES: Final = (2, 5)
 
@@ -90,7 +90,7 @@ class DialogShape(Table):
     """
 
     messages: Annotated[float, Field(ge=2)]
-    duration: DurationMs
+    duration: LastingMs
     length: Positive
     length_cv: Annotated[float, Field(ge=0, le=3)]
     thinking_cv: Annotated[float, Field(ge=0, le=3)]
@@ -102,8 +102,8 @@ class DialogShape(Table):
 class Patience(Table):
     """How long those who write wait on average, and the share of those who leave that leave without a word."""
 
-    queue: DurationMs
-    reply: DurationMs
+    queue: LastingMs
+    reply: LastingMs
     silent: Share
 
 

@@ -60,7 +60,7 @@ def shape_of(scenario: Scenario) -> Shape:
 
 
 def _mix(channels: Mapping[Channel, Played]) -> dict[Channel, float]:
-    total = sum(channel.share for channel in channels.values())
+    total = sum(channel.share for channel in channels.values()) or 1.0  # of a bank where nobody writes
     return {name: channel.share / total for name, channel in channels.items()}
 
 

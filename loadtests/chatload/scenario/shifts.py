@@ -5,7 +5,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from chatload.scenario.tables import Share, Table, Whole
-from chatload.scenario.units import UNITS_MS, ClockMs, DurationMs
+from chatload.scenario.units import UNITS_MS, ClockMs, DurationMs, LastingMs
 
 HOUR_MS: Final = UNITS_MS["h"]
 DAY_MS: Final = 24 * HOUR_MS
@@ -47,8 +47,8 @@ class Breaks(Table):
     Who has a break gets no new dialogs and finishes the ones at hand.
     """
 
-    every: Annotated[DurationMs, Field(gt=0)]
-    duration: Annotated[DurationMs, Field(gt=0)]
+    every: LastingMs
+    duration: LastingMs
 
     @model_validator(mode="after")
     def _leave_something(self) -> Self:

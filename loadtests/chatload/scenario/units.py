@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 UNITS_MS: Final = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0, "m": 60_000.0, "h": 3_600_000.0}
 _DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([^\s0-9.]+)\s*")
@@ -56,4 +56,5 @@ def shown_clock(ms: float) -> str:
 
 
 DurationMs = Annotated[float, BeforeValidator(duration_ms), PlainSerializer(spoken)]
+LastingMs = Annotated[DurationMs, Field(gt=0)]
 ClockMs = Annotated[float, BeforeValidator(clock_ms), PlainSerializer(shown_clock)]

@@ -1,16 +1,21 @@
-"""A scenario with other values, as `--set key=value` names them: changed in its text, then read like any scenario."""
+"""A scenario with other values, as `--set key=value` names them: changed in its text, then read like any scenario.
+
+Of several tables one is meant by its number from 0, as in messages about scenarios: `operators.shifts.0.share`.
+"""
 
 import json
 import re
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from chatload.errors import BadOption
 from chatload.scenario import ScenarioFile
 from chatload.scenario.load import parse
 
-_KEY: Final = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_HEADER: Final = re.compile(r"\s*(\[{1,2})\s*([\w.-]+)\s*\]{1,2}\s*(#.*)?$")
 _NOTE: Final = "# set on the command line"
 
 
@@ -18,7 +23,7 @@ def changed(file: ScenarioFile, changes: Sequence[str]) -> ScenarioFile:
     """The scenario with these changes, also in its text; of two of one key the later stands.
 
     Raises:
-        BadOption: a change that is not `key=value`.
+        BadOption: a change that is not `key=value`, or of a table that is not there.
         BadScenario: no such key, which names the nearest, or an impossible value.
     """
     text = file.text
@@ -43,7 +48,7 @@ def _written(value: str) -> str:
 
 def _set(text: str, key: str, value: str) -> str:
     table, _, name = key.rpartition(".")
-    lines = text.split("\n")
+    lines = _without(text.split("\n"), key)  # of which the value takes the place
     begin, end = _table(lines, table)
     line = f"{name} = {value}  {_NOTE}"
     for at in range(begin, end):
@@ -54,16 +59,39 @@ def _set(text: str, key: str, value: str) -> str:
     return "\n".join([*lines[:begin], line, *lines[begin:]])
 
 
+def _headers(lines: list[str]) -> list[tuple[int, str, str]]:
+    """Each table's header: its line, its brackets, and its name."""
+    found = ((at, _HEADER.match(line)) for at, line in enumerate(lines))
+    return [(at, header[1], header[2]) for at, header in found if header]
+
+
 def _table(lines: list[str], name: str) -> tuple[int, int]:
-    """The lines of a table, behind its header; both the end of the file if there is none."""
-    begin = 0
-    if name:
-        header = re.compile(rf"\s*\[\s*{re.escape(name)}\s*\]")
-        begin = next((at for at, line in enumerate(lines, 1) if header.match(line)), -1)
-        if begin < 0:
-            return len(lines), len(lines)
-    ends = (at for at in range(begin, len(lines)) if re.match(r"\s*\[{1,2}[\w.\s]+\]{1,2}\s*(#.*)?$", lines[at]))
-    return begin, next(ends, len(lines))
+    """The lines of a table, behind its header; both the end of the file if there is none.
+
+    Raises:
+        BadOption: one of several is meant, and there are not as many.
+    """
+    headers, (array, _, number) = _headers(lines), name.rpartition(".")
+    if number.isdecimal():
+        those = [at for at, brackets, named in headers if (brackets, named) == ("[[", array)]
+        if int(number) >= len(those):
+            raise BadOption("--set", name, f"there are {len(those)} [[{array}]], numbered from 0")
+        begin = those[int(number)] + 1
+    elif name:
+        begin = next((at + 1 for at, brackets, named in headers if (brackets, named) == ("[", name)), len(lines))
+    else:
+        begin = 0
+    return begin, next((at for at, _, _ in headers if at >= begin), len(lines))
+
+
+def _without(lines: list[str], key: str) -> list[str]:
+    """The lines without the tables of this name, and those in them."""
+    headers = _headers(lines)
+    kept = lines[: headers[0][0]] if headers else lines
+    for (begin, _, name), (end, _, _) in pairwise([*headers, (len(lines), "", "")]):
+        if name != key and not name.startswith(f"{key}."):
+            kept += lines[begin:end]
+    return kept
 
 
 def _value_ends(lines: list[str], begin: int) -> int:

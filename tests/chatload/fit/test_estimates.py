@@ -165,12 +165,49 @@ def test_patience_without_anybody_who_left() -> None:
 
 def test_days_that_differ_beyond_chance_are_found(tmp_path: Path) -> None:
     """Two days of 100 and 300 dialogs: their deviation, less what chance would make of it."""
-    lines = [f"c,web,2026-01-0{day} 09:00" for day, dialogs in ((1, 100), (2, 300)) for _ in range(dialogs)]
+    lines = [f"c{n},web,2026-01-0{day} 09:00" for day, dialogs in ((1, 100), (2, 300)) for n in range(dialogs)]
     path = tmp_path / "two.csv"
     path.write_text("contact,channel,started\n" + "\n".join(lines))
     figures = estimate(read(path)).figures
     assert figures["busyness_cv"].value == pytest.approx(math.sqrt(20_000 - 200) / 200)
     assert figures["busyness_cv"].rows == 400
+
+
+def test_calls_take_operators_whole(tmp_path: Path) -> None:
+    """Of an export without operators: 100 calls an hour of six minutes are ten at once, and 12.5 people at 80 %."""
+    calls = [f"c{n},phone,2026-01-05 09:{n // 2:02}:00,2026-01-05 09:{n // 2:02}:00" for n in range(100)]
+    ends = [
+        f"2026-01-05 09:{n // 2:02}:00,2026-01-05 {9 + (n // 2 + 6) // 60:02}:{(n // 2 + 6) % 60:02}:00"
+        for n in range(100)
+    ]
+    path = tmp_path / "calls.csv"
+    head = "contact,channel,started,queued,accepted,closed\n"
+    path.write_text(head + "\n".join(f"{call},{end}" for call, end in zip(calls, ends, strict=True)))
+    scenario = parse(drafted("calls", estimated(path), path), Path("calls.toml"))
+    assert scenario.operators.count == 12
+
+
+def test_the_published_duration_has_the_wait_in_it(tmp_path: Path) -> None:
+    """As a run measures it; what is played is without, for the wait comes of itself."""
+    path = tmp_path / "waits.csv"
+    row = "2026-01-05 09:00:00,2026-01-05 09:01:00,2026-01-05 09:04:00,2026-01-05 09:10:00,5,5"
+    head = "contact,channel,started,queued,accepted,closed,messages_customer,messages_operator\n"
+    path.write_text(head + "\n".join(f"c{n},web,{row}" for n in range(20)))
+    scenario = parse(drafted("waits", estimated(path), path), Path("waits.toml"))
+    assert (scenario.published["duration_s"], scenario.dialog.duration) == (600.0, 420_000.0)
+
+
+def test_a_channel_where_nobody_was_taken_goes_where_most_go(tmp_path: Path) -> None:
+    """A department that somebody works for."""
+    path = tmp_path / "two.csv"
+    taken = "2026-01-05 09:00:00,2026-01-05 09:01:00,2026-01-05 09:01:05"
+    lines = [f"c{n},web,{taken},{where}" for n, where in enumerate(["cards"] * 3 + ["loans"])]
+    lines.append("c9,sms,2026-01-05 09:00:00,2026-01-05 09:01:00,,")
+    path.write_text("contact,channel,started,queued,accepted,department\n" + "\n".join(lines))
+    scenario = parse(drafted("two", estimated(path), path), Path("two.toml"))
+    assert {name: channel.department for name, channel in scenario.channels.played().items()} == {
+        "web": "cards", "sms": "cards",
+    }  # fmt: skip
 
 
 CONTRADICTIONS = {

@@ -59,6 +59,12 @@ def test_the_same_rows_in_every_dress(tmp_path: Path, content: bytes) -> None:
         ),
         (b"client,channel,started\n", "line 1: no column contact; there are: client, channel, started"),
         (b"contact,channel,started,channel\n", "line 1: column channel is there twice"),
+        (b'"contact" ,channel,started\n', "line 1: no CSV: ',' expected after '\"'"),
+        (
+            b"contact,channel,started,accepted\n",
+            "line 1: accepted without queued does not tell who waited; if every dialog waits from its start on,"
+            " repeat started as queued; else leave accepted out",
+        ),
         ("contact,channel,started".encode("utf-16"), "is not UTF-8; save it as CSV in UTF-8"),
         (b"PK\x03\x04\xff\xfe", "is not UTF-8; save it as CSV in UTF-8"),
         (
@@ -72,6 +78,8 @@ def test_the_same_rows_in_every_dress(tmp_path: Path, content: bytes) -> None:
         "another separator",
         "a column missing",
         "a column twice",
+        "a blank behind quotes",
+        "accepted without queued",
         "UTF-16",
         "a workbook",
         "cp1251",
@@ -97,7 +105,8 @@ def test_reading_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Good and bad rows together."""
     monkeypatch.setattr("chatload.fit.export.PROGRESS_ROWS", 2)
     path = tmp_path / "export.csv"
-    path.write_text("contact,channel,started\n" + 3 * "c,web,2026-01-31 09:00\n" + 2 * "c,web,now\n")
+    good = "".join(f"c{n},web,2026-01-31 09:00\n" for n in range(3))
+    path.write_text("contact,channel,started\n" + good + 2 * "c,web,now\n")
     told: list[int] = []
     read(path, told.append)
     assert told == [2, 4]
@@ -116,7 +125,7 @@ BURSTS = [
 def test_bursts_that_cannot_be_are_named(tmp_path: Path, cells: str, column: str, what: str) -> None:
     """The dialog is left out."""
     head = "contact,channel,started,messages_customer,bursts,messages_in_bursts\n"
-    found = export(tmp_path, f"{head}c,web,2026-01-31 09:00,8,2,4\nc,web,2026-01-31 09:00,8,{cells}\n")
+    found = export(tmp_path, f"{head}c,web,2026-01-31 09:00,8,2,4\nd,web,2026-01-31 09:00,8,{cells}\n")
     assert (len(found.rows), found.bad) == (1, [BadRow(3, column, what)])
 
 
@@ -127,11 +136,14 @@ def test_a_department_has_a_name(tmp_path: Path) -> None:
     assert found.bad == [BadRow(2, "department", what)]
 
 
-GOOD = "c1,web,2026-01-31 09:00:00,,,,,\n"
+GOOD, ALSO = "c1,web,2026-01-31 09:00:00,,,,,\n", "c2,web,2026-01-31 09:00:00,,,,,\n"
 BAD: list[tuple[str, str, str]] = [
     ("c,web,31/01/2026,,,,,", "started", '"31/01/2026" is no date and time; write 2026-01-31 09:00:00'),
     ("c,web,2026-02-31 09:00:00,,,,,", "started", '"2026-02-31 09:00:00" is no date and time: day'),
     ("c,web,,,,,,", "started", "is empty"),
+    ("c,web,01.01.0001 00:00:00,,,,,", "started", '"01.01.0001 00:00:00" is no time of a dialog'),
+    ("c,web,2026-01-31 09:00:00,,,9999-12-31 23:59:59,,", "closed", '"9999-12-31 23:59:59" is no time of a dialog'),
+    ("c1,web,2026-01-31T09:00,,,,,good", "", "the dialog of line 2 again"),
     (",web,2026-01-31 09:00:00,,,,,", "contact", "is empty"),
     ("c,wab,2026-01-31 09:00:00,,,,,", "channel", 'no channel "wab"; did you mean "web"?'),
     ("c,pigeon,2026-01-31 09:00:00,,,,,", "channel", "there are: web, app,"),
@@ -160,17 +172,27 @@ BAD: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize("row, column, what", BAD, ids=[f"{column or 'row'}: {what}" for _, column, what in BAD])
 def test_a_bad_row_is_named_and_its_neighbours_stay(tmp_path: Path, row: str, column: str, what: str) -> None:
     """By the line it begins in."""
-    found = export(tmp_path, f"{HEAD}{GOOD}\n{row}\n{GOOD if row.count(chr(34)) != 1 else ''}")
+    found = export(tmp_path, f"{HEAD}{GOOD}\n{row}\n{ALSO if row.count(chr(34)) != 1 else ''}")
     assert [(bad.line, bad.column) for bad in found.bad] == [(4, column)]
     assert what in found.bad[0].what
     assert len(found.rows) == (2 if row.count('"') != 1 else 1)
+
+
+def test_where_quotes_are_wrong_every_line_is_counted(tmp_path: Path) -> None:
+    """Nobody can tell where its rows end: all lines up to the next that can be read are named."""
+    lines = ['c2,"web', "c3,web,2026-01-31 09:00:00,,,,,", 'c4,web"x,2026-01-31 09:00:00,,,,,']
+    found = export(tmp_path, f"{HEAD}{GOOD}" + "".join(f"{line}\n" for line in lines) + ALSO)
+    assert ([row.line for row in found.rows], len(found.bad)) == ([2, 6], 1)
+    assert str(found.bad[0]).startswith("lines 3 to 5: no CSV: ")
+    result = chatload("scenarios", "fit", "export.csv", cwd=tmp_path)
+    assert "export.csv: 5 rows, 2 used, 3 bad and left out." in result.stdout
 
 
 @pytest.mark.parametrize("column", ["messages_customer", "messages_operator", "messages_bot"])
 def test_a_count_is_a_whole_number(tmp_path: Path, column: str) -> None:
     """Neither negative nor broken; none at all is none."""
     values = {"3": 3, "0": 0, "": None}
-    lines = [f"c,web,2026-01-31 09:00,{value}" for value in [*values, "-1", "2.5", "many"]]
+    lines = [f"c{n},web,2026-01-31 09:00,{value}" for n, value in enumerate([*values, "-1", "2.5", "many"])]
     found = export(tmp_path, f"contact,channel,started,{column}\n" + "\n".join(lines))
     assert [getattr(row, column) for row in found.rows] == list(values.values())
     assert found.bad == [
@@ -181,7 +203,7 @@ def test_a_count_is_a_whole_number(tmp_path: Path, column: str) -> None:
 
 def test_of_two_scales_the_rarer_is_bad(tmp_path: Path) -> None:
     """Words and numbers cannot be added up."""
-    rows = [f"c,web,2026-01-31 09:00:00,,,,,{rating}" for rating in ("5", "good", "4", "1")]
+    rows = [f"c{n},web,2026-01-31 09:00:00,,,,,{rating}" for n, rating in enumerate(("5", "good", "4", "1"))]
     found = export(tmp_path, HEAD + "\n".join(rows))
     assert found.bad == [BadRow(3, "rating", "on another scale than most, which are numbers")]
     assert [row.rating for row in found.rows] == [Score(False, 5), Score(False, 4), Score(False, 1)]

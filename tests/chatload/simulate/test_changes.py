@@ -34,6 +34,37 @@ def test_any_key_can_be_changed_and_its_text_says_so() -> None:
     }
 
 
+def test_of_several_tables_one_is_changed_by_its_number() -> None:
+    """Counted from 0, as messages about scenarios count them; the others stay as they are."""
+    file = load("chat2desk")
+    was = tomllib.loads(file.text)
+    text = changed(
+        file, ["operators.shifts.2.overtime=45 min", "bot.menu.lines.1.text=Ask us.", "notices.0.per_day=7"]
+    ).text
+    data = tomllib.loads(text)
+    was["operators"]["shifts"][2]["overtime"] = "45 min"
+    was["bot"]["menu"]["lines"][1]["text"] = "Ask us."
+    was["notices"][0]["per_day"] = 7
+    assert data == was
+
+
+def test_a_number_that_no_table_has_is_refused() -> None:
+    """With how many there are."""
+    with pytest.raises(BadOption, match=r"there are 2 \[\[operators\.teams\]\], numbered from 0"):
+        changed(load("chat2desk"), ["operators.teams.2.skills=[]"])
+
+
+def test_a_whole_array_of_tables_can_be_set() -> None:
+    """All its tables go, and what stands beside them stays."""
+    file = load("tbank")
+    scenario = changed(file, ["operators.shifts=[]", "objectives=[]", "operators.breaks.every=3 h"]).scenario
+    was = file.scenario
+    assert was.operators.breaks is not None
+    breaks = was.operators.breaks.model_copy(update={"every": 10_800_000.0})
+    operators = was.operators.model_copy(update={"shifts": (), "day_off": 0.0, "breaks": breaks})
+    assert scenario == was.model_copy(update={"operators": operators, "objectives": []})
+
+
 def test_a_table_that_the_file_leaves_out_can_be_begun() -> None:
     """Its keys are then asked for like anybody's."""
     with pytest.raises(BadScenario, match=r"feedback\.\w+ = .*this key is missing"):
