@@ -8,7 +8,7 @@ import numpy as np
 from chatreport.evidence import SECOND_NS, Evidence
 from chatreport.floor import Floor
 from chatreport.generator import spans
-from chatreport.grouping import NEVER, Floats, Ints, earliest, lookup, order_by, running_sum
+from chatreport.grouping import NEVER, Floats, Ints, order_by, running_sum
 from chatreport.latency import Samples
 from chatreport.rundir import Outcome, Phase, What
 
@@ -117,13 +117,12 @@ def starts(evidence: Evidence) -> Starts | None:
 
 
 def _waiting(floor: Floor) -> tuple[Ints, Ints]:
-    """From entering the queue to the first acceptance, else the closing, else the end."""
-    dialogs, entered = earliest(*floor.queued)
-    held = floor.holdings
-    taken = held.accepted_at >= 0
-    accepted = lookup(*earliest(held.dialog[taken], held.accepted_at[taken]), dialogs, NEVER)
-    gone = np.minimum(np.minimum(accepted, lookup(*floor.closed, dialogs, NEVER)), floor.horizon)
-    return entered, np.maximum(gone, entered)
+    """From entering the queue, or coming back to it, to the acceptance, else the offer's end, the closing, the end."""
+    waits, held = floor.waits, floor.holdings
+    accepted, ended = (np.append(times, NEVER)[waits.holding] for times in (held.accepted_at, held.ended_at))
+    offered = np.where(accepted >= 0, np.minimum(accepted, ended), ended)
+    gone = np.minimum(np.where(waits.holding >= 0, offered, waits.end), floor.horizon)
+    return waits.begin, np.maximum(gone, waits.begin)
 
 
 def _level(begins: Ints, ends: Ints, edges: Ints) -> Floats:

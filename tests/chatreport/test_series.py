@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from chatreport.evidence import SECOND_NS
 from chatreport.floor import Floor
 from chatreport.latency import measure
-from chatreport.rundir import Outcome, What
-from chatreport.series import BEYOND, BINS, curves, timeline
+from chatreport.rundir import Kind, Outcome, What
+from chatreport.series import BEYOND, BINS, Timeline, curves, timeline
 from chatreport.wording import milliseconds, number, printable
 from tests.chatreport.ledgers import MS, T0, Record
 from tests.chatreport.worlds import play
@@ -28,6 +29,24 @@ def test_the_timeline_adds_up() -> None:
         assert level.min() >= 0
     assert 1 <= shown.busy.max() <= shown.online.max() == 2
     assert shown.end_s == 2.0
+
+
+def test_who_comes_back_to_the_queue_waits_again() -> None:
+    """A dialog that was sent on, and taken two steps later, is drawn as waiting until then."""
+    record = play()
+    place = {name: record.one(What.ENTRY, kind=Kind.TRANSFERRED)[name] for name in ("contact", "number")}
+    again = record.find(What.ACCEPT, **place)[-1]["started"]
+    later = int(2 * shown(record).step_s * SECOND_NS)
+    for row in record.rows:
+        if {name: row.get(name) for name in place} == place:
+            row |= {name: row[name] + later for name in ("started", "done") if row.get(name, -1) >= again}
+    assert shown(record).waiting.sum() == shown(play()).waiting.sum() + 2
+
+
+def shown(record: Record) -> Timeline:
+    evidence = record.evidence()
+    floor = Floor(evidence)
+    return timeline(evidence, floor, measure(evidence, floor))
 
 
 def test_a_fault_is_a_band_from_its_begin_to_its_recovery() -> None:

@@ -61,6 +61,32 @@ def test_a_leak_is_a_leak_on_the_wire_too() -> None:
     assert compare(replications(wire=True, leaked=1)).points_to == "capacity leak"
 
 
+def test_a_place_too_many_hides_no_leak() -> None:
+    """One operator has what should be another's: as many places are taken as there are, and four of them by nobody."""
+    seen = played(QUEUE, 1)
+    crowded = Observed(
+        **{name: getattr(seen, name) for name in Observed.__slots__} | {"operator": np.minimum(seen.operator, 8)}
+    )
+    assert [measure(each, QUEUE, WARM_UP_S, wire=False).untaken for each in (seen, crowded)] == [0, 4]
+
+
+def test_fewer_who_wait_are_no_leak() -> None:
+    """Places that nobody asked for serve sooner: wrong, and nothing that a leak would explain."""
+    more = replace(QUEUE, slots=5)
+    plays = [measure(played(more, seed), QUEUE, WARM_UP_S, wire=False) for seed in range(9)]
+    found = compare(plays)
+    assert (found.verdict, found.points_to, found.differences["waiting"].high < 0) == ("disagree", "", True)
+
+
+def test_a_load_that_is_ignored_is_found() -> None:
+    """All plays at load 1: too many at 0.9 and too few at 1.1, and as many as asked for in all."""
+    queues = [replace(QUEUE, arrivals_per_s=QUEUE.arrivals_per_s * load) for load in (0.9, 1.0, 1.1)]
+    plays = [measure(played(QUEUE, seed), queues[seed % 3], WARM_UP_S, wire=False) for seed in range(9)]
+    found = compare(plays)
+    assert (found.verdict, found.points_to) == ("disagree", "arrivals")
+    assert [reason[:9] for reason in found.reasons if "contacts came" in reason] == ["load 0.9:", "load 1.1:"]
+
+
 def test_what_contradicts_itself_disagrees() -> None:
     """A play whose books do not balance is wrong, though its figures are right."""
     plays = replications()

@@ -76,6 +76,15 @@ def test_what_agrees_is_written_and_drawn(tmp_path: Path) -> None:
     assert [(each.word, each.exit_code) for each in (cut_off, wrong)] == [("undecidable", 130), ("disagree", 1)]
 
 
+def test_ends_that_nothing_bounds_are_left_open(tmp_path: Path) -> None:
+    """Of three plays at three loads: null in JSON, which knows no infinity, and a dash for people."""
+    lines = write(tmp_path, Result({"wire": compare(replications(3))}, 3, 9))
+    told = json.loads((tmp_path / "validate.json").read_text(), parse_constant=pytest.fail)
+    assert {(each["low"], each["high"]) for each in told["kinds"]["wire"]["differences"].values()} == {(None, None)}
+    assert [line for line in lines if "inf" in line] == []
+    assert "inf %" not in (tmp_path / "report.html").read_text()
+
+
 INTERRUPTED = """
 import sys
 from pathlib import Path

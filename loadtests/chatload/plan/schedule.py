@@ -76,6 +76,11 @@ class Plan:
         words = Keywords(self.scenario, self._texts.draws)
         return Plan(self.scenario, list(self.dialogs), self._details, words, self.horizon_ms, self.staff)
 
+    @property
+    def seed(self) -> int:
+        """What everything random in it is drawn with."""
+        return self._texts.draws.seed
+
     def dialog(self, index: int) -> Dialog:
         """The dialog of this index; KeyError if the plan has none."""
         return self._by_index[index]

@@ -23,7 +23,11 @@ from chatreport.wording import number
 LEVEL: Final = 0.01  # of a further day outside, of all figures together
 FEWEST: Final = 10  # days; by fewer a further one may lie almost anywhere
 COLUMNS: Final = ("label", "run", "own", "mean", "predicted", "word")
+ALIKE: Final = "all days have the same, and the run another,"
 CODES: Final = {"within": 0, "outside": 1, "not decidable": 3}
+
+DECIDED: Final = frozenset(("within", "outside"))
+SHOWN: Final = {"alike": "days are alike", "few": "too few days"}
 
 Word = Literal["within", "outside", "not decidable"]
 
@@ -42,7 +46,8 @@ class Recorded(msgspec.Struct, frozen=True):
 class Predicted(msgspec.Struct, frozen=True):
     """A figure of the run and of its own plan simulated, and between which ends that of a further day lies.
 
-    `word` is "" where days are all alike.
+    `word` is "alike" where days are, and the run is not: nobody can say how rare that is. It is "few" where hardly any
+    day has the figure: a further one's would lie almost anywhere.
     """
 
     figure: Figure
@@ -50,7 +55,7 @@ class Predicted(msgspec.Struct, frozen=True):
     own: float | None
     low: float
     high: float
-    word: Literal["within", "outside", ""]
+    word: Literal["within", "outside", "alike", "few"]
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -61,20 +66,25 @@ class Beside(msgspec.Struct, frozen=True):
 
     @property
     def word(self) -> Word:
-        """Not decidable if the run proves nothing, days are few, or no figure can be compared."""
-        words = [each.word for each in self.figures]
-        if self.recorded.doubts or not any(words):
+        """Not decidable if the run proves nothing, days are few, no figure can be compared, or one never differed."""
+        words = {each.word for each in self.figures}
+        if self.recorded.doubts or not words & DECIDED:
             return "not decidable"
-        return "outside" if "outside" in words else "within"
+        return "outside" if "outside" in words else "not decidable" if "alike" in words else "within"
 
     @property
     def told(self) -> list[str]:
         """The comparison in a few sentences, the word first."""
-        recorded, outside = self.recorded, [each.figure.label for each in self.figures if each.word == "outside"]
+        recorded = self.recorded
         bent = "unknown" if recorded.distortion is None else f"{100 * recorded.distortion:.2f} %"
-        compared = sum(each.word != "" for each in self.figures)
-        why = recorded.doubts or ([f"outside are {', '.join(outside)}"] if outside else [])
-        return [f"{recorded.run} beside them: {self.word}; {compared} figures compared, distortion {bent}", *why]
+        compared = sum(each.word in DECIDED for each in self.figures)
+        why = recorded.doubts or [*self._those("outside", "outside are"), *self._those("alike", ALIKE)]
+        told = [*why, *self._those("few", "too few days have")]
+        return [f"{recorded.run} beside them: {self.word}; {compared} figures compared, distortion {bent}", *told]
+
+    def _those(self, word: str, what: str) -> list[str]:
+        labels = [each.figure.label for each in self.figures if each.word == word]
+        return [f"{what} {', '.join(labels)}"] if labels else []
 
 
 def recorded(run: Path) -> Recorded:
@@ -105,17 +115,20 @@ def beside(found: list[Figure], manifest: dict[str, Any]) -> Beside | None:
     run, days = msgspec.convert(manifest["beside"], Recorded), max((each.days for each in found), default=0)
     if days < FEWEST:
         run = replace(run, doubts=[*run.doubts, f"{days} days are too few beside a run, {FEWEST} are needed"])
-    both = [each for each in found if each.name in run.values and each.days > 1]
-    return Beside(run, [_predicted(each, run, len(both)) for each in both])
+    both, fewest = [each for each in found if each.name in run.values and each.days > 1], min(FEWEST, days)
+    compared = sum(each.days >= fewest for each in both)
+    return Beside(run, [_predicted(each, run, max(compared, 1), few=each.days < fewest) for each in both])
 
 
-def _predicted(each: Figure, run: Recorded, figures: int) -> Predicted:
+def _predicted(each: Figure, run: Recorded, figures: int, *, few: bool) -> Predicted:
     value, own = run.values[each.name], run.own.get(each.name)
     deviates = each.deviates or 0.0
     reach = float(stdtrit(each.days - 1, 1 - LEVEL / figures / 2)) * deviates * math.sqrt(1 + 1 / each.days)
     low, high = max(0.0, each.mean - reach), min(MOST.get(each.unit, math.inf), each.mean + reach)
+    if few:
+        return Predicted(each, value, own, low, high, "few")
     if not deviates:
-        return Predicted(each, value, own, low, high, "within" if value == each.mean else "")
+        return Predicted(each, value, own, low, high, "within" if value == each.mean else "alike")
     return Predicted(each, value, own, low, high, "within" if abs(value - each.mean) <= reach else "outside")
 
 
@@ -127,8 +140,8 @@ def cells(each: Predicted) -> dict[str, str]:
         "own": "–" if each.own is None else number(each.own),
         "mean": number(each.figure.mean),
         "predicted": f"{number(each.low)} to {number(each.high)}",
-        "word": each.word or "days are alike",
-        "look": {"within": "held", "outside": "violated", "": "unknown"}[each.word],
+        "word": SHOWN.get(each.word, each.word),
+        "look": {"within": "held", "outside": "violated"}.get(each.word, "unknown"),
     }
 
 

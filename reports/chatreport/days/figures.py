@@ -73,10 +73,17 @@ def figures(values: dict[str, list[float]], manifest: dict[str, Any]) -> list[Fi
     return [_figure(each, np.array(values[each["name"]]), published.get(each["name"])) for each in known]
 
 
+def unseen(values: dict[str, list[float]], manifest: dict[str, Any]) -> list[str]:
+    """The published figures that no day has, by their labels."""
+    known = [each for each in manifest.get("figures") or [] if each["name"] in (manifest.get("published") or {})]
+    return [each["label"] for each in known if each["name"] not in values]
+
+
 def _figure(named: dict[str, str], values: "np.ndarray[Any, Any]", published: float | None) -> Figure:
     name, label, unit = (named[key] for key in ("name", "label", "unit"))
-    mean, n = float(values.mean()), len(values)
-    deviates = float(values.std(ddof=1)) if n > 1 else None
+    n, alike = len(values), bool(values.min() == values.max())
+    mean = float(values[0] if alike else values.mean())  # of a hundred times 99.9 numpy's is a little beside it
+    deviates = None if n == 1 else 0.0 if alike else float(values.std(ddof=1))
     half = None if deviates is None else float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviates / n**0.5
     low, high = (None, None) if half is None else (max(0.0, mean - half), min(MOST.get(unit, np.inf), mean + half))
     more = beside(published, mean) if published is not None else {}

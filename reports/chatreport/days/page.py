@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chatreport.days.beside import CODES as BESIDE
-from chatreport.days.beside import Beside, beside, cells, lines, markdown
-from chatreport.days.figures import Figure, figures, read_days
+from chatreport.days.beside import DECIDED, Beside, beside, cells, lines, markdown
+from chatreport.days.figures import Figure, figures, read_days, unseen
 from chatreport.days.picture import draw_beside, draw_days
 from chatreport.plots.canvas import NARROW_PX, WIDE_PX, save, svg
 from chatreport.report.frame import framed
@@ -17,6 +17,7 @@ from chatreport.wording import number, printable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
+DAY_S: Final = 86_400.0
 INTERRUPTED: Final = 130
 CODES: Final = {"pass": 0, "fail": 1, "inconclusive": 3, "invalid": 3}
 LABEL: Final = "Simulated days beside the published figures"
@@ -29,11 +30,13 @@ def draw_all(folder: Path) -> tuple[list[str], int]:
         UnreadableRun: these are no simulated days.
     """
     manifest = read_manifest(folder)
-    found = figures(read_days(folder), manifest)
+    values = read_days(folder)
+    found = figures(values, manifest)
     head, notes = _heading(manifest), [str(note) for note in manifest.get("notes") or []]
+    notes += [f"published, and measured on none of the days: {label}" for label in unseen(values, manifest)]
     run = beside(found, manifest)
-    values = {} if run is None else run.recorded.values
-    pictures = _pictures(folder, [each for each in found if each.deviation is not None], values)
+    theirs = {} if run is None else run.recorded.values
+    pictures = _pictures(folder, [each for each in found if each.deviation is not None], theirs)
     more = [] if run is None else markdown(run)
     (folder / "summary.md").write_text(_markdown(head, notes, found, more), encoding="utf-8")
     page = folder / "report.html"
@@ -54,7 +57,7 @@ def _code(manifest: dict[str, Any], run: Beside | None) -> int:
 
 def _compared(folder: Path, run: Beside) -> dict[str, Any]:
     """The comparison as the page shows it."""
-    drawn = [each for each in run.figures if each.word]
+    drawn = [each for each in run.figures if each.word in DECIDED]
     pictures = _drawn(folder, "beside", "A run beside simulated days", partial(draw_beside, drawn)) if drawn else {}
     return {"told": run.told, "rows": [cells(each) for each in run.figures], "pictures": pictures}
 
@@ -65,7 +68,9 @@ def _title(manifest: dict[str, Any]) -> str:
 
 def _heading(manifest: dict[str, Any]) -> str:
     verdicts = ", ".join(f"{count} {word}" for word, count in (manifest.get("verdicts") or {}).items())
-    part = "" if manifest.get("part") == "day" else " (the peak hour)"
+    lasts_s = float(manifest.get("duration_s") or DAY_S)
+    whole = manifest.get("part") == "day" and lasts_s == DAY_S
+    part = "" if whole else f" (the {manifest.get('part')}, {lasts_s / 60:.4g} min)"
     missing = manifest.get("interrupted")
     verdicts += f"; interrupted, {missing} days are missing" if missing else ""
     return (
@@ -86,10 +91,11 @@ def _cells(each: Figure) -> dict[str, Any]:
 
 
 def _lines(head: str, notes: list[str], found: list[Figure], more: list[str]) -> list[str]:
-    shown = [head, *(f"  {note}" for note in notes)]
+    shown, most = [head, *(f"  {note}" for note in notes)], max((each.days for each in found), default=0)
     shown.append(f"  {'':44}{'mean':>18}{'between days':>14}{'95 % of the mean':>22}{'published':>12}{'off by':>9}")
     for each in map(_cells, found):
         near = " ✓" if each["within"] else ""
+        near += f"  of {each['days']} day{'s' * (each['days'] != 1)}" if each["days"] < most else ""
         told = f"{each['published']:>12}{each['deviation']:>9}{near}"
         spread = f"{each['deviates']:>14}{each['interval']:>22}"
         shown.append(f"  {each['label']:44}{each['mean']:>18}{spread}{told}".rstrip())
@@ -99,11 +105,13 @@ def _lines(head: str, notes: list[str], found: list[Figure], more: list[str]) ->
 def _markdown(head: str, notes: list[str], found: list[Figure], more: list[str]) -> str:
     rows = [f"## {head}", "", *(f"- {note}" for note in notes), ""]
     rows += [
-        "| figure | mean | between days | 95 % of the mean | published | off by |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| figure | days | mean | between days | 95 % of the mean | published | off by |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for each in map(_cells, found):
-        shown = (each[name] for name in ("label", "mean", "deviates", "interval", "published", "deviation"))
+        shown = (
+            str(each[name]) for name in ("label", "days", "mean", "deviates", "interval", "published", "deviation")
+        )
         rows.append(f"| {' | '.join(shown)} |")
     return printable("\n".join([*rows, *more])) + "\n"
 

@@ -211,18 +211,23 @@ def _arrivals(replications: Sequence[Replication]) -> Found:
         for each, p in known
         if p < DOUBT / len(known)
     ]
-    came = sum(each.contacts for each in replications)
-    asked = sum(each.contacts * each.queue.arrivals_per_s / each.arrivals_per_s for each in replications)
-    if abs(came - asked) > _deviations() * math.sqrt(asked):
-        found.append((ARRIVALS, f"{came:,} contacts came where {asked:,.0f} were asked for"))
+    loads = sorted({each.queue.load for each in replications})
+    for load in loads:  # by loads, or too few of one would make up for too many of another
+        those = [each for each in replications if each.queue.load == load]
+        came = sum(each.contacts for each in those)
+        asked = sum(each.contacts * each.queue.arrivals_per_s / each.arrivals_per_s for each in those)
+        if abs(came - asked) > _deviations(len(loads)) * math.sqrt(asked):
+            found.append((ARRIVALS, f"load {load:g}: {came:,} contacts came where {asked:,.0f} were asked for"))
     return found
 
 
 def _services(replications: Sequence[Replication]) -> Found:
     """A place is taken for as long as the plan says, and a little of the platform's own time."""
-    came = sum(each.contacts for each in replications)
-    share = sum(each.contacts * (each.service_s / each.queue.service_s - 1) for each in replications) / max(came, 1)
-    chance = _deviations() / math.sqrt(max(came, 1))
+    served = [each.contacts * (1 - each.figures.abandonment) for each in replications]
+    longer = (each.service_s / each.queue.service_s - 1 for each in replications)
+    count = max(sum(served), 1.0)
+    share = sum(some * more for some, more in zip(served, longer, strict=True)) / count
+    chance = _deviations() / math.sqrt(count)
     if -chance <= share <= chance + OWN_TIME_WITHIN:
         return []
     return [("", f"a place is taken {100 * share:+.1f} % longer than asked for")]
@@ -240,15 +245,17 @@ def _leak(replications: Sequence[Replication]) -> Found:
     return [(LEAK, words)]
 
 
-def _deviations() -> float:
-    """So many standard deviations away is no chance, by `DOUBT`."""
-    return float(-stdtrit(math.inf, DOUBT / 2))
+def _deviations(counts: int = 1) -> float:
+    """So many standard deviations away is no chance, by `DOUBT` for all `counts` together."""
+    return float(-stdtrit(math.inf, DOUBT / counts / 2))
 
 
 def _points_to(differences: dict[str, Difference]) -> str:
-    """By the figures alone: other waits with as many who wait, or not as many who wait as there should be."""
-    if not differences["waiting"].agrees:
+    """By the figures alone: longer waits with as many who wait, or more who wait than there should be."""
+    if differences["waiting"].low > 0:
         return LEAK
+    if not differences["waiting"].agrees:
+        return ""
     longer = (differences["mean_wait_s"].low, differences["abandonment"].low, -differences["service_level"].high)
     return DISPATCH if max(longer) > 0 else ""
 

@@ -124,7 +124,8 @@ def _untaken(seen: Observed, queue: Queue, from_s: float) -> int:
     waited = (seen.queued_s >= from_s) & (seen.waited_s > NOTICED * queue.service_s)
     if waited.sum() < WAITERS:
         return 0
-    return queue.places - sum(_most_at_once(seen, operator, from_s) for operator in range(queue.operators))
+    had = (_most_at_once(seen, operator, from_s) for operator in range(queue.operators))
+    return sum(max(0, queue.slots - most) for most in had)  # one place too many makes up for none that was not taken
 
 
 def _most_at_once(seen: Observed, operator: int, from_s: float) -> int:

@@ -1,6 +1,7 @@
 """The result of a validation: `validate.json`, a page, a picture, and a summary for terminals."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -76,7 +77,7 @@ def write(folder: Path, result: Result) -> list[str]:
         "schema": SCHEMA, "verdict": result.word, "exit_code": result.exit_code, "notes": result.notes,
         "definitions": DEFINITIONS, "kinds": {kind: _facts(each) for kind, each in result.comparisons.items()},
     }  # fmt: skip
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "validate.json").write_text(text + "\n", encoding="utf-8")
     (folder / "report.html").write_text(_page(folder, result), encoding="utf-8")
     lines = _summary(result)
@@ -88,6 +89,8 @@ def _facts(each: Comparison) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(each)
     for shown, replication in zip(found["replications"], each.replications, strict=True):
         shown["theory"] = at_what_came(replication)
+    for difference in found["differences"].values():  # of an interval that nothing bounds, JSON has no ends
+        difference |= {end: None for end in ("low", "high") if not math.isfinite(difference[end])}
     return found
 
 
@@ -110,7 +113,8 @@ def _rows(each: Comparison) -> list[tuple[str, str, str, str, str]]:
     for name, difference in each.differences.items():
         measured = sum(_measured(replication, name) for replication in each.replications) / count
         told = sum(some.get(name, 0.0) for some in expected) / count
-        between = f"{_spoken(difference.low, name)} to {_spoken(difference.high, name)}"
+        ends = (_spoken(difference.low, name), _spoken(difference.high, name))
+        between = " to ".join(ends) if math.isfinite(difference.half) else "–"
         rows.append(
             (NAMES[name], _spoken(measured, name), _spoken(told, name), _spoken(difference.mean, name), between)
         )

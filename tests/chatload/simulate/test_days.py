@@ -163,8 +163,48 @@ def test_the_ends_of_a_further_day_are_those_of_the_text_books() -> None:
     assert [alone.low, alone.high] == pytest.approx([0.0, 13 + 5.84091 * 2.58199 * 1.25**0.5], abs=1e-3)
     assert alone.word == "within"
     together = _compared(values, names, run | {"values": {"one": 33.0, "same": 1.0, "other": 2.0}})
-    assert [each.word for each in together] == ["within", "within", ""]
+    assert [each.word for each in together] == ["within", "within", "alike"]
     assert together[0].high > alone.high
+
+
+SAME = "all days have the same, and the run another, same"
+
+
+@pytest.mark.parametrize(
+    "run, word, why",
+    [
+        ({"varies": 2.0, "same": 99.9}, "within", []),
+        ({"varies": 2.0, "same": 99.8}, "not decidable", [SAME]),
+        ({"varies": 9.0, "same": 99.8}, "outside", ["outside are varies", SAME]),
+        ({"varies": 2.0, "rare": 500.0}, "within", ["too few days have rare"]),
+        ({"rare": 4.0}, "not decidable", ["too few days have rare"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_not_within(run: dict[str, float], word: str, why: list[str]) -> None:
+    """A figure that never differs, one of few days: named, and no reason to say that the run is one of the days."""
+    names = [{"name": name, "label": name, "unit": "s"} for name in ("varies", "same", "rare")]
+    values = {"varies": [1.0 + day % 3 for day in range(20)], "same": [99.9] * 20, "rare": [3.0, 4.0]}
+    told = {"run": "r", "seed": 0, "values": run, "distortion": 0.0, "doubts": []}
+    found = beside(figures(values, {"figures": names}), {"beside": told})
+    assert found is not None
+    assert (found.word, found.told[1:]) == (word, why)
+
+
+def test_a_page_says_what_was_simulated_and_what_no_day_has(tmp_path: Path) -> None:
+    """The part and how long it was; a published figure that no day has; of how many days a figure is."""
+    rows = [{"day": day, "seed": day, "figure": "asa_s", "value": 4.0 + day} for day in range(3)]
+    write_days(tmp_path, [*rows, {"day": 0, "seed": 0, "figure": "occupancy", "value": 80.0}])
+    labels = {"asa_s": "ASA", "occupancy": "Occupancy", "bot_containment": "Kept"}
+    named = [{"name": name, "label": label, "unit": "s"} for name, label in labels.items()]
+    about = {"days": 3, "operators": 4, "load": 1.0, "seed": 1, "verdicts": {"pass": 3}, "title": "Ours"}
+    write_manifest(
+        tmp_path,
+        {**about, "figures": named, "published": {"bot_containment": 58.8}, "part": "surge", "duration_s": 600.0},
+    )
+    lines, _ = draw_all(tmp_path)
+    assert lines[0].startswith("Ours: 3 simulated days (the surge, 10 min), 4 operators")
+    assert lines[1] == "  published, and measured on none of the days: Kept"
+    assert [line.endswith("  of 1 day") for line in lines[3:5]] == [False, True]
 
 
 def _compared(values: dict[str, list[float]], names: list[dict[str, str]], run: dict[str, Any]) -> list[Predicted]:

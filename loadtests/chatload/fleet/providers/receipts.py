@@ -51,14 +51,14 @@ class Receipts:
         self._teller = teller
         self._actor = actor
         self._method = method
-        self._draws = Draws(world.plan.scenario.seed)
+        self._draws = Draws(world.plan.seed)
 
     def fate(self, chat: Chat) -> Fate:
         """What becomes of the chat's latest reply; empty if this messenger does not tell."""
         statuses, settings = self._teller.statuses, self._settings
         if not statuses:
             return []
-        key = _latest(chat)
+        key = self._latest(chat)
         delivered_ns = int(self._drawn(settings.delivered_ms, Purpose.DELIVERED, chat) * MS)
         if self.fails(chat):
             return [("failed", delivered_ns)]
@@ -73,7 +73,8 @@ class Receipts:
 
     def fails(self, chat: Chat) -> bool:
         """Whether the chat's latest reply never reaches anybody, and the platform is told so."""
-        return "failed" in self._teller.statuses and share_of(f"failed:{_latest(chat)}") < self._settings.failed_share
+        tells = "failed" in self._teller.statuses
+        return tells and share_of(f"failed:{self._latest(chat)}") < self._settings.failed_share
 
     def begin(self, chat: Chat, sent: Sent, fate: Fate, early: Callable[[], None] | None) -> None:
         """Post the receipts when they are due; the first at once, if somebody waits for its answer: `early`."""
@@ -89,10 +90,14 @@ class Receipts:
 
     def is_early(self, chat: Chat) -> bool:
         """Whether the latest reply's first receipt comes before the answer to the send."""
-        return share_of(f"early:{_latest(chat)}") < self._settings.early_share
+        return share_of(f"early:{self._latest(chat)}") < self._settings.early_share
 
     def _drawn(self, mean: float, purpose: Purpose, chat: Chat) -> float:
         return self._draws.lognormal(mean, CV, purpose, _number(chat), chat.sends) if mean else 0.0
+
+    def _latest(self, chat: Chat) -> str:
+        """The key of draws about the chat's latest reply."""
+        return f"{self._draws.seed}:{_number(chat)}:{chat.sends}"
 
     def _due(self, callback: Callback) -> None:
         chat, status = callback.chat, callback.status
@@ -118,11 +123,6 @@ class Receipts:
                 started=update.started_ns, done=done_ns, provider_id=provider_number(sent.id), attempt=update.attempt,
                 reason=self._world.recorder.text(callback.status),
             )  # fmt: skip
-
-
-def _latest(chat: Chat) -> str:
-    """The key of draws about the chat's latest reply."""
-    return f"{_number(chat)}:{chat.sends}"
 
 
 def _number(chat: Chat) -> int:
