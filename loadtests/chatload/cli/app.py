@@ -350,7 +350,7 @@ def new(
       started            when the dialog began; the hour counts as it is written
     and, as far as the bank knows them:
       queued             when it began to wait for an operator; empty: it never did
-      accepted           when an operator took it; empty: none did
+      accepted           when an operator took it, beside queued; empty: none did
       closed             when it ended
       ended_by           customer, operator, bot, or timeout: nobody wrote any more
       messages_customer, messages_operator, messages_bot
