@@ -19,13 +19,14 @@ from chatload.errors import ChatloadError
 from chatload.process import cpu_shares, free_port, own_cpus
 from chatload.run import isolation
 from chatload.run.directory import cpu_model, filesystem, versions
+from chatload.run.settings import files_needed
 from chatreport.validity import STOLEN_AT_MOST
 
 State = Literal["ok", "note", "change"]
 
 FSYNCS: Final = 50
 SLOW_FSYNC_MS: Final = 20.0
-FILES_FOR_TBANK: Final = 1_400
+TBANK: Final = (543, 700)  # operators, and dialogs at once in the peak hour, with some to spare
 MEMORY_FOR_TBANK_GB: Final = 2.0
 FREE_DISK_GB: Final = 2.0
 
@@ -114,9 +115,10 @@ def fsync() -> Finding:
 def files() -> Finding:
     """The limit of open files a process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = hard != resource.RLIM_INFINITY and hard < FILES_FOR_TBANK
+    needed = files_needed(*TBANK)
+    few = hard != resource.RLIM_INFINITY and hard < needed
     hard_text = "unlimited" if hard == resource.RLIM_INFINITY else f"{hard:,}"
-    advice = f"ulimit -Hn {FILES_FOR_TBANK}, or LimitNOFILE=, for 400 operators and 700 dialogs" if few else ""
+    advice = f"ulimit -Hn {needed}, or LimitNOFILE=, for {TBANK[0]} operators and {TBANK[1]} dialogs" if few else ""
     return Finding("open files", f"{soft:,}, may be raised to {hard_text}", "change" if few else "ok", advice)
 
 

@@ -131,7 +131,9 @@ def not_claimed(verdict: Verdict, manifest: dict[str, Any]) -> list[str]:
     if left:
         found.append(f"Guarantees not judged: {', '.join(left)}.")
     found += _not_played(manifest)
-    found.append("A larger installation: figures are of this machine, load generator included, over loopback.")
+    found.append(
+        "A larger installation: figures are of these machines, load generator included, and the way between them."
+    )
     found.append("Power loss or media failure: durable means through kill -9 of the process.")
     if {channel.name.lower() for channel in MESSENGERS} & set((manifest.get("channels") or {}).get("played") or []):
         found.append("Exactly once inside a messenger: without an idempotency key nobody can promise that.")

@@ -77,7 +77,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         str | None, typer.Option(help='Wall time in which dialogs start, like "90s". Default: the whole part.')
     ] = None,
     operators: Annotated[
-        int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")
+        int | None,
+        typer.Option(
+            help="All operators; shifts and breaks say who is on duty. Default: the scenario's times the load."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed is another plan. Default: the scenario's.")] = None,
     ramp: Annotated[
@@ -134,7 +137,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     epilog="""\b
     Examples:
       chatload simulate tbank --part day
-      chatload simulate tbank --part day --operators 380
+      chatload simulate tbank --part day --operators 500
       chatload simulate tbank --set patience.queue="3 min" --set bot.contained=0.5
       chatload simulate tbank --part day --days 20
       chatload simulate tbank --days 20 --beside runs/20260131T090000Z-tbank"""
@@ -146,7 +149,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "peak",
     load: Annotated[float, typer.Option(help="Multiplies arrivals and operators.")] = 1.0,
     operators: Annotated[
-        int | None, typer.Option(help="Operators on duty. Default: the scenario's times the load.")
+        int | None,
+        typer.Option(
+            help="All operators; shifts and breaks say who is on duty. Default: the scenario's times the load."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed is another day. Default: the scenario's.")] = None,
     days: Annotated[
@@ -169,16 +175,16 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         Path | None, typer.Option(metavar="DIR", help="Where to record. Default: runs/TIME-SCENARIO.")
     ] = None,
 ) -> None:
-    """The same customers and operators under a virtual clock: a day in seconds, judged and drawn like a run.
+    """The same customers and operators under a virtual clock: an hour in seconds, judged and drawn like a run.
 
     What is simulated is the scenario and the reference core's rules, with no platform's time in it: what if there were
     fewer operators, more dialogs, less patience? Strangers of the scenario's [hostile] are left out, for they have no
     door to try. Exit codes as of `run`, but nothing is claimed about a platform.
 
-    With --beside each key figure of a recorded run stands beside the days, with the ends between which a further day
-    lies 99 times of 100: within, or outside, which ends with 1. The run's own plan is simulated, too. The run must be
-    of the same scenario, part, load and operators; the days are as long as it was. If time was so compressed that its
-    distortion is over 5 %, the comparison is not decidable, which ends with 3.
+    With --beside each key figure of a recorded run stands beside the days, with ends between which a further day lies
+    with all its figures 99 times of 100: within, or outside, which ends with 1. The run's own plan is simulated, too.
+    The run must be of the same scenario, part, load and operators; the days are as long as it was. If time was so
+    compressed that its distortion is over 5 %, the comparison is not decidable, which ends with 3.
     """
     from chatload.cli.simulate import play, play_days
     from chatload.errors import BadOption

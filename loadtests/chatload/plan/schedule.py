@@ -19,14 +19,14 @@ coin says so. Scaling one stream's rate would shift every start; drawing anew wo
 
 Why keyed draws? A sequential generator makes a dialog depend on how many draws came before it: on the order of
 events, on the number of workers, on an abandoned turn. By key, an operator's process finds its answer from the index
-in the customer's text alone, and any number of workers plays the same plan, each the indices of its residue class.
+in the customer's text alone, and any number of workers plays the same plan, each the customers of its residue class.
 
 Why dialogs from before t0? Started empty, the floor needs several mean durations to fill, and the measured hour would
 be the filling. We draw the arrivals of the hours before t0 too, and keep those that would still be open: their ages
 are then right by construction, long dialogs over-represented as they are in life. Playing them from their true
 beginnings would cost those hours, so each gets one opening turn in the ramp, waits, and goes on at t0 with the turns
-still to come. They count for delivery, not for KPIs. Discarding a warm-up instead would cost as much time, with
-nothing to show for it.
+still to come. They count for delivery and in operators' time, not in dialogs' KPIs. Discarding a warm-up instead would
+cost as much time, with nothing to show for it.
 
 Why is the index in the text, and `Plan.dialog` a lookup? Because a message must still be recognised after a platform
 that we do not know has stored, split and forwarded it: the text is the one thing every platform keeps.

@@ -7,7 +7,7 @@ from chatload.plan import Plan
 from chatload.plan.hostile import attacks
 from chatload.plan.notices import letters
 from chatload.run.directory import planned
-from chatload.run.settings import FILES_BESIDES, Settings, most_open
+from chatload.run.settings import Settings, files_needed, most_open
 from chatload.scenario import spoken
 
 ROWS_A_MESSAGE: Final = 3.6  # sent, stored, seen by the other side; entries of the bot, the queue and the desk
@@ -41,7 +41,7 @@ def forecast(settings: Settings, plan: Plan) -> list[str]:
         *_habits(plan),
         f"  operators   {plan.operators:,} with {plan.slots} dialogs each" + _attendance(plan),
         f"  this machine about {rows * BYTES_A_ROW / 2**20:,.0f} MB of ledger ({rows:,.0f} rows),"
-        f" {plan.operators + plan.staff.hired + open_most + FILES_BESIDES:,} open files a process",
+        f" {files_needed(plan.operators + plan.staff.hired, open_most):,} open files a process",
         *_notices(settings, plan),
         *_strangers(settings, plan),
         f"  objectives  {'; '.join(settings.objectives) or 'none'}",

@@ -137,6 +137,11 @@ def merged_objectives(own: Sequence[str], asked: Sequence[str]) -> tuple[str, ..
     return tuple(objective.text for objective in parse_all([*own, *asked]))
 
 
+def files_needed(operators: int, dialogs: int) -> int:
+    """Files that a process has open with so many seats, and at most so many dialogs at once; some last longer."""
+    return operators + math.ceil(1.2 * dialogs) + FILES_BESIDES
+
+
 def check_files(plan: Plan) -> None:
     """Raise the limit of open files as far as we may, and check that it carries the run.
 
@@ -145,7 +150,7 @@ def check_files(plan: Plan) -> None:
     """
     dialogs = most_open(plan)
     operators = plan.operators + plan.staff.hired
-    needed = operators + math.ceil(1.2 * dialogs) + FILES_BESIDES
+    needed = files_needed(operators, dialogs)
     limit = raise_file_limit()
     if limit < needed:
         raise TooFewFiles(needed, limit, operators, dialogs)

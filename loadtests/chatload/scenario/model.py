@@ -1,4 +1,6 @@
-"""What a scenario file holds. Every key is required: a number that nobody wrote down is a number nobody can question.
+"""What a scenario file holds. A key that every bank has is required: what nobody wrote down nobody can question.
+
+What a bank may lack, such as transfers, shifts or a bot of its own, is left out where it does.
 
 Durations are business times with a unit; shares lie between 0 and 1; rates carry their unit in the name.
 """

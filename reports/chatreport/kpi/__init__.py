@@ -1,6 +1,7 @@
 """The contact centre's key figures: `FIGURES` is their one table, `key_figures` computes it over a run and its parts.
 
-Times are business time: wall time × speed. A figure whose denominator is zero is absent, not zero.
+Times are business time: wall time × speed. A figure whose denominator is zero has no value, and is not zero: null
+of the whole run, absent of its parts.
 """
 
 from collections.abc import Iterable, Mapping

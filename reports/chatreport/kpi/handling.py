@@ -12,6 +12,7 @@ from chatreport.rundir import Channel
 WORKDAY_H: Final = 8  # of a shift, breaks included; nobody publishes the banks' own
 OPEN: Final = f"{RAMP}; dialogs still open"
 HANDLED: Final = "dialogs that an operator accepted"
+ENDED: Final = "closed dialogs that an operator accepted, also after the customer had left"
 UNACCEPTED: Final = "offers not yet accepted"
 _HOUR_S: Final = 3600.0
 
@@ -87,13 +88,13 @@ def _floor(label: str, unit: str, numerator: str, denominator: str, left_out: st
 FIGURES: Final[dict[str, Figure]] = {
     "handling_time_s": Figure(
         Definition("Handling time", "s", "time from acceptance to release or closing, over all owners "
-                   "of a dialog", "answered dialogs that ended", left_out=f"{OPEN}; work after closing"),
+                   "of a dialog", ENDED, left_out=f"{OPEN}; work after closing"),
         lambda s: s.seconds(s.dialogs.handled[_ended(s)]),
     ),
     "agent_time_s": Figure(
         Definition("Operator's time", "s", "operators' time in focus, each moment once however many "
                    "dialogs share it: from a customer's message (not before the acceptance), or their own last, to "
-                   "their answer, transfer or closing", "answered dialogs that ended",
+                   "their answer, transfer or closing", ENDED,
                    left_out=f"{OPEN}; accepting; work after closing; calls"),
         _in_focus,
     ),

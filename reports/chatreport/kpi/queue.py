@@ -14,6 +14,7 @@ TARGET_S: Final = 20  # of the service level, unless a name says another
 SHORT_S: Final = 5  # who leaves so soon has not waited: shorter than any operator's click on what rings
 QUEUED: Final = "dialogs that entered the queue"
 ANSWERED: Final = "dialogs answered"
+THERE: Final = " while the customer was there"
 LEFT: Final = "dialogs abandoned in the queue"
 SHORT: Final = f"dialogs abandoned within {SHORT_S} s"
 ACCEPTED: Final = f"{RAMP}; who left after the acceptance"
@@ -49,6 +50,10 @@ def _count(which: Mask) -> int:
 
 def _offered(sample: Sample) -> int:
     return _count(sample.dialogs.queued_at >= 0)
+
+
+def _offered_in_writing(sample: Sample) -> int:
+    return _count((sample.dialogs.queued_at >= 0) & (sample.dialogs.channel != Channel.PHONE))
 
 
 def _from_queue(sample: Sample, until: Ints, which: Mask) -> Floats:
@@ -102,7 +107,7 @@ def _without_short(sample: Sample) -> Ratio:
 
 def _levels(target_s: int) -> dict[str, Figure]:
     """The service level and its variants, by name, for one target."""
-    label, took = f"Service level, {target_s} s", f"{QUEUED}, accepted within {target_s} s of entering it"
+    label, took = f"Service level, {target_s} s", f"{QUEUED}, accepted within {target_s} s of entering it{THERE}"
 
     def level(variant: str, part: str, whole: str, left_out: str = WAITING) -> Definition:
         return Definition(label + variant, PERCENT, part, whole, left_out=left_out)
@@ -161,7 +166,7 @@ FIGURES: Final[dict[str, Figure]] = {
     ),
     "dialogs_offered": Figure(Definition("Offered to operators", "dialogs", QUEUED), _offered),
     "dialogs_answered": Figure(
-        Definition("Answered", "dialogs", f"{QUEUED} and that an operator accepted while the customer was there"),
+        Definition("Answered", "dialogs", f"{QUEUED} and that an operator accepted{THERE}"),
         lambda s: _count(answered(s)),
     ),
     "dialogs_abandoned": Figure(
@@ -171,7 +176,7 @@ FIGURES: Final[dict[str, Figure]] = {
     ),
     **{f"service_level_{TARGET_S}s{variant}": figure for variant, figure in _levels(TARGET_S).items()},
     "accepted_share": Figure(
-        _share("Accepted share", f"{QUEUED} and were accepted"),
+        _share("Accepted share", f"{QUEUED} and that an operator accepted{THERE}"),
         lambda s: Ratio(_count(answered(s)), _offered(s)),
     ),
     "abandonment": Figure(
@@ -192,8 +197,9 @@ FIGURES: Final[dict[str, Figure]] = {
     ),
     "left_unanswered": Figure(
         _share("Left between the acceptance and the answer", f"{QUEUED}; an operator accepted, and the "
-               "customer left before the operator's first message: counted as answered", left_out=f"{RAMP}; calls"),
-        lambda s: Ratio(_count(unanswered(s)), _offered(s)),
+               "customer left before the operator's first message: counted as answered",
+               left_out=f"{RAMP}; calls, on both sides"),
+        lambda s: Ratio(_count(unanswered(s)), _offered_in_writing(s)),
     ),
     "asa_s": Figure(
         _time("Average speed of answer", "time from entering the queue to the acceptance", ANSWERED,

@@ -39,8 +39,8 @@ DEFINITIONS: Final = {
     " and how long a place was taken, the dispatch that came before included",
     "interval": "of the mean difference over the replications, by Student's t from how far those of one load differ;"
     " together the six contain the truth 99 times of 100 (Bonferroni); where half of one is over"
-    f" {100 * WIDEST:.0f} % of theory's value (for the identity, of P(Ab)), it says nothing and nothing is decided",
-    "dispatch": "the wait of those who found a place free, median; over 1 % of the mean service nothing is decided",
+    f" {100 * WIDEST:.0f} % of theory's value (for the identity, of P(Ab)), it says nothing, and nothing agrees",
+    "dispatch": "the wait of those who found a place free, median; over 1 % of the mean service nothing agrees",
     "arrivals": "Kolmogorov-Smirnov test after Lewis's transformation, of the customers' first acts",
     "left out": "the warm-up: five times the longer of mean service and mean patience",
 }
