@@ -156,3 +156,14 @@ def test_what_is_open_at_t0_goes_on_with_a_whole_burst(hours: Plan) -> None:
     assert hours.ramp
     assert all(next(iter(d.bursts())) == range(1) for d in hours.ramp)
     assert not any(d.person for d in hours.ramp)
+
+
+def test_who_answers_calls_is_kept_from_chats() -> None:
+    """A call needs its operator whole: of Cash-U's chats none is sent on to where only calls come in."""
+    cashu = load("cashu").scenario
+    sending = cashu.model_copy(update={"operators": cashu.operators.model_copy(update={"transfer_share": 1.0})})
+    plan = make_plan(sending, 1, "day", 1.0, 1.0, 86_400.0, 0.0, 12)
+    written = [dialog for dialog in plan.dialogs if dialog.turns and not dialog.contained]
+    found = [plan.transfer(dialog.index, 1, dialog.start_ms) for dialog in written]
+    assert {to.department for to in found if to is not None} == {""}
+    assert any(found)

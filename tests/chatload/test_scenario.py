@@ -253,7 +253,8 @@ def test_menus_and_who_is_left_out_of_a_simulation_are_explained() -> None:
     """The lines, who chooses from them, and that strangers are only of a run; nothing of it where there is none."""
     said = " ".join(explain(load("chat2desk")))
     for piece in (
-        "begins with a menu: Card, Branches, Loans (loans). By the number of a line, 50 % of the customers choose"
+        "The bot has a menu: Card, Branches, Loans (loans). It comes up where nothing else is asked for. By the number"
+        " of a line, 50 % of the customers choose"
         " from it on the website and in the app, 50 % in messengers",
         "A simulation leaves them out: it has no doors",
     ):

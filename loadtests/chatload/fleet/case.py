@@ -77,7 +77,7 @@ class Case:
         self.sending_on: Destination | None = None
         self._seen: set[str] = set()  # of "transferred", "held": what has happened in this dialog
         self._plain: int | None = None  # a dialog in the plan in which neither is to happen
-        self._on_hold = False
+        self.on_hold = False
 
     def take(self, entry: Entry, identity: Identity | None, stamp_ns: int) -> bool:
         """Learn of an entry, without planning anything yet; False if it was known before."""
@@ -150,13 +150,13 @@ class Case:
 
     def _hold(self) -> None:
         self._seen.add("held")
-        self._on_hold = True
+        self.on_hold = True
         self._desk.hold(self)
         self.plan()
 
     def _answer(self, waiting: Waiting, reply: Reply, due_ns: int) -> None:
-        if self._on_hold:
-            self._on_hold = False
+        if self.on_hold:
+            self.on_hold = False
             self._desk.resume(self)
         self._waiting.remove(waiting)
         self._acted_ns = self._world.clock.now_ns()

@@ -101,9 +101,9 @@ class Notices:
             self._again(request)
 
     def _send(self, request: _Request) -> None:
-        name = request.letter.notice.name
+        name, index = request.letter.notice.name, request.letter.index  # who comes back gets one more
         answered = partial(self._answered, request, self._world.clock.now_ns())
-        self._administrator.notify(request.subject.contact, name, f"{self._world.run}-{name}", answered)
+        self._administrator.notify(request.subject.contact, name, f"{self._world.run}-{name}-{index}", answered)
 
     def _answered(self, request: _Request, started_ns: int, became: Became) -> None:
         text, letter = self._world.recorder.text, request.letter

@@ -127,7 +127,7 @@ class Script:
         elif self.stays:
             return
         elif entry.kind == "message":
-            if entry.author == "bot":
+            if entry.author == "bot" and entry.text not in self._world.automatic:
                 self._answered(stamp_ns)
                 self._world.tally.add("bot", method_of(self._subject.channel), stamp_ns - self._asked_ns)
             elif entry.author not in _NOT_HUMAN:

@@ -246,6 +246,8 @@ class Seat:
             self._write_close(case, case.closing)
         if case.sending_on is not None:
             self.send_on(case, case.sending_on)
+        if found.state == "on_hold" and not case.on_hold:
+            self.resume(case)  # what asked for that was lost with the connection
 
     def _came(self, entry: Entry, stamp_ns: int) -> None:
         """Tick off a missed entry."""

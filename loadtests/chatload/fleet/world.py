@@ -11,6 +11,7 @@ from chatload.fleet.identity import Identity
 from chatload.fleet.recorder import Recorder
 from chatload.fleet.tally import Tally
 from chatload.plan import Plan
+from chatload.scenario.service import ON_HOLD
 from chatload.targets import tokens
 
 
@@ -73,7 +74,7 @@ class World:
         self.asks_to_rate = asked.request if asked is not None else None
         self.returned: dict[str, int] = {}  # by contact: the latest dialog in the plan of who has come back
         said = plan.scenario.replies
-        self.automatic = frozenset(said.by_event().values()) if said is not None else frozenset()
+        self.automatic = frozenset((ON_HOLD, *(said.by_event().values() if said is not None else ())))  # no answers
 
     def account(self, channel: str) -> str:
         """The account on which this worker plays a channel."""

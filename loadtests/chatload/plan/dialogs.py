@@ -158,14 +158,18 @@ class Dialogs:
     def _elsewhere(self, own: str, skill: str, language: str) -> list[tuple[Destination, tuple[str, str, str]]]:
         """The other departments and the skills that a dialog can be sent on to, and what it asks for then.
 
-        Never an internal department, which is for employees alone; and an employee's dialog stays in its own.
+        Never an internal department, which is for employees alone, nor one that only answers calls, whose people they
+        would keep from them; and an employee's dialog stays in its own.
         """
-        operators = self._scenario.operators
+        operators, phone = self._scenario.operators, self._scenario.channels.calls()
         if own in operators.internal:
             return []
         departments = dict.fromkeys(name for team in operators.teams for name in team.departments)
         skills = dict.fromkeys(name for team in operators.teams for name in team.skills if name != skill)
-        elsewhere = [name for name in departments if name not in (own, *operators.internal)]
+        written = {channel.department for channel in self._scenario.channels.written().values()}
+        written.update(self._scenario.bot.topics.values())
+        calls = () if phone is None or phone.department in written else (phone.department,)
+        elsewhere = [name for name in departments if name not in (own, *operators.internal, *calls)]
         found = [(Destination(department=name), (name, "", language)) for name in elsewhere]
         found += [(Destination(skill=name), (own, name, language)) for name in skills]
         return [(to, wish) for to, wish in found if any(team.fits(*wish) for team in operators.teams)]

@@ -53,7 +53,7 @@ class Call(msgspec.Struct, frozen=True):
 class Proof(msgspec.Struct, frozen=True):
     """How a customer shows whose account it is, a step a turn: to ask, name it, type the code, or a wrong one, ask.
 
-    `mail_ms`: from the mail with the code to the first code typed; None of who sees no mail.
+    `mail_ms`: from the mail with the code until it is read; thinking and typing follow. None of who sees no mail.
     """
 
     steps: tuple[ProofStep, ...]

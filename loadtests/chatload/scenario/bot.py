@@ -55,7 +55,7 @@ class Line(Table):
 
 
 class Menu(Table):
-    """The service menu that dialogs with the bot begin with, and the share whose customers walk it.
+    """The service menu that the bot shows whom it does not answer otherwise, and the share whose customers walk it.
 
     They write the number of a line, and nothing else: `walks` of them on the website and in the app,
     `walks_in_messengers` elsewhere, but in mails.

@@ -58,7 +58,8 @@ class Phone(Asking, Limits):
     """Calls, which take all of an operator's slots.
 
     `talk`: how long callers talk, and `patience`: how long they wait, on average. `again`: the share of those who give
-    up that call again, `again_after` on average; the others wait to be called back.
+    up that call again, `again_after` on average; the others wait to be called back. A call is neither sent on nor put
+    on hold, and over when it is hung up: it has no after-work.
     """
 
     bot: ClassVar[bool] = False

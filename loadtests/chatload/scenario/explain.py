@@ -127,7 +127,8 @@ def _floor(file: ScenarioFile) -> list[str]:
         *_attendance(people, scenario.volume.peak_hour),
         *(["How long they take to close is exponential."] if people.wrap_up_law == "exponential" else []),
         f"Those who write wait {spoken(patience.queue)} for an operator on average before they leave;"
-        f" {100 * patience.silent:.0f} % of those who leave do so without a word.",
+        f" {100 * patience.silent:.0f} % of those who leave do so without a word, and in messengers and mails all of"
+        " them.",
         *_menu(file),
         *_ratings(file),
         *_replies(file),
@@ -169,10 +170,11 @@ def _surge(file: ScenarioFile) -> list[str]:
     surge, people = file.scenario.surge, file.scenario.operators
     if surge is None:
         return []
+    share = people.on_duty(file.scenario.volume.peak_hour)
     return [
         f"The part surge is the peak part in which {surge.load:g} times as many dialogs start from"
         f" {spoken(surge.after)} on; within {spoken(surge.over)} operators join, until {people.count:,} have become"
-        f" {surge.operators:,}."
+        f" {surge.operators:,}; of these {share * surge.operators:,.0f} are on duty then."
     ]
 
 
@@ -182,7 +184,7 @@ def _menu(file: ScenarioFile) -> list[str]:
         return []
     lines = [f"{line.name} ({line.department or line.topic})" if line.topic else line.name for line in menu.lines]
     return [
-        f"A dialog with the bot begins with a menu: {', '.join(lines)}. By the number of a line,"
+        f"The bot has a menu: {', '.join(lines)}. It comes up where nothing else is asked for. By the number of a line,"
         f" {100 * menu.walks:.0f} % of the customers choose from it on the website and in the app,"
         f" {100 * menu.walks_in_messengers:.0f} % in messengers."
     ]
@@ -208,7 +210,7 @@ def _authentication(file: ScenarioFile) -> list[str]:
         return []
     return [
         f"{100 * asked.share:.0f} % of the dialogs that the bot keeps are customers who ask for their balance: they"
-        f" name their account, type a code that is mailed to them ({spoken(asked.reads)} after the mail;"
+        f" name their account, type a code that is mailed to them (read {spoken(asked.reads)} after it came;"
         f" {100 * asked.mistyped:.0f} % wrong at first), and are told. {100 * asked.guessed:.0f} % name somebody else's"
         " account, guess, and must not be told."
     ]

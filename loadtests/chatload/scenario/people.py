@@ -31,7 +31,8 @@ class Operators(Table):
     make 1, with those who have a `day_off`.
     `wrap_up`: the after-work, from the last answer to the close; the dialog keeps its place at the desk meanwhile.
     Other tables that a bank may not have: seats are dealt out to `teams` in turn, `internal` departments keep their
-    dialogs to themselves, and of the dialogs with an operator these shares are sent on and put on hold, once each.
+    dialogs to themselves, and of the written dialogs with an operator these shares are sent on and put on hold, once
+    each.
     Instead of a text, `attachment_share` of the answers are an image or a document, where the channel carries them.
     How the times from the last answer to the close spread about `wrap_up` is its law.
     """
@@ -100,7 +101,10 @@ class DialogShape(Table):
 
 
 class Patience(Table):
-    """How long those who write wait on average, and the share of those who leave that leave without a word."""
+    """How long those who write wait on average, and the share of those who leave that leave without a word.
+
+    The others close the dialog, which only a website and an app let them: in messengers and mails nobody says a word.
+    """
 
     queue: LastingMs
     reply: LastingMs

@@ -1,6 +1,6 @@
 """What a bank may do besides: texts without a person, customers who show who they are, notices, strangers."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -26,12 +26,15 @@ class Replies(Table):
         return {event: text for event, text in self.model_dump().items() if text}
 
 
+ON_HOLD: Final = "One moment, please: I am looking into it."  # what a customer is told whom an operator puts on hold
+
+
 class Authentication(Table):
     """Customers who bind their account in the chat: `share` of the dialogs that the bot keeps, but in mails.
 
-    They ask for what only they may know with one of `keywords`, name their account, are mailed a code, type it `reads`
-    after the mail came, and ask again. `mistyped` of them type it wrong at first. `guessed` of them name an account
-    that is not theirs: they see no mail, guess twice, and ask.
+    They ask for what only they may know with one of `keywords`, name their account, are mailed a code, which they have
+    read `reads` after the mail came, think and type it, and ask again. `mistyped` of them type it wrong at first.
+    `guessed` of them name an account that is not theirs: they see no mail, guess twice, and ask.
     """
 
     share: Share

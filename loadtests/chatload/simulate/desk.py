@@ -12,9 +12,8 @@ from chatload.fleet.clock import Time
 from chatload.fleet.frames import Frame, split
 from chatload.fleet.ledger import Actor
 from chatload.fleet.uploads import Stored
+from chatload.scenario.service import ON_HOLD
 from chatload.simulate.bank import Bank
-
-HOLD_TEXT: Final = "One moment, please: I am looking into it."
 
 
 class Seat(Protocol):
@@ -117,7 +116,7 @@ class DeskWire:
         self._act(c.Close, asked, self._bank.texts(_key(asked["dialog"])), self._bank.rating)
 
     def _hold(self, asked: Frame) -> None:
-        self._act(c.Hold, asked, HOLD_TEXT)
+        self._act(c.Hold, asked, ON_HOLD)
 
     def _resume(self, asked: Frame) -> None:
         self._act(c.Resume, asked)

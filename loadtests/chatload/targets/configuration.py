@@ -8,7 +8,7 @@ from chatload.accounts import BANK, BANKS_BOT, MESSENGERS, RELAY, account, chann
 from chatload.scenario import Scenario
 from chatload.scenario.bot import Bot
 from chatload.scenario.channels import Limits
-from chatload.scenario.service import Hostile
+from chatload.scenario.service import ON_HOLD, Hostile
 
 OPERATION: Final = "balance"
 PARTITIONS: Final = 1
@@ -39,6 +39,7 @@ def configuration(scenario: Scenario, speed: float, keys: Keys, callbacks: Mappi
             "window": max(1, round(WINDOW_MS / speed)),
             "transfer": max(1, round(TRANSFER_MS / speed)),
         },
+        "hold_text": ON_HOLD,
         "templates": [notice.model_dump(include={"name", "text", "broadcast"}) for notice in scenario.notices],
         **_limits_of_an_address(scenario.hostile),
         "departments": [{"id": name, "internal": True} for name in scenario.operators.internal],

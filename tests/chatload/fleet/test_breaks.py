@@ -107,6 +107,25 @@ def test_a_customer_the_platform_will_not_have_fails(tmp_path: Path) -> None:
     assert columns(of(ledger, "DIALOG"), "outcome", "reason") == [("FAILED", "unauthorized")]
 
 
+def test_a_hold_whose_end_was_lost_ends_with_the_next_connection(tmp_path: Path) -> None:
+    """The platform has the dialog on hold, and its operator does not: it is taken back, and goes on."""
+
+    def kinds(stage: Stage) -> list[object]:
+        return [entry["kind"] for entry in of_contact(stage, "web/u5")]
+
+    async def act(stage: Stage) -> None:
+        await stage.seat(1)
+        stage.customers.begin()
+        await stage.until(lambda: "assigned" in kinds(stage))
+        stage.core.contact("web/u5").state = "on_hold"
+        stage.core.break_all()
+        await stage.until(lambda: "resumed" in kinds(stage))
+        assert await stage.play()
+
+    ledger = played(tmp_path, [dialog(5, "handover", "operator")], act)
+    assert columns(of(ledger, "DIALOG"), "outcome") == [("COMPLETED",)]
+
+
 def test_both_sides_survive_a_crash_in_the_middle(tmp_path: Path) -> None:
     """Every socket breaks while a dialog runs: both resume with their cursors and see each entry once."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chatload.fleet.clock import MS
+from chatload.scenario.service import ON_HOLD
 from tests.chatload.fleet.stage import LONG_MS, SPEED, Stage, columns, dialog, of, played
 
 WHOLE = ("bot", "handover", "operator")
@@ -191,6 +192,17 @@ def test_a_seat_holds_several_dialogs_at_once(tmp_path: Path) -> None:
     assert counters == [1, 2, 3, 4, 5, 6]
     answers = of(ledger, "ENTRY", author="o1", kind="MESSAGE")
     assert all(row["who"] == f"c{row['contact'].removeprefix('web/u')}" for row in answers)
+
+
+def test_being_asked_to_wait_is_no_answer(tmp_path: Path) -> None:
+    """Who is put on hold is told so in the bot's name: they go on waiting, and leave when they have had enough."""
+
+    async def act(stage: Stage) -> None:
+        stage.core.answers = dict.fromkeys(stage.core.answers, ON_HOLD)
+        assert await stage.play()
+
+    ledger = played(tmp_path, [dialog(5, "bot", reply_patience_ms=20_000.0)], act)
+    assert columns(of(ledger, "DIALOG"), "outcome", "reason") == [("ABANDONED", "reply")]
 
 
 def test_an_operator_puts_on_hold_once_and_takes_back_before_the_answer(tmp_path: Path) -> None:

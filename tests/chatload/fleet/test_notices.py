@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 import uvloop
 
@@ -12,17 +14,22 @@ from chatload.accounts import user_of
 from chatload.draws import Draws
 from chatload.fleet.administrator import RestAdministrator
 from chatload.fleet.clock import now_ns
-from chatload.fleet.notices import Notices
+from chatload.fleet.ledger import Actor, Subject
+from chatload.fleet.notices import Became, Notices
 from chatload.fleet.providers.settings import Settings
+from chatload.fleet.recorder import Recorder
+from chatload.fleet.world import World
 from chatload.plan.notices import EACH, FIRST, Letter, letters
 from chatload.scenario import Scenario
 from chatload.scenario.service import Notice
+from chatload.simulate.clock import VirtualClock
+from chatload.simulate.unheard import NoTally
 from chatload.targets import audit
 from chatload.targets.embedded import Embedded
 from chatreport.rundir import Kind, What
 from chatreport.verify.finding import Finding
 from chatreport.verify.notices import REACHED
-from tests.chatload.fleet.stage import PATIENCE_S, RUN, Row, Stage, attached, columns, dialog, of, rows
+from tests.chatload.fleet.stage import PATIENCE_S, RUN, Row, Stage, attached, columns, dialog, make_plan, of, rows
 from tests.chatload.fleet.test_service import judged, scenario
 
 NEWS = Notice(
@@ -126,6 +133,37 @@ def test_a_core_that_asks_nobody_for_consent_is_found(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Embedded, "command", (sys.executable, "-m", "tests.end_to_end.mutants", "G5-consent"))
     found = played_in(tmp_path, reach=3).found()
     assert {name for name, each in found.items() if each.status == "violated"} == {"G5"}
+
+
+class Bank:
+    """Who knows everybody, and hears what is asked of the platform."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def know(self, actor: Actor, subject: Subject) -> object:
+        return subject
+
+    def agree(self, contact: str, told: Callable[[bool], None]) -> None:
+        told(True)
+
+    def notify(self, contact: str, template: str, notice_id: str, told: Callable[[Became], None]) -> None:
+        self.asked.append((contact, notice_id))
+
+
+def test_who_comes_back_is_written_to_again(tmp_path: Path) -> None:
+    """Each letter has an id of its own, for the platform takes a second of one id for a repeat of the first."""
+    clock, bank, first = VirtualClock(1), Bank(), planned()[2]
+    recorder = Recorder(tmp_path, "w0")
+    world = World(clock, recorder, NoTally(), make_plan([], scenario=noticing()), RUN, 1.0)
+    world.t0_ns = 1
+    letters_of_one = [first, msgspec.structs.replace(first, index=first.index + 1), first]
+    Notices(world, letters_of_one, {"sms": bank}, bank).begin()
+    clock.run(10**12)
+    recorder.close()
+    contact, index = f"sms/{first.user}", first.index
+    ids = [f"{RUN}-invitation-{number}" for number in (index, index + 1, index)]
+    assert bank.asked == [(contact, one) for one in ids]
 
 
 def test_notices_are_planned_as_dialogs_are() -> None:
