@@ -221,7 +221,9 @@ class Dialogs:
         past = dialog.burst((sum(1 for moment in sends if moment < 0) or 1) - 1).stop
         to_come = dialog.turns[past:]
         with_operator = any(turn.to == "handover" for turn in dialog.turns[:past])
-        opening = replace(dialog.turns[0], to="handover" if with_operator else "bot")
+        opening = replace(dialog.turns[0], to="bot", answer=0)
+        if with_operator:
+            opening = replace(opening, to="handover", answer=self._turns.answer(dialog.index, 0))
         hold_ms = max(0.0, sends[past]) if to_come else 0.0
         start_ms = self._introduced(dialog.index, ramp_ms, hold_ms)
         return replace(dialog, start_ms=start_ms, hold_ms=hold_ms, turns=(opening, *to_come), proof=None)
