@@ -351,3 +351,16 @@ def test_closing_takes_a_lognormal_or_an_exponential_time() -> None:
         times = [plan.wrap_up_ms(index) for index in range(20_000)]
         assert statistics.fmean(times) == pytest.approx(mean_ms, rel=0.02)
         assert sum(time < mean_ms / 10 for time in times) / len(times) == pytest.approx(short, abs=0.006)
+
+
+def test_what_a_customer_reads_is_what_the_operator_writes() -> None:
+    """A turn knows how long its answer is; where none was planned, as after a bot that failed, one is drawn."""
+    plan = make_plan(load("tbank").scenario, 3, "peak", 0.1, 60.0, 20.0, 5.0, 40)
+    asked = {
+        (turn.to, turn.answer > 0, plan.reply(dialog.index, at).length == turn.answer)
+        for dialog in plan.dialogs
+        for at, turn in enumerate(dialog.turns)
+        if turn.to != "more"
+    }
+    assert asked == {("bot", False, False), ("handover", True, True), ("operator", True, True)}
+    assert {turn.answer for dialog in plan.dialogs for turn in dialog.turns if turn.to == "more"} == {0}
