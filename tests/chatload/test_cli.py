@@ -262,7 +262,8 @@ def test_shifts_breaks_and_a_surge_are_mentioned(tmp_path: Path) -> None:
     for piece in (
         "75 % from 07:30 to 16:30 (then up to 15 min more for dialogs at hand), 25 % from 16:30 to 07:30",
         "In turns they have a break of 15 min every 2 h. So 262 of them are on duty in the peak hour, from 10:00.",
-        "2 times as many dialogs start from 20 min on; within 10 min operators join, until 400 have become 600.",
+        "2 times as many dialogs start from 20 min on; within 10 min operators join, until 400 have become 600;"
+        " of these 394 are on duty then.",
     ):
         assert piece in in_words
     assert "400 with 3 dialogs each\n" in without

@@ -99,11 +99,13 @@ def test_accounts_are_as_the_core_has_them(channel: str) -> None:
 
 
 def test_a_reply_that_its_messenger_loses_is_waited_for_in_vain(tmp_path: Path) -> None:
-    """As over the wire: its customer does not come to their end, and the platform closes the dialog as inactive."""
+    """As over the wire: an operator's customer does not come to their end, and the dialog is closed without them."""
     ledger = rows(simulate(settings(tmp_path / "run", scenario="alfabank_kz")))
-    lost = {row["contact"] for row in of(ledger, "CALLBACK", reason="failed")}
+    failed = set(columns(of(ledger, "CALLBACK", reason="failed"), "contact", "provider_id"))
+    sent = [row for row in of(ledger, "ATTEMPT") if row["sender"].startswith("o")]
+    lost = {row["contact"] for row in sent if (row["contact"], row["provider_id"]) in failed}
     ends = [row for row in of(ledger, "DIALOG") if row["contact"] in lost]
     closings = [row for row in of(ledger, "AUDIT", kind="CLOSED") if row["contact"] in lost]
     assert len(lost) == len(ends) == len(closings) > 0
-    assert {row["outcome"] for row in ends} == {"ABANDONED", "IN_FLIGHT"}
-    assert {row["reason"] for row in closings} == {"inactive"}
+    assert {row["outcome"] for row in ends} <= {"ABANDONED", "IN_FLIGHT"}
+    assert {row["reason"] for row in closings} <= {"inactive", "operator"}  # who has answered all closes
