@@ -14,15 +14,15 @@ from chatreport.verify.ownership import no_leak, one_owner
 from chatreport.verify.queue import fair_queue
 
 GUARANTEES: Final = (
-    Guarantee("G1", "durable", "acknowledged means stored, also after kill -9", "messages and calls", durable),
+    Guarantee("G1", "durable", "acknowledged means stored, also after kill -9", "messages", durable),
     Guarantee(
         "G2", "no phantom", "nothing appears that nobody sent, nor what was refused", "texts", no_phantom,
         by_absence=True,
     ),
-    Guarantee("G3", "effectively once", "a repeat takes no second place", "messages and calls", effectively_once),
+    Guarantee("G3", "effectively once", "a repeat takes no second place", "messages", effectively_once),
     Guarantee("G4", "ordered", "one order in a dialog, without gaps, the same for all", "entries", ordered),
     Guarantee("G5", "no leak", "a message reaches only whom it concerns", "views", no_leak),
-    Guarantee("G6", "history", "complete, never shrinks, handed over whole", "reads and hand-overs", history_grows),
+    Guarantee("G6", "history", "complete, never shrinks, handed over whole", "reads", history_grows),
     Guarantee("G7", "one open dialog", "per contact, also in bursts", "dialogs", one_open_dialog),
     Guarantee(
         "G8", "one owner", "never two owners, never past the limit", "acceptances", one_owner,
@@ -37,7 +37,7 @@ GUARANTEES: Final = (
         needs_rest=True,
     ),
     Guarantee(
-        "G11", "outbound", "every reply reaches the provider or ends visibly failed", "replies and orders", outbound,
+        "G11", "outbound", "every reply reaches the provider or ends visibly failed", "replies", outbound,
         needs_rest=True, by_absence=True,
     ),
     Guarantee(
