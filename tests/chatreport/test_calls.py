@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatreport.episodes import Contacts
+from chatreport.kpi import key_figures
 from chatreport.rundir import Channel, Kind, Outcome, Phase, What
 from tests.chatreport.breaks import honest
 from tests.chatreport.ledgers import MS, T0, Record, Row
@@ -143,3 +144,15 @@ def test_who_hung_up_before_the_acceptance_has_left_unless_they_called_again(aga
     times = found.queued_at[line], found.accepted_at[line], found.left_at[line]
     assert times == (at(11), at(53), -1 if again else at(40))
     assert (found.channel[line], found.messages[line]) == (Channel.PHONE, 0)
+
+
+def test_calls_are_on_neither_side_of_who_left_before_the_answer() -> None:
+    """Nobody writes in a call: it is among those offered, and not among those who may wait for an answer."""
+    whole: dict[str, list[int]] = {}
+    for record in (honest(), with_a_call_back()):
+        evidence = record.evidence()
+        floor = record.floor(evidence)
+        found = key_figures(evidence, floor, Contacts(evidence, floor))[0]
+        for name in ("accepted_share", "left_unanswered"):
+            whole.setdefault(name, []).append(found[name]["whole"])
+    assert whole == {"accepted_share": [18, 19], "left_unanswered": [18, 18]}

@@ -20,7 +20,7 @@ def play(settings: Settings, changes: Sequence[str]) -> int:
     """Simulate one part, judge and draw it; the exit code is the verdict's."""
     directory.check(settings)
     announce(settings, changes)
-    gc.disable()  # for good, as the process ends with the judge's: the collector need not look at all of the day once
+    gc.disable()  # for good: the process ends with the judge's, and needs no collector for a day that it keeps whole
     began_s = time.monotonic()
     rundir = simulate(settings, changes, progress(settings.duration_s))
     tell(f"simulated in {time.monotonic() - began_s:.1f} s; judging")

@@ -36,7 +36,11 @@ class Column(NamedTuple):
 
 
 def moment(text: str) -> datetime:
-    """A date and time; the zone is kept, if there is one. What stands for "none" in some exports is none here."""
+    """A date and time; the zone is kept, if there is one.
+
+    Raises:
+        ValueError: it is none, or so far away that it stands for none.
+    """
     try:
         found = _moment(text)
     except ValueError as error:
